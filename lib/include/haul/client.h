@@ -1,0 +1,62 @@
+/* The event loop: requests go in, results come out, on the caller's thread. A client belongs to
+ * one thread; only haul_client_wake() may be called from others. Clients share nothing but the
+ * endpoints, so one client a thread is how to use more cores. */
+#ifndef HAUL_CLIENT_H
+#define HAUL_CLIENT_H
+
+#include <haul/request.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct haul_client_options {
+    unsigned retries;            /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned connect_timeout_ms; /* 0: 10,000 */
+    unsigned stall_timeout_ms;   /* 0: 30,000 without a byte in either direction */
+    unsigned buffer_bytes;       /* 0: 256 KiB, a request and direction */
+    const char *user_agent;      /* NULL: "libhaul/VERSION" */
+};
+#define HAUL_NO_RETRIES ((unsigned) -1)
+
+struct haul_client;
+
+/* NULL with *err: HAUL_NO_MEMORY. */
+struct haul_client *haul_client_new(
+    const struct haul_client_options *options, struct haul_error *err);
+
+/* Requests still there end as HAUL_CANCELLED, their callbacks are called. NULL is fine. */
+void haul_client_free(struct haul_client *c);
+
+/* Called exactly once for each submitted request, cancelled ones included, on the thread inside
+ * haul_client_run(), haul_client_cancel() or haul_client_free(). *result is valid only during
+ * the call. It may submit further requests (not from inside haul_client_free()). */
+typedef void haul_done_fn(void *payload, const struct haul_result *result);
+
+/* Starts a request. The struct and all that it points to must stay until the done callback, but
+ * for the strings: those are copied. Retries are done here: the callback sees the last word.
+ * Returns 0, or -1 with *err and no callback: HAUL_BAD_ARGUMENT, HAUL_NO_MEMORY, HAUL_LOCAL (the
+ * body could not be read for its hash). */
+int haul_client_submit(struct haul_client *c, const struct haul_request *request,
+    haul_done_fn *done, void *payload, struct haul_error *err);
+
+/* One turn: moves what can be moved, delivers what has finished, and when nothing did waits at
+ * most max_wait_ms for a socket, a wake-up or a retry that is due. Returns how many requests
+ * are under way (waiting for a retry included), or -1 with *err: HAUL_NO_MEMORY. */
+int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err);
+
+/* Submits and runs until that one request is done (others move along). For scripts and
+ * planners. Returns 0, or -1 with *err also when the request failed. */
+int haul_client_perform(struct haul_client *c, const struct haul_request *request,
+    haul_done_fn *done, void *payload, struct haul_error *err);
+
+/* Makes the present or the next haul_client_run() return soon. Any thread. */
+void haul_client_wake(struct haul_client *c);
+
+/* Ends every request as HAUL_CANCELLED. */
+void haul_client_cancel(struct haul_client *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,49 @@
+/* Where requests go and how they are signed. An endpoint may be shared by any number of clients
+ * and threads; it remembers what it learns: the server's clock and the buckets' regions. */
+#ifndef HAUL_ENDPOINT_H
+#define HAUL_ENDPOINT_H
+
+#include <stdbool.h>
+
+#include <haul/credentials.h>
+#include <haul/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How the bucket's name is written: http://host/bucket/key or http://bucket.host/key. AUTO:
+ * virtual on amazonaws.com when the name can be a DNS label without dots, else path. */
+enum haul_addressing { HAUL_ADDRESS_AUTO, HAUL_ADDRESS_PATH, HAUL_ADDRESS_VIRTUAL };
+
+/* Is the SHA-256 of a body part of the signature? A signed body is read twice. AUTO: signed over
+ * http, unsigned over https, where TLS guards the bytes already. */
+enum haul_payload { HAUL_PAYLOAD_AUTO, HAUL_PAYLOAD_SIGNED, HAUL_PAYLOAD_UNSIGNED };
+
+struct haul_endpoint_options {
+    const char *url;    /* "https://host[:port][/base]"; NULL: AWS, the region's own host */
+    const char *region; /* NULL: "us-east-1" */
+    enum haul_addressing addressing;
+    enum haul_payload payload;
+    const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
+    const char *ca_file; /* PEM file of the authorities to trust; NULL: the system's */
+    bool insecure;       /* true: TLS peers are not verified. Say so to your user on every run */
+};
+
+struct haul_endpoint;
+
+/* Copies the strings. NULL with *err: HAUL_BAD_CONFIG for an URL that is not http or https, has
+ * a user, password, query or fragment; or a ca_file that can't be read; HAUL_NO_MEMORY. */
+struct haul_endpoint *haul_endpoint_new(
+    const struct haul_endpoint_options *options, struct haul_error *err);
+
+/* After every client that was given a request for it is gone or idle. NULL is fine. */
+void haul_endpoint_free(struct haul_endpoint *e);
+
+/* "https://host:port", for messages. */
+const char *haul_endpoint_url(const struct haul_endpoint *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

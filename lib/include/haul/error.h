@@ -1,0 +1,57 @@
+/* What went wrong, and what to do next. One struct for every function of libhaul: the caller
+ * owns it, it has a fixed size, and reporting "out of memory" allocates nothing. */
+#ifndef HAUL_ERROR_H
+#define HAUL_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where the fault lies. */
+enum haul_code {
+    HAUL_OK,
+    HAUL_NO_MEMORY,
+    HAUL_BAD_ARGUMENT,   /* a call that breaks this manual, or a limit of S3 */
+    HAUL_BAD_CONFIG,     /* an URL, a profile or a file of the environment that is not usable */
+    HAUL_NO_CREDENTIALS, /* none found, or incomplete */
+    HAUL_NETWORK,        /* name, connection, reset, stall: no complete reply arrived */
+    HAUL_TLS,            /* the peer could not be verified */
+    HAUL_SERVER,         /* a complete reply that refuses: http_status and aws_code say how */
+    HAUL_BAD_REPLY,      /* a reply that is not what S3 promises */
+    HAUL_LOCAL,          /* the caller's own read or write function failed: sys_errno */
+    HAUL_CANCELLED,
+};
+
+/* What helps. The table from S3's codes to these classes is in error.c, and nowhere else. */
+enum haul_retry {
+    HAUL_RETRY_NEVER,      /* it will fail again */
+    HAUL_RETRY_NOW,        /* nobody is overloaded: the same request again, at once */
+    HAUL_RETRY_LATER,      /* the same request again, after a growing delay */
+    HAUL_RETRY_SLOWER,     /* as LATER, and with fewer requests in flight */
+    HAUL_RETRY_RESIGN,     /* the clock or the region was off and is corrected: sign again */
+    HAUL_RETRY_FROM_START, /* the upload or the object is another one now: begin again */
+    HAUL_RETRY_WHEN_FIXED, /* the endpoint, the bucket or the credentials refuse us as a whole:
+                            * no other request will fare better until somebody mends it */
+};
+
+struct haul_error {
+    enum haul_code code;
+    enum haul_retry retry;
+    int http_status;     /* 0: no reply */
+    int sys_errno;       /* 0: not from the system */
+    char aws_code[48];   /* "SlowDown"; empty when the server sent none */
+    char request_id[64]; /* the server's, for its operator; empty when it sent none */
+    char text[512];      /* for a person: one line, no full stop, no secret */
+};
+
+/* Fills *err and returns -1. The text is cut to fit. Any thread; err may be NULL. */
+int haul_error_set(struct haul_error *err, enum haul_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "network", "server"… for logs and reports. Never NULL. Any thread. */
+const char *haul_code_name(enum haul_code code);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,102 @@
+/* The manifest: what a job file says, resolved and checked. manifest.c turns the YAML tree of
+ * yaml.h into these structs; whoever holds one needs to know nothing of YAML. Immutable once
+ * loaded, so any thread may read it. */
+#ifndef MANIFEST_H
+#define MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <haul/endpoint.h>
+
+#include "error.h"
+
+/* All strings are owned by the manifest. */
+
+enum manifest_credentials {
+    CREDENTIALS_AUTO,      /* environment, then the default profile */
+    CREDENTIALS_ENV,       /* environment only */
+    CREDENTIALS_ANONYMOUS, /* unsigned */
+    CREDENTIALS_PROFILE,   /* {profile: NAME} and perhaps {file: PATH} */
+    CREDENTIALS_KEYS,      /* {access_key_id: ${env:A}, secret_access_key: ${env:B}, ...} */
+};
+
+struct manifest_endpoint {
+    char *name;
+    char *url;    /* NULL: AWS */
+    char *region; /* NULL: from the environment or the profile */
+    enum haul_addressing addressing;
+    enum haul_payload payload; /* its own, else the defaults' */
+    enum manifest_credentials credentials;
+    char *profile, *file; /* NULL: the usual ones */
+    /* CREDENTIALS_KEYS: the names of the environment's variables, never their values, so that
+     * no secret can get from here into the queue. token_variable may be NULL. */
+    char *key_id_variable, *secret_variable, *token_variable;
+    char *ca_file; /* absolute; NULL: the system's */
+    bool insecure;
+};
+
+enum transfer_kind { TRANSFER_UPLOAD, TRANSFER_DOWNLOAD };
+enum transfer_when { WHEN_ALWAYS, WHEN_MISSING, WHEN_CHANGED };
+
+struct transfer {
+    enum transfer_kind kind;
+    char *local; /* absolute path, with a final slash when `many` */
+    const struct manifest_endpoint *endpoint; /* in the same manifest */
+    char *bucket;
+    char *key; /* an object's key; or, when `many`, a prefix: "" or with a final slash */
+    bool many; /* a folder or a prefix: both sides end in a slash (or in the bucket's name) */
+    char **include, **exclude; /* NULL-terminated patterns (glob.h); NULL: none given */
+    enum transfer_when when;
+    uint64_t part_bytes; /* 0: auto */
+    int line, column;    /* of the transfer in its file, for messages; 0 after a thaw */
+};
+
+struct manifest {
+    char *name;
+    char *path; /* the file, as it was named; NULL after a thaw */
+    struct manifest_endpoint **endpoints;
+    size_t endpoint_count;
+    struct transfer **transfers;
+    size_t transfer_count;
+    unsigned concurrency; /* 0: auto */
+    unsigned retries;     /* default 10 */
+};
+
+/* A fault in the file. The text says what was found and what was expected. */
+struct problem {
+    const char *file;
+    int line, column; /* from 1 */
+    const char *text;
+};
+typedef void problem_fn(void *payload, const struct problem *p);
+
+/* --set NAME=VALUE */
+struct setting {
+    const char *name, *value;
+};
+
+struct manifest_options {
+    const struct setting *settings;
+    size_t setting_count;
+    int64_t now_ms; /* for ${date:...}, in UTC; since the epoch */
+};
+
+/* Reads and checks a file. Reports every fault that it finds (a broken syntax ends the search),
+ * in the order of the file. NULL: err says how many there were (EXIT_USAGE), or that the file
+ * can't be read. Relative paths are resolved from the manifest's own folder. */
+struct manifest *manifest_load(const char *path, const struct manifest_options *options,
+    problem_fn *report, void *payload, struct error *err);
+
+/* The resolved manifest as one line of JSON, which is the same grammar: variables replaced,
+ * paths absolute, credentials still as references. What the queue keeps. Two manifests that
+ * mean the same have the same text. The caller frees it; NULL: out of memory. */
+char *manifest_freeze(const struct manifest *m);
+
+/* Reads that text again. NULL: err (EXIT_QUEUE: the queue is damaged). */
+struct manifest *manifest_thaw(const char *json, struct error *err);
+
+void manifest_free(struct manifest *m);
+
+#endif

@@ -1,0 +1,41 @@
+/* A folder's tree in the order of S3 keys: the relative names, folders written with a final
+ * slash, sorted by their bytes. So a walk can stop anywhere and a new one goes on after the
+ * last name, and it can be merged with a listing. Memory is bounded: of a folder's names at most
+ * WALK_NAMES_MAX are held at a time, and a larger folder is read again for the next ones.
+ * Symbolic links are never followed, except that the root itself may be one. */
+#ifndef WALK_H
+#define WALK_H
+
+#include <stdint.h>
+
+#include "error.h"
+
+#define WALK_NAMES_MAX 32768
+
+enum walk_kind {
+    WALK_FILE,
+    WALK_SKIPPED, /* neither file nor folder: `why` says what, "symbolic link", "socket"... */
+    WALK_FAILED,  /* could not be read: `why` says so */
+};
+
+struct walk_entry {
+    enum walk_kind kind;
+    const char *name; /* relative to the root, "/" between; valid until the next call */
+    uint64_t size;
+    int64_t modified_ns;
+    const char *why;
+};
+
+struct walk;
+
+/* after: the last name that an earlier walk gave, or NULL. NULL with *err (EXIT_USAGE): the root
+ * is no folder or can't be read. */
+struct walk *walk_open(const char *root, const char *after, struct error *err);
+
+/* 1: *out is the next one; 0: the end; -1 with *err: out of memory. Empty folders give nothing.
+ * What vanishes during the walk is left out. */
+int walk_next(struct walk *w, struct walk_entry *out, struct error *err);
+
+void walk_close(struct walk *w);
+
+#endif
