@@ -12,7 +12,8 @@ struct buf {
     size_t len;   /* without the NUL */
     size_t size;  /* allocated */
     size_t limit; /* len never exceeds it */
-    bool failed;  /* too long, or out of memory: everything after that is ignored */
+    enum haul_code failed; /* not HAUL_OK: too long (HAUL_BAD_ARGUMENT) or HAUL_NO_MEMORY, and
+                            * everything after that is ignored */
 };
 
 struct buf buf_make(size_t limit);

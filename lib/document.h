@@ -11,7 +11,8 @@
 /* A parsed document; the strings of what is read from it live as long as it does. */
 struct document;
 
-/* NULL with *err = HAUL_BAD_REPLY: not well-formed, has a DOCTYPE, too deep; or HAUL_NO_MEMORY. */
+/* NULL with *err = HAUL_BAD_REPLY: not well-formed, has a DOCTYPE, too deep; or HAUL_NO_MEMORY.
+ * White space before the document is passed over: servers keep connections alive with it. */
 struct document *document_parse(const char *data, size_t len, struct haul_error *err);
 void document_free(struct document *d);
 
@@ -21,10 +22,11 @@ const char *document_root(const struct document *d);
 /* The text of the root's child of that name, white space kept; NULL when it is missing. */
 const char *document_text(const struct document *d, const char *name);
 
-/* ListBucketResult, ListPartsResult, ListMultipartUploadsResult. With <EncodingType>url</> keys,
- * prefixes and markers are decoded, once. Returns 0, or -1 with *err = HAUL_BAD_REPLY: another
- * root, a row without its key or number, a number that is none, or truncated without a marker to
- * go on with. Rows lacking optional elements are kept. */
+/* ListBucketResult, ListPartsResult, ListMultipartUploadsResult. Not twice for one document.
+ * With <EncodingType>url</> keys, prefixes and markers are decoded, once ("+" is a space there).
+ * Returns 0, or -1 with *err = HAUL_BAD_REPLY: another root, a row without its key, upload id or
+ * part number, a number that is none, or truncated without a marker to go on with. Rows lacking
+ * optional elements are kept. */
 int document_listing(struct document *d, struct haul_listing *out, struct haul_error *err);
 
 /* <CompleteMultipartUpload> for the parts given. */

@@ -10,13 +10,16 @@
 
 #include "error.h"
 
-/* Why a key's relative name can't be a file below a folder, or NULL when it can: empty, absolute,
- * an empty segment ("a//b"), "." or "..", a final slash, a segment over 255 bytes, a control
- * character's NUL, not UTF-8, one of haul's own temporary names (".*.haul-part"). Pure. */
+/* Why a key's relative name can't be a file below a folder, or NULL when it can: empty,
+ * absolute, an empty segment ("a//b"), "." or "..", a final slash, a segment over 255 bytes, not
+ * UTF-8, any segment one of haul's own temporary names (".*.haul-part"). Pure. */
 const char *destination_name_fault(const char *name);
 
+/* Is the name, a single segment, one of haul's temporary names? Pure. */
+bool destination_is_temp(const char *name);
+
 /* ".<name>.<run>.haul-part", shortened (with a hash of the whole in the middle) when it would
- * exceed 255 bytes. name is a last segment. Pure. */
+ * exceed 255 bytes. name is a last segment, run at most 64 bytes. Pure. */
 void destination_temp_name(const char *name, const char *run, char out[static NAME_MAX + 1]);
 
 /* A place below the root: the folder's descriptor and the two names in it. */
@@ -29,7 +32,7 @@ struct place {
 /* Walks from the root folder to the place of `name` with openat(O_NOFOLLOW), one segment at a
  * time; with `create` missing folders are made (also the root and its parents). Returns 0; or
  * -1 with errno: ELOOP or ENOTDIR a link or a file stands where a folder should be, ENOENT
- * without create, EACCES, EROFS, ENOSPC... */
+ * without create, EINVAL the name has a fault or the run a slash, EACCES, EROFS, ENOSPC... */
 int place_open(
     struct place *p, const char *root, const char *name, const char *run, bool create);
 void place_close(struct place *p);

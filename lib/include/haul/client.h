@@ -33,10 +33,9 @@ void haul_client_free(struct haul_client *c);
  * the call. It may submit further requests (not from inside haul_client_free()). */
 typedef void haul_done_fn(void *payload, const struct haul_result *result);
 
-/* Starts a request. The struct and all that it points to must stay until the done callback, but
- * for the strings: those are copied. Retries are done here: the callback sees the last word.
- * Returns 0, or -1 with *err and no callback: HAUL_BAD_ARGUMENT, HAUL_NO_MEMORY, HAUL_LOCAL (the
- * body could not be read for its hash). */
+/* Starts a request. Nothing is copied: the struct and all that it points to must stay as they
+ * are until the done callback. Retries are done here: the callback sees the last word.
+ * Returns 0, or -1 with *err and no callback: HAUL_BAD_ARGUMENT. */
 int haul_client_submit(struct haul_client *c, const struct haul_request *request,
     haul_done_fn *done, void *payload, struct haul_error *err);
 

@@ -4,6 +4,7 @@
 #define HAUL_ENDPOINT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <haul/credentials.h>
 #include <haul/error.h>
@@ -42,6 +43,9 @@ void haul_endpoint_free(struct haul_endpoint *e);
 
 /* "https://host:port", for messages. */
 const char *haul_endpoint_url(const struct haul_endpoint *e);
+
+/* The server's clock as far as its replies have told, ms since the epoch. */
+int64_t haul_endpoint_now_ms(const struct haul_endpoint *e);
 
 #ifdef __cplusplus
 }

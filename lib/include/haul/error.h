@@ -22,7 +22,7 @@ enum haul_code {
     HAUL_CANCELLED,
 };
 
-/* What helps. The table from S3's codes to these classes is in error.c, and nowhere else. */
+/* What helps. The table from S3's codes to these classes is in retry.c, and nowhere else. */
 enum haul_retry {
     HAUL_RETRY_NEVER,      /* it will fail again */
     HAUL_RETRY_NOW,        /* nobody is overloaded: the same request again, at once */
@@ -44,7 +44,9 @@ struct haul_error {
     char text[512];      /* for a person: one line, no full stop, no secret */
 };
 
-/* Fills *err and returns -1. The text is cut to fit. Any thread; err may be NULL. */
+/* Fills *err and returns -1. The text is cut to fit and its control characters become spaces;
+ * `retry` is what the code alone suggests; the rest is zero. The arguments may point into *err.
+ * Any thread; err may be NULL. */
 int haul_error_set(struct haul_error *err, enum haul_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,0 +1,65 @@
+/* What the signer and the loop need of <haul/endpoint.h>. Any thread, all of it. */
+#ifndef ENDPOINT_INTERNAL_H
+#define ENDPOINT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <haul/endpoint.h>
+
+#include "buf.h"
+#include "sigv4.h"
+
+#define REGION_SIZE 64
+
+struct bucket_region {
+    char *bucket; /* owned */
+    char region[REGION_SIZE];
+};
+
+struct haul_endpoint {
+    /* Set once, then only read. */
+    char *url;    /* owned: "https://host:port", for messages */
+    char *scheme; /* owned: "https" */
+    char *host;   /* owned: "host:port", the port only when it is not the scheme's; NULL: AWS */
+    char *base;   /* owned: "" or "/base", without a final slash, as given */
+    char *ca_file; /* owned; NULL: the system's */
+    char region[REGION_SIZE];
+    enum haul_addressing addressing;
+    bool sign_payload;
+    bool insecure;
+    const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
+
+    atomic_int_least64_t clock_offset_ms; /* the server's clock minus ours */
+
+    pthread_mutex_t lock;
+    struct {
+        struct sigv4_key key; /* of today's date and this region */
+        char date[9], region[REGION_SIZE];
+        struct bucket_region *buckets; /* what wrong-region replies have taught */
+        size_t bucket_count;
+    } locked; /* while holding lock */
+};
+
+/* The region to sign with for a bucket. */
+void endpoint_region(
+    const struct haul_endpoint *e, const char *bucket, char region[static REGION_SIZE]);
+
+/* The server named another region for the bucket. true: that is news. */
+bool endpoint_learn_region(const struct haul_endpoint *e, const char *bucket, const char *region);
+
+/* The server's clock says so. true: ours was off by more than a minute. */
+bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
+
+/* The key for that date ("20260131") and region, kept until another is asked for. */
+int endpoint_signing_key(const struct haul_endpoint *e, const char *date, const char *region,
+    struct sigv4_key *key);
+
+/* Where a bucket's key lives: the Host header and the encoded path. key NULL: the bucket. */
+void endpoint_add_host(
+    struct buf *b, const struct haul_endpoint *e, const char *bucket, const char *region);
+void endpoint_add_path(
+    struct buf *b, const struct haul_endpoint *e, const char *bucket, const char *key);
+
+#endif

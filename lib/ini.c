@@ -1,0 +1,199 @@
+/* AWS's shared files: see ini.h. Sections and settings are told apart here; what they mean is
+ * credentials.c's matter. The texts of errors never quote a line: it may hold a secret. */
+#include "ini.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "hash.h"
+
+#define FILE_BYTES_MAX (1024 * 1024)
+
+/* A setting, or with key NULL the head of a section. All three point into the text. */
+struct line {
+    const char *section, *key, *value;
+};
+
+struct ini {
+    char *text; /* owned; cut into strings */
+    size_t len;
+    struct line *lines; /* owned */
+    size_t count;
+};
+
+/* The whole file at once, without stdio: its buffers would keep secrets that nobody wipes. */
+static int read_all(struct ini *i, const char *path, struct haul_error *err)
+{
+    int rc = -1;
+    ssize_t n = 1;
+    i->text = malloc(FILE_BYTES_MAX + 1);
+    if (i->text == NULL)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        i->text[0] = '\0';
+        return 0;
+    }
+    while (fd >= 0 && n > 0 && i->len <= FILE_BYTES_MAX) {
+        n = read(fd, i->text + i->len, FILE_BYTES_MAX + 1 - i->len);
+        if (n > 0)
+            i->len += (size_t) n;
+        else if (n < 0 && errno == EINTR)
+            n = 1;
+    }
+    if (fd < 0 || n < 0) {
+        int error = errno;
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s can't be read: %m", path);
+        if (err != NULL)
+            err->sys_errno = error;
+    } else if (i->len > FILE_BYTES_MAX) {
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s is over %d bytes", path, FILE_BYTES_MAX);
+    } else if (memchr(i->text, '\0', i->len) != NULL) {
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s is not a text file", path);
+    } else {
+        i->text[i->len] = '\0';
+        rc = 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Cuts blanks off both ends, in place. */
+static char *trim(char *text)
+{
+    while (is_blank(*text))
+        text++;
+    char *end = text + strlen(text);
+    while (end > text && (is_blank(end[-1]) || end[-1] == '\r'))
+        *--end = '\0';
+    return text;
+}
+
+/* Cuts a comment off: # or ; after a blank. */
+static void cut_comment(char *text)
+{
+    for (char *c = text; *c != '\0'; c++)
+        if ((*c == '#' || *c == ';') && (c == text || is_blank(c[-1]))) {
+            *c = '\0';
+            return;
+        }
+}
+
+/* One line that is not empty. Returns false when it is nothing that we know. */
+static bool read_line(struct line *line, char *text)
+{
+    char *end;
+    if (*text == '[' && (end = strchr(text, ']')) != NULL) {
+        char *rest = trim(end + 1);
+        *end = '\0';
+        line->section = trim(text + 1);
+        return *line->section != '\0' && (*rest == '\0' || *rest == '#' || *rest == ';');
+    }
+    char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text || line->section == NULL)
+        return false;
+    *equals = '\0';
+    cut_comment(equals + 1);
+    line->key = trim(text);
+    line->value = trim(equals + 1);
+    return true;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t n = 1;
+    for (; (text = strchr(text, '\n')) != NULL; text++)
+        n++;
+    return n;
+}
+
+/* A line indented more deeply than the setting above belongs to that one: a nested setting, or
+ * more of its value. Nobody here needs either. */
+static int read_lines(struct ini *i, const char *path, struct haul_error *err)
+{
+    const char *section = NULL;
+    size_t number = 0, depth_above = SIZE_MAX;
+    char *next = i->text;
+    if (strncmp(next, "\xEF\xBB\xBF", 3) == 0)
+        next += 3;
+    while (next != NULL) {
+        char *start = strsep(&next, "\n");
+        char *text = trim(start);
+        size_t depth = (size_t) (text - start);
+        number++;
+        if (*text == '\0' || *text == '#' || *text == ';' || depth > depth_above)
+            continue;
+        struct line line = { .section = section };
+        if (!read_line(&line, text))
+            return haul_error_set(err, HAUL_BAD_CONFIG,
+                "%s:%zu: expected a [section], a setting (name = value) or a comment", path,
+                number);
+        section = line.section;
+        depth_above = line.key == NULL ? SIZE_MAX : depth;
+        i->lines[i->count++] = line;
+    }
+    return 0;
+}
+
+struct ini *ini_read(const char *path, struct haul_error *err)
+{
+    struct ini *i = calloc(1, sizeof *i);
+    if (i == NULL) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
+        return NULL;
+    }
+    if (read_all(i, path, err) < 0)
+        goto failed;
+    i->lines = calloc(count_lines(i->text), sizeof *i->lines);
+    if (i->lines == NULL) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
+        goto failed;
+    }
+    if (read_lines(i, path, err) < 0)
+        goto failed;
+    return i;
+failed:
+    ini_free(i);
+    return NULL;
+}
+
+void ini_free(struct ini *i)
+{
+    if (i == NULL)
+        return;
+    if (i->text != NULL)
+        wipe(i->text, i->len);
+    free(i->text);
+    free(i->lines);
+    free(i);
+}
+
+int ini_has(const struct ini *i, const char *section)
+{
+    for (size_t n = 0; n < i->count; n++)
+        if (strcmp(i->lines[n].section, section) == 0)
+            return 1;
+    return 0;
+}
+
+const char *ini_get(const struct ini *i, const char *section, const char *key)
+{
+    for (size_t n = i->count; n-- > 0;) {
+        const struct line *l = &i->lines[n];
+        if (l->key != NULL && strcasecmp(l->key, key) == 0 && strcmp(l->section, section) == 0)
+            return l->value;
+    }
+    return NULL;
+}

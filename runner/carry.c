@@ -1,0 +1,217 @@
+/* The foreground of a run: signals in, progress and summary out, the run's own row in the queue. */
+#include "carry.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "engine.h"
+#include "log.h"
+#include "sizes.h"
+
+#define DRAW_MS 500
+#define DRAIN_MS 8000 /* what is in flight after a first signal; the promise is 10 s */
+
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+void carry_block_signals(void)
+{
+    sigset_t set;
+    stop_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- Progress ---- */
+
+struct meter {
+    bool drawn; /* is there a terminal? */
+    int64_t began_ms, last_ms;
+    uint64_t last_bytes;
+    double rate; /* bytes a second, smoothed */
+};
+
+static void draw(struct meter *m, const struct engine *e)
+{
+    struct progress p;
+    char line[256], moved[SIZES_TEXT_SIZE], all[SIZES_TEXT_SIZE], rate[SIZES_TEXT_SIZE];
+    char left[32] = "";
+    int64_t now = clock_ms();
+    if (!m->drawn)
+        return;
+    engine_progress(e, &p);
+    uint64_t bytes = p.sent + p.received;
+    if (now > m->last_ms) {
+        double latest = (double) (bytes - m->last_bytes) * 1000 / (double) (now - m->last_ms);
+        m->rate = m->last_bytes == 0 ? latest : m->rate * 0.7 + latest * 0.3;
+        m->last_ms = now;
+        m->last_bytes = bytes;
+    }
+    if (p.planned && m->rate > 1 && p.bytes > p.moved_bytes) {
+        uint64_t s = (uint64_t) ((double) (p.bytes - p.moved_bytes) / m->rate);
+        snprintf(left, sizeof left, ", %u:%02u:%02u left", (unsigned) (s / 3600),
+            (unsigned) (s / 60 % 60), (unsigned) (s % 60));
+    }
+    snprintf(line, sizeof line, "%llu of %llu%s objects, %s of %s, %s/s%s",
+        (unsigned long long) p.done, (unsigned long long) p.objects, p.planned ? "" : "+",
+        sizes_format(p.moved_bytes, moved), sizes_format(p.bytes, all),
+        sizes_format((uint64_t) m->rate, rate), left);
+    log_progress(line);
+}
+
+/* ---- Waiting for the end ---- */
+
+/* The first signal lets what is in flight finish, for a while; the second one ends the process,
+ * which is as safe as a crash. */
+static void await_end(struct engine *e, struct meter *m)
+{
+    sigset_t set;
+    int64_t deadline = 0;
+    stop_signals(&set);
+    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    for (;;) {
+        struct pollfd fds[] = { { .fd = engine_over_fd(e), .events = POLLIN },
+            { .fd = signals, .events = POLLIN } };
+        int wait = m->drawn || deadline ? DRAW_MS : -1;
+        if (poll(fds, 2, wait) < 0 && errno != EINTR)
+            break;
+        if (fds[0].revents & POLLIN)
+            break;
+        if (fds[1].revents & POLLIN) {
+            struct signalfd_siginfo info;
+            if (read(signals, &info, sizeof info) != sizeof info)
+                continue;
+            if (deadline != 0)
+                _exit(EXIT_INTERRUPTED);
+            LOG(LOG_INFO, "stopping", { "why", "a signal; a second one ends haul at once" });
+            engine_stop(e);
+            deadline = clock_ms() + DRAIN_MS;
+        }
+        if (deadline != 0 && clock_ms() > deadline)
+            engine_cancel(e);
+        draw(m, e);
+    }
+    close(signals);
+    log_progress(NULL);
+}
+
+/* ---- The run's own row ---- */
+
+/* Everything is planned and nothing is due: the run is finished, whatever failed in it. */
+static int write_end(struct queue *q, const struct tally *t, enum exit_code exit,
+    const struct error *why, struct error *err)
+{
+    if (queue_begin(q, true, err) < 0)
+        return -1;
+    int rc;
+    if (exit == EXIT_DONE && t->planned && t->due == 0)
+        rc = queue_finish(q, err) < 0 ? -1 : queue_event(q, "finished", 0, NULL, err);
+    else if (exit == EXIT_PAUSED)
+        rc = queue_pause(q, why->text, err) < 0 ? -1
+                                                : queue_event(q, "paused", 0, why->text, err);
+    else
+        rc = queue_event(q, "interrupted", 0, why->text, err);
+    return rc < 0 ? -1 : queue_commit(q, err);
+}
+
+static int write_start(struct queue *q, struct error *err)
+{
+    char detail[32];
+    snprintf(detail, sizeof detail, "pid %d", (int) getpid());
+    return queue_begin(q, true, err) < 0 || queue_pause(q, NULL, err) < 0 ||
+            queue_event(q, "started", 0, detail, err) < 0
+        ? -1
+        : queue_commit(q, err);
+}
+
+static void print_summary(const struct run *run, const struct tally *t,
+    const struct progress *p, uint64_t had_bytes, int64_t took_ms, enum exit_code exit)
+{
+    char done[SIZES_TEXT_SIZE], sent[SIZES_TEXT_SIZE], received[SIZES_TEXT_SIZE],
+        had[SIZES_TEXT_SIZE];
+    bool over = exit == EXIT_DONE || exit == EXIT_SOME_FAILED;
+    printf("%s %s %s: %llu of %llu objects done (%s), %llu failed, %llu skipped\n", run->name,
+        run->id, over ? "finished" : exit == EXIT_PAUSED ? "paused" : "interrupted",
+        (unsigned long long) t->done, (unsigned long long) t->objects,
+        sizes_format(t->done_bytes, done), (unsigned long long) t->failed,
+        (unsigned long long) t->skipped);
+    printf("this process: sent %s, received %s, in %.1f s; %s were there before\n",
+        sizes_format(p->sent, sent), sizes_format(p->received, received),
+        (double) took_ms / 1000, sizes_format(had_bytes, had));
+}
+
+/* ---- The whole ---- */
+
+/* Runs the engine to its end. */
+static enum exit_code run_engine(struct queue *q, const struct manifest *m,
+    const struct connections *c, const struct run *run, struct progress *progress,
+    struct error *err)
+{
+    struct meter meter = { .drawn = isatty(STDERR_FILENO), .began_ms = clock_ms() };
+    meter.last_ms = meter.began_ms;
+    struct engine *e = engine_start(&(struct engine_options) { .manifest = m,
+                                        .endpoints = c->endpoints,
+                                        .run_id = run->id,
+                                        .queue = q },
+        err);
+    if (e == NULL)
+        return err->exit;
+    await_end(e, &meter);
+    engine_progress(e, progress);
+    return engine_join(e, err);
+}
+
+enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error *err)
+{
+    struct connections c = { 0 };
+    struct run run = { 0 };
+    struct tally before = { 0 }, after = { 0 };
+    struct progress progress = { 0 };
+    struct error later;
+    int64_t began_ms = clock_ms();
+    enum exit_code exit = EXIT_QUEUE;
+
+    if (queue_run(q, &run, err) < 0 || queue_tally(q, &before, err) < 0 ||
+        write_start(q, err) < 0)
+        goto out;
+    LOG(LOG_INFO, "started", { "job", run.name }, { "run", run.id });
+    if (connect_all(m, &c, err) < 0 || check_remote_sides(m, &c, err) < 0)
+        exit = err->exit;
+    else
+        exit = run_engine(q, m, &c, &run, &progress, err);
+    if (exit == EXIT_QUEUE)
+        goto out; /* nothing more is to be written there */
+    if (queue_tally(q, &after, &later) < 0 || write_end(q, &after, exit, err, &later) < 0) {
+        *err = later;
+        exit = EXIT_QUEUE;
+        goto out;
+    }
+    if (exit == EXIT_DONE && after.failed > 0)
+        exit = EXIT_SOME_FAILED;
+    print_summary(
+        &run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);
+out:
+    queue_close(q);
+    connections_free(&c);
+    run_clear(&run);
+    return exit;
+}

@@ -1,0 +1,204 @@
+/* `haul run` and `haul resume`: which queue, new or old, and then carry it out. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "carry.h"
+#include "command.h"
+#include "connect.h"
+#include "log.h"
+#include "queue.h"
+#include "runs.h"
+
+static void print_problem(void *payload, const struct problem *p)
+{
+    (void) payload;
+    fprintf(stderr, "%s:%d:%d: %s\n", p->file, p->line, p->column, p->text);
+}
+
+struct manifest *command_load(const struct arguments *a, struct error *err)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct manifest_options options = { .settings = a->settings,
+        .setting_count = a->setting_count,
+        .now_ms = (int64_t) now.tv_sec * 1000 };
+    return manifest_load(a->operand, &options, print_problem, NULL, err);
+}
+
+/* Reads a run's row beside whoever holds its queue. */
+static int peek(const char *path, struct run *run, struct error *err)
+{
+    struct queue *q = NULL;
+    int rc = queue_open_reader(&q, path, err);
+    if (rc == 0)
+        rc = queue_run(q, run, err);
+    queue_close(q);
+    return rc;
+}
+
+/* The latest unfinished run of exactly this manifest. NULL without err->text: there is none. */
+static char *find_unfinished(const char *name, const char *frozen, struct error *err)
+{
+    struct run_file *files = NULL;
+    size_t count = 0;
+    char *path = NULL;
+    if (runs_list(name, &files, &count, err) < 0)
+        return NULL;
+    for (size_t i = 0; i < count && path == NULL; i++) {
+        struct run run;
+        struct error unreadable;
+        if (peek(files[i].path, &run, &unreadable) < 0) {
+            LOG(LOG_WARN, "run_not_readable", { "queue", files[i].path },
+                { "why", unreadable.text });
+            continue;
+        }
+        if (run.finished_at == NULL && strcmp(run.manifest, frozen) == 0)
+            path = strdup(files[i].path);
+        else if (run.finished_at == NULL)
+            LOG(LOG_INFO, "unfinished_run", { "run", run.id },
+                { "why", "of another version of this manifest; `haul resume` with its id goes on" });
+        run_clear(&run);
+    }
+    runs_free(files, count);
+    return path;
+}
+
+static int create(struct queue **q, const char *path, const char *id, const struct manifest *m,
+    const char *file, char *frozen, struct error *err)
+{
+    char at[32], *whole = realpath(file, NULL);
+    struct tm utc;
+    time_t now = time(NULL);
+    strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    struct run run = { .id = (char *) id, .name = m->name, .manifest = frozen,
+        .manifest_file = whole ? whole : (char *) file, .created_at = at };
+    int rc = queue_create(q, path, &run, (unsigned) m->transfer_count, err);
+    free(whole);
+    return rc;
+}
+
+/* --queue PATH: new, or this manifest's own. */
+static int open_named(struct queue **q, const char *path, const char *frozen, struct error *err)
+{
+    struct run run;
+    if (queue_open(q, path, err) < 0)
+        return -1;
+    if (queue_run(*q, &run, err) < 0)
+        goto failed;
+    int same = strcmp(run.manifest, frozen) == 0;
+    run_clear(&run);
+    if (same)
+        return 0;
+    error_set(err, EXIT_USAGE,
+        "queue %s holds a run of another manifest: `haul resume --queue %s` goes on with it, or"
+        " name another file",
+        path, path);
+failed:
+    queue_close(*q);
+    *q = NULL;
+    return -1;
+}
+
+static int find_queue(struct queue **q, const struct arguments *a, const struct manifest *m,
+    char *frozen, struct error *err)
+{
+    char id[RUN_ID_SIZE], *path = NULL;
+    int rc;
+    if (a->queue != NULL && access(a->queue, F_OK) == 0 && !a->fresh)
+        return open_named(q, a->queue, frozen, err);
+    if (a->queue == NULL && !a->fresh) {
+        path = find_unfinished(m->name, frozen, err);
+        if (path != NULL || err->text[0] != '\0') {
+            rc = path ? queue_open(q, path, err) : -1;
+            free(path);
+            return rc;
+        }
+    }
+    if (check_local_sides(m, err) < 0 || runs_new_id(id, err) < 0)
+        return -1;
+    path = a->queue ? strdup(a->queue) : runs_path(m->name, id, err);
+    rc = path ? create(q, path, id, m, a->operand, frozen, err) : -1;
+    free(path);
+    return rc;
+}
+
+enum exit_code command_run(const struct arguments *a, struct error *err)
+{
+    struct queue *q = NULL;
+    enum exit_code exit = EXIT_USAGE;
+    carry_block_signals();
+    struct manifest *m = command_load(a, err);
+    char *frozen = m ? manifest_freeze(m) : NULL;
+    if (m != NULL && frozen == NULL)
+        error_set(err, EXIT_QUEUE, "out of memory");
+    if (frozen != NULL && find_queue(&q, a, m, frozen, err) == 0)
+        exit = carry_out(q, m, err);
+    else
+        exit = err->exit;
+    free(frozen);
+    manifest_free(m);
+    return exit;
+}
+
+/* The unfinished run, when there is just one. */
+static char *find_only_unfinished(struct error *err)
+{
+    struct run_file *files = NULL;
+    size_t count = 0, unfinished = 0;
+    char *path = NULL, names[512] = "";
+    if (runs_list(NULL, &files, &count, err) < 0)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct run run;
+        struct error ignored;
+        if (peek(files[i].path, &run, &ignored) < 0)
+            continue;
+        if (run.finished_at == NULL) {
+            size_t len = strlen(names);
+            snprintf(names + len, sizeof names - len, "%s%s (%s)", unfinished ? ", " : "",
+                run.id, run.name);
+            if (unfinished++ == 0)
+                path = strdup(files[i].path);
+        }
+        run_clear(&run);
+    }
+    runs_free(files, count);
+    if (unfinished == 1)
+        return path;
+    free(path);
+    if (unfinished == 0)
+        error_set(err, EXIT_USAGE, "there is no unfinished run: `haul jobs` lists them all");
+    else
+        error_set(err, EXIT_USAGE, "several runs are unfinished: say which, of %s", names);
+    return NULL;
+}
+
+enum exit_code command_resume(const struct arguments *a, struct error *err)
+{
+    struct queue *q = NULL;
+    struct run run = { 0 };
+    struct manifest *m = NULL;
+    enum exit_code exit = EXIT_QUEUE;
+    carry_block_signals();
+    char *path = a->queue ? strdup(a->queue)
+        : a->operand     ? runs_find(a->operand, err)
+                         : find_only_unfinished(err);
+    if (path == NULL || queue_open(&q, path, err) < 0 || queue_run(q, &run, err) < 0) {
+        exit = err->exit;
+    } else if (run.finished_at != NULL) {
+        error_set(err, EXIT_USAGE, "run %s is finished: `haul status %s` tells how", run.id,
+            run.id);
+        exit = EXIT_USAGE;
+    } else if ((m = manifest_thaw(run.manifest, err)) != NULL) {
+        exit = carry_out(q, m, err);
+        q = NULL;
+    }
+    queue_close(q);
+    free(path);
+    run_clear(&run);
+    manifest_free(m);
+    return exit;
+}

@@ -1,0 +1,221 @@
+/* What must be right before a run is worth starting: keys, endpoints, buckets, folders. */
+#include "connect.h"
+
+#include <errno.h>
+#include <haul/haul.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "refusal.h"
+
+/* Keys that the manifest names as variables of the environment. */
+static struct haul_credentials *keys_from_variables(
+    const struct manifest_endpoint *e, struct haul_error *err)
+{
+    const char *names[] = { e->key_id_variable, e->secret_variable, e->token_variable };
+    const char *values[3] = { NULL };
+    for (int i = 0; i < 3; i++) {
+        if (names[i] == NULL)
+            continue;
+        values[i] = getenv(names[i]);
+        if (values[i] == NULL || *values[i] == '\0') {
+            haul_error_set(err, HAUL_NO_CREDENTIALS,
+                "the environment variable %s, which the manifest names, is not set", names[i]);
+            return NULL;
+        }
+    }
+    return haul_credentials_static(values[0], values[1], values[2], err);
+}
+
+static struct haul_credentials *find_credentials(
+    const struct manifest_endpoint *e, struct haul_error *err)
+{
+    switch (e->credentials) {
+    case CREDENTIALS_AUTO:
+        return haul_credentials_default(err);
+    case CREDENTIALS_ENV:
+        return haul_credentials_from_environment(err);
+    case CREDENTIALS_ANONYMOUS:
+        return haul_credentials_anonymous(err);
+    case CREDENTIALS_PROFILE:
+        return haul_credentials_from_profile(e->profile, e->file, err);
+    case CREDENTIALS_KEYS:
+        return keys_from_variables(e, err);
+    }
+    return NULL;
+}
+
+static int connect_one(const struct manifest_endpoint *e, struct haul_credentials **credentials,
+    struct haul_endpoint **endpoint, struct haul_error *err)
+{
+    char region[64] = "";
+    if (e->region == NULL && haul_default_region(e->profile, e->file, region, err) < 0)
+        return -1;
+    *credentials = find_credentials(e, err);
+    if (*credentials == NULL)
+        return -1;
+    *endpoint = haul_endpoint_new(
+        &(struct haul_endpoint_options) { .url = e->url,
+            .region = e->region ? e->region : region,
+            .addressing = e->addressing,
+            .payload = e->payload,
+            .credentials = *credentials,
+            .ca_file = e->ca_file,
+            .insecure = e->insecure },
+        err);
+    return *endpoint ? 0 : -1;
+}
+
+int connect_all(const struct manifest *m, struct connections *out, struct error *err)
+{
+    struct connections c = { .count = m->endpoint_count };
+    c.endpoints = calloc(c.count ? c.count : 1, sizeof *c.endpoints);
+    c.credentials = calloc(c.count ? c.count : 1, sizeof *c.credentials);
+    if (c.endpoints == NULL || c.credentials == NULL) {
+        error_set(err, EXIT_QUEUE, "out of memory");
+        goto failed;
+    }
+    for (size_t i = 0; i < c.count; i++) {
+        struct haul_error error;
+        const struct manifest_endpoint *e = m->endpoints[i];
+        bool used = false;
+        for (size_t k = 0; k < m->transfer_count; k++)
+            used |= m->transfers[k]->endpoint == e;
+        if (!used)
+            continue;
+        if (e->insecure)
+            LOG(LOG_WARN, "insecure_endpoint", { "endpoint", e->name },
+                { "why", "insecure: true, so its certificate is not verified" });
+        if (connect_one(e, &c.credentials[i], &c.endpoints[i], &error) < 0) {
+            error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that, then `haul resume`", e->name,
+                error.text);
+            goto failed;
+        }
+    }
+    *out = c;
+    return 0;
+failed:
+    connections_free(&c);
+    return -1;
+}
+
+void connections_free(struct connections *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->endpoints)
+            haul_endpoint_free(c->endpoints[i]);
+        if (c->credentials)
+            haul_credentials_free(c->credentials[i]);
+    }
+    free(c->endpoints);
+    free(c->credentials);
+    *c = (struct connections) { 0 };
+}
+
+struct haul_endpoint *connection_of(
+    const struct connections *c, const struct manifest *m, const struct transfer *t)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (m->endpoints[i] == t->endpoint)
+            return c->endpoints[i];
+    return NULL;
+}
+
+/* ---- Local sides ---- */
+
+static const char *source_fault(const struct transfer *t)
+{
+    struct stat st;
+    if (stat(t->local, &st) < 0)
+        return strerror(errno);
+    if (t->many && !S_ISDIR(st.st_mode))
+        return "not a folder; without the final slash it means a file";
+    if (!t->many && S_ISDIR(st.st_mode))
+        return "a folder; write it with a final slash to upload all below it";
+    if (!t->many && !S_ISREG(st.st_mode))
+        return "neither a file nor a folder";
+    return access(t->local, t->many ? R_OK | X_OK : R_OK) < 0 ? strerror(errno) : NULL;
+}
+
+/* The nearest folder that is there decides: below it, haul makes what is missing. */
+static const char *destination_fault(const struct transfer *t)
+{
+    char path[4096];
+    struct stat st;
+    const char *fault = NULL;
+    if ((size_t) snprintf(path, sizeof path, "%s", t->local) >= sizeof path)
+        return strerror(ENAMETOOLONG);
+    if (!t->many && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return "a folder; write it with a final slash to download into it";
+    for (char *slash = strrchr(path, '/'); slash != NULL; slash = strrchr(path, '/')) {
+        slash[slash == path] = '\0'; /* keep the root's own slash */
+        if (stat(path, &st) == 0) {
+            if (!S_ISDIR(st.st_mode))
+                fault = "a file stands where a folder should be";
+            else if (access(path, W_OK | X_OK) < 0)
+                fault = strerror(errno);
+            break;
+        }
+        if (errno != ENOENT || slash == path) {
+            fault = strerror(errno);
+            break;
+        }
+    }
+    return fault;
+}
+
+int check_local_sides(const struct manifest *m, struct error *err)
+{
+    for (size_t i = 0; i < m->transfer_count; i++) {
+        const struct transfer *t = m->transfers[i];
+        bool upload = t->kind == TRANSFER_UPLOAD;
+        const char *fault = upload ? source_fault(t) : destination_fault(t);
+        if (fault != NULL)
+            return error_set(err, EXIT_USAGE, "%s:%d:%d: cannot %s %s: %s",
+                m->path ? m->path : m->name, t->line, t->column,
+                upload ? "upload" : "download to", t->local, fault);
+    }
+    return 0;
+}
+
+/* ---- Remote sides ---- */
+
+static bool was_asked(const struct manifest *m, size_t upto, const struct transfer *t)
+{
+    for (size_t i = 0; i < upto; i++)
+        if (m->transfers[i]->endpoint == t->endpoint &&
+            strcmp(m->transfers[i]->bucket, t->bucket) == 0)
+            return true;
+    return false;
+}
+
+int check_remote_sides(
+    const struct manifest *m, const struct connections *c, struct error *err)
+{
+    struct haul_error error;
+    int rc = 0;
+    /* Nobody has seen this endpoint answer yet, so a wrong address should show at once. */
+    struct haul_client *client =
+        haul_client_new(&(struct haul_client_options) { .retries = 2 }, &error);
+    if (client == NULL)
+        return error_set(err, EXIT_QUEUE, "%s", error.text);
+    for (size_t i = 0; rc == 0 && i < m->transfer_count; i++) {
+        const struct transfer *t = m->transfers[i];
+        struct haul_request r = { .operation = HAUL_LIST_OBJECTS,
+            .endpoint = connection_of(c, m, t),
+            .bucket = t->bucket,
+            .prefix = *t->key ? t->key : NULL,
+            .max_entries = 1 };
+        if (was_asked(m, i, t) || haul_client_perform(client, &r, NULL, NULL, &error) == 0 ||
+            strcmp(error.aws_code, "AccessDenied") == 0)
+            continue;
+        refusal_explain(&error, t->endpoint, t->bucket, err);
+        rc = -1;
+    }
+    haul_client_free(client);
+    return rc;
+}

@@ -1,0 +1,819 @@
+/* Scheduling: which worker does what next, and how a run starts, stops and ends. What is done to
+ * an object is upload.c's and download.c's. */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "motion.h"
+#include "refusal.h"
+
+#define WORKERS_MAX 8
+#define SLOTS_AUTO 8         /* a worker */
+#define READY_LOW 512        /* ask for more below that */
+#define IN_MOTION_MAX 4096   /* objects; also bounded by the descriptors we may open */
+#define RESERVED_FDS 512
+#define WAIT_MS 1000
+
+int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- Waking ---- */
+
+static void wake_hungry_locked(struct engine *e)
+{
+    for (unsigned i = 0; i < e->worker_count; i++)
+        if (e->workers[i].hungry) {
+            e->workers[i].hungry = false;
+            haul_client_wake(e->workers[i].client);
+        }
+}
+
+static void wake_all_locked(struct engine *e)
+{
+    for (unsigned i = 0; i < e->worker_count; i++)
+        haul_client_wake(e->workers[i].client);
+}
+
+/* Nothing is due, nothing moves, nothing will be planned: that is the end. */
+static void check_over_locked(struct engine *e)
+{
+    if (e->locked.planned && e->locked.dry && e->locked.ready_count == 0 &&
+        e->locked.in_motion == 0 && !e->locked.over) {
+        e->locked.over = true;
+        wake_all_locked(e);
+    }
+}
+
+static void end_locked(struct engine *e, const struct error *why, bool cancel)
+{
+    if (e->locked.exit == EXIT_DONE && why != NULL) {
+        e->locked.exit = why->exit;
+        e->locked.trouble = *why;
+    }
+    e->locked.stopping = true;
+    e->locked.cancelling |= cancel;
+    wake_all_locked(e);
+}
+
+void engine_pause(struct engine *e, const struct error *why)
+{
+    pthread_mutex_lock(&e->lock);
+    end_locked(e, why, why->exit == EXIT_QUEUE);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static const struct error interrupted = { EXIT_INTERRUPTED,
+    "interrupted: `haul resume` goes on" };
+
+void engine_stop(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    end_locked(e, &interrupted, false);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_cancel(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    end_locked(e, &interrupted, true);
+    pthread_mutex_unlock(&e->lock);
+}
+
+bool engine_is_stopping(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    bool stopping = e->locked.stopping;
+    pthread_mutex_unlock(&e->lock);
+    return stopping;
+}
+
+/* ---- Objects ---- */
+
+static void free_object(struct object *o)
+{
+    task_clear(&o->task);
+    part_records_free(o->entry.records, o->entry.record_count);
+    if (o->fd >= 0)
+        close(o->fd);
+    place_close(&o->place);
+    while (o->orphan_count > 0)
+        free(o->orphans[--o->orphan_count]);
+    free(o->orphans);
+    free(o->completing);
+    free(o->key);
+    free(o->marks);
+    free(o->crc32c);
+    free(o);
+}
+
+static void free_list(struct object *o)
+{
+    while (o != NULL) {
+        struct object *next = o->next;
+        free_object(o);
+        o = next;
+    }
+}
+
+static struct object *new_object(struct engine *e, struct task *t)
+{
+    struct object *o = calloc(1, sizeof *o);
+    if (o == NULL)
+        return NULL;
+    o->engine = e;
+    o->fd = -1;
+    o->place.folder = -1;
+    o->transfer = e->options.manifest->transfers[t->transfer - 1];
+    for (size_t i = 0; i < e->options.manifest->endpoint_count; i++)
+        if (e->options.manifest->endpoints[i] == o->transfer->endpoint)
+            o->endpoint = e->options.endpoints[i];
+    int len = asprintf(
+        &o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
+    if (len < 0) {
+        o->key = NULL;
+        free_object(o);
+        return NULL;
+    }
+    o->task = *t;
+    *t = (struct task) { 0 };
+    return o;
+}
+
+void object_ready(struct object *o, step_fn *step)
+{
+    struct engine *e = o->engine;
+    pthread_mutex_lock(&e->lock);
+    o->step = step;
+    o->next = NULL;
+    *e->locked.runnable_last = o;
+    e->locked.runnable_last = &o->next;
+    wake_hungry_locked(e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void object_release(struct object *o)
+{
+    struct engine *e = o->engine;
+    pthread_mutex_lock(&e->lock);
+    e->locked.in_motion--;
+    e->locked.large -= o->large;
+    check_over_locked(e);
+    wake_hungry_locked(e);
+    pthread_mutex_unlock(&e->lock);
+    free_object(o);
+}
+
+void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why)
+{
+    if (o->verdict == VERDICT_GOOD) {
+        o->verdict = verdict;
+        o->trouble = *why;
+    }
+}
+
+/* ---- Commits ---- */
+
+struct change *object_change(struct object *o)
+{
+    o->entry.change = (struct change) {
+        .object = o->task.id,
+        .generation = o->task.generation,
+        .kind = o->transfer->kind,
+        .size = o->task.size,
+        .modified_ms = o->task.modified_ms,
+    };
+    return &o->entry.change;
+}
+
+static void count_end(struct object *o, enum object_event event)
+{
+    struct engine *e = o->engine;
+    pthread_mutex_lock(&e->lock);
+    e->locked.progress.done += event == EVENT_FINISHED;
+    e->locked.progress.failed += event == EVENT_FAILED;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* The queue has it, so our copy follows. */
+static void on_committed(struct entry *entry, bool failed)
+{
+    struct object *o = entry->payload;
+    enum object_event event = entry->change.event;
+    if (failed || o->step == NULL) {
+        if (!failed)
+            count_end(o, event);
+        object_release(o);
+        return;
+    }
+    o->task.state = object_next(o->transfer->kind, o->task.state, event);
+    o->task.generation += event == EVENT_RESTARTED;
+    if (entry->records != NULL) {
+        part_records_free(o->task.records, o->task.record_count);
+        o->task.records = entry->records;
+        o->task.record_count = entry->record_count;
+        entry->records = NULL;
+    }
+    object_ready(o, o->step);
+}
+
+void object_commit(struct object *o, enum object_event event, step_fn *step)
+{
+    o->entry.kind = ENTRY_CHANGE;
+    o->entry.change.event = event;
+    o->entry.urgent = step != NULL;
+    o->entry.committed = on_committed;
+    o->entry.payload = o;
+    o->step = step;
+    journal_post(o->engine->journal, &o->entry);
+}
+
+struct part_entry {
+    struct entry entry;
+    struct part_record record;
+};
+
+static void on_recorded(struct entry *entry, bool failed)
+{
+    struct part_entry *p = entry->payload;
+    (void) failed; /* the engine has been told */
+    free(p->record.etag);
+    free(p);
+}
+
+int object_record(
+    struct object *o, unsigned number, enum part_state state, const char *etag, uint32_t crc32c)
+{
+    struct part_entry *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return -1;
+    p->record = (struct part_record) { number, state, crc32c, etag ? strdup(etag) : NULL };
+    if (etag && !p->record.etag) {
+        free(p);
+        return -1;
+    }
+    p->entry.kind = ENTRY_PARTS;
+    p->entry.parts.object = o->task.id;
+    p->entry.parts.generation = o->task.generation;
+    p->entry.parts.records = &p->record;
+    p->entry.parts.count = 1;
+    p->entry.committed = on_recorded;
+    p->entry.payload = p;
+    journal_post(o->engine->journal, &p->entry);
+    return 0;
+}
+
+/* ---- Parts ---- */
+
+int object_cut(struct object *o)
+{
+    free(o->marks);
+    free(o->crc32c);
+    o->count = part_count(o->task.size, o->task.part_bytes);
+    o->marks = calloc(o->count, sizeof *o->marks);
+    o->crc32c = calloc(o->count, sizeof *o->crc32c);
+    o->first_due = 0;
+    o->moving = 0;
+    return o->marks && o->crc32c ? 0 : -1;
+}
+
+static step_fn *parts_over(const struct object *o)
+{
+    return o->transfer->kind == TRANSFER_UPLOAD ? upload_parts_over : download_parts_over;
+}
+
+void object_open_parts(struct object *o)
+{
+    struct engine *e = o->engine;
+    o->verdict = VERDICT_GOOD;
+    o->due = 0;
+    for (unsigned i = 0; i < o->count; i++)
+        o->due += o->marks[i] == MARK_DUE;
+    if (o->due == 0) {
+        object_ready(o, parts_over(o));
+        return;
+    }
+    pthread_mutex_lock(&e->lock);
+    o->next = e->locked.active;
+    e->locked.active = o;
+    o->is_open = true;
+    e->locked.due_parts += o->due;
+    wake_hungry_locked(e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void close_parts_locked(struct engine *e, struct object *o)
+{
+    struct object **link = &e->locked.active;
+    if (!o->is_open)
+        return;
+    while (*link != o)
+        link = &(*link)->next;
+    *link = o->next;
+    o->is_open = false;
+    e->locked.due_parts -= o->due;
+}
+
+/* The number of a part that is from now on moving. */
+static unsigned claim_part_locked(struct engine *e, struct object *o)
+{
+    while (o->marks[o->first_due] != MARK_DUE)
+        o->first_due++;
+    o->marks[o->first_due] = MARK_MOVING;
+    o->moving++;
+    o->due--;
+    e->locked.due_parts--;
+    if (o->due == 0)
+        close_parts_locked(e, o);
+    return o->first_due + 1;
+}
+
+void object_part_ended(struct object *o)
+{
+    struct engine *e = o->engine;
+    pthread_mutex_lock(&e->lock);
+    o->moving--;
+    if (o->verdict != VERDICT_GOOD)
+        close_parts_locked(e, o);
+    bool over = o->moving == 0 && !o->is_open;
+    pthread_mutex_unlock(&e->lock);
+    if (over)
+        object_ready(o, parts_over(o));
+}
+
+void part_moved(struct slot *s)
+{
+    struct object *o = s->object;
+    pthread_mutex_lock(&o->engine->lock);
+    o->marks[s->part - 1] = MARK_MOVED;
+    o->crc32c[s->part - 1] = s->crc32c;
+    o->engine->locked.progress.moved_bytes += s->range.len;
+    pthread_mutex_unlock(&o->engine->lock);
+    object_part_ended(o);
+}
+
+void part_failed(struct slot *s, enum verdict verdict, const struct error *why)
+{
+    struct object *o = s->object;
+    pthread_mutex_lock(&o->engine->lock);
+    object_set_trouble(o, verdict, why);
+    pthread_mutex_unlock(&o->engine->lock);
+    object_part_ended(o);
+}
+
+/* ---- Slots ---- */
+
+struct slot *slot_take(struct worker *w, struct object *o)
+{
+    struct slot *s = w->free;
+    w->free = s->next;
+    *s = (struct slot) { .worker = w, .object = o, .began_ms = now_ms() };
+    w->in_flight++;
+    return s;
+}
+
+static void on_done(void *payload, const struct haul_result *result)
+{
+    struct slot *s = payload;
+    struct worker *w = s->worker;
+    struct engine *e = w->engine;
+    atomic_fetch_add(&e->sent, result->bytes_sent);
+    atomic_fetch_add(&e->received, result->bytes_received);
+    if (result->error.code == HAUL_OK)
+        atomic_store(&e->last_success_ms, now_ms());
+    s->done(s, result);
+    s->next = w->free;
+    w->free = s;
+    w->in_flight--;
+}
+
+void slot_send(struct slot *s, enum haul_operation operation,
+    void (*done)(struct slot *s, const struct haul_result *result))
+{
+    struct haul_result result = { 0 };
+    s->done = done;
+    s->request.operation = operation;
+    s->request.endpoint = s->object->endpoint;
+    s->request.bucket = s->object->transfer->bucket;
+    s->request.key = s->object->key;
+    if (haul_client_submit(s->worker->client, &s->request, on_done, s, &result.error) < 0)
+        on_done(s, &result);
+}
+
+static enum verdict judge_local(
+    struct slot *s, const struct haul_error *error, struct error *why)
+{
+    struct object *o = s->object;
+    if (o->transfer->kind == TRANSFER_UPLOAD) {
+        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
+        return error->sys_errno == 0 ? VERDICT_RESTART : VERDICT_FAIL;
+    }
+    return local_verdict(o, error->sys_errno, why);
+}
+
+enum verdict local_verdict(struct object *o, int cause, struct error *why)
+{
+    if (cause == ENOSPC || cause == EDQUOT) {
+        error_set(why, EXIT_PAUSED, "%s: %s: make room there, then `haul resume`",
+            o->transfer->local, strerror(cause));
+        engine_pause(o->engine, why);
+        return VERDICT_DROP;
+    }
+    error_set(why, EXIT_SOME_FAILED, "%s", strerror(cause));
+    return VERDICT_FAIL;
+}
+
+enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct error *why)
+{
+    struct engine *e = s->object->engine;
+    const struct haul_error *error = &result->error;
+    if (error->code == HAUL_OK)
+        return VERDICT_GOOD;
+    if (error->code == HAUL_CANCELLED) {
+        *why = interrupted;
+        return VERDICT_DROP;
+    }
+    if (error->code == HAUL_LOCAL)
+        return judge_local(s, error, why);
+    bool refused = false;
+    switch (error->retry) {
+    case HAUL_RETRY_FROM_START:
+        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
+        return VERDICT_RESTART;
+    case HAUL_RETRY_WHEN_FIXED:
+    case HAUL_RETRY_RESIGN:
+        refused = true;
+        break;
+    case HAUL_RETRY_NOW:
+    case HAUL_RETRY_LATER:
+    case HAUL_RETRY_SLOWER:
+        /* The tries are used up. If the endpoint served others meanwhile, the fault is with
+         * this object; if not, with the endpoint. */
+        refused = atomic_load(&e->last_success_ms) < s->began_ms;
+        break;
+    case HAUL_RETRY_NEVER:
+        break;
+    }
+    if (!refused) {
+        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
+        return VERDICT_FAIL;
+    }
+    refusal_explain(error, s->object->transfer->endpoint, s->object->transfer->bucket, why);
+    engine_pause(e, why);
+    return VERDICT_DROP;
+}
+
+/* ---- Workers ---- */
+
+struct claim {
+    struct object *object; /* NULL: nothing to do */
+    unsigned part;         /* 0: its step */
+};
+
+static bool is_large(const struct object *o)
+{
+    return o->task.size > part_bytes_for(o->task.size, o->transfer->part_bytes);
+}
+
+/* Large objects are begun one after the other, just early enough that parts never run out; small
+ * ones fill what is left. So one huge object, many small ones, and both at once use all slots. */
+static bool may_begin_locked(const struct engine *e, unsigned slots)
+{
+    const struct object *o = e->locked.ready;
+    if (o == NULL || e->locked.in_motion >= e->in_motion_max)
+        return false;
+    return !is_large(o) || (e->locked.due_parts < 2 * slots && e->locked.large < slots);
+}
+
+static struct object *begin_locked(struct engine *e)
+{
+    struct object *o = e->locked.ready;
+    e->locked.ready = o->next;
+    if (o->next == NULL)
+        e->locked.ready_last = &e->locked.ready;
+    e->locked.ready_count--;
+    e->locked.in_motion++;
+    o->large = is_large(o);
+    e->locked.large += o->large;
+    o->step = o->transfer->kind == TRANSFER_UPLOAD ? upload_begin : download_begin;
+    return o;
+}
+
+static bool wants_refill_locked(struct engine *e)
+{
+    bool wants =
+        e->locked.ready_count < READY_LOW && !e->locked.refilling && !e->locked.dry;
+    e->locked.refilling |= wants;
+    return wants;
+}
+
+static struct claim claim(struct worker *w)
+{
+    struct engine *e = w->engine;
+    struct claim c = { 0 };
+    unsigned slots = w->slot_count * e->worker_count;
+    bool refill = false;
+    pthread_mutex_lock(&e->lock);
+    if (!e->locked.stopping && !e->locked.over) {
+        bool may_begin = may_begin_locked(e, slots);
+        if (e->locked.runnable != NULL) {
+            c.object = e->locked.runnable;
+            e->locked.runnable = c.object->next;
+            if (c.object->next == NULL)
+                e->locked.runnable_last = &e->locked.runnable;
+        } else if (e->locked.active != NULL && (e->locked.parts_next || !may_begin)) {
+            c.object = e->locked.active;
+            c.part = claim_part_locked(e, c.object);
+            e->locked.parts_next = false;
+        } else if (may_begin) {
+            c.object = begin_locked(e);
+            e->locked.parts_next = true;
+        }
+        refill = wants_refill_locked(e);
+        w->hungry = c.object == NULL;
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (refill)
+        journal_refill(e->journal);
+    return c;
+}
+
+static void carry_out(struct worker *w, const struct claim *c)
+{
+    if (c->part == 0)
+        c->object->step(w, c->object);
+    else if (c->object->transfer->kind == TRANSFER_UPLOAD)
+        upload_part(w, c->object, c->part);
+    else
+        download_part(w, c->object, c->part);
+}
+
+/* Is there a reason to leave the loop, or to drop what is in flight? */
+static bool should_leave(struct worker *w)
+{
+    struct engine *e = w->engine;
+    pthread_mutex_lock(&e->lock);
+    bool cancel = e->locked.cancelling && w->in_flight > 0;
+    bool leave = e->locked.over || e->locked.stopping;
+    pthread_mutex_unlock(&e->lock);
+    if (cancel)
+        haul_client_cancel(w->client);
+    return leave && w->in_flight == 0;
+}
+
+static void *work(void *payload)
+{
+    struct worker *w = payload;
+    struct engine *e = w->engine;
+    while (!should_leave(w)) {
+        struct haul_error err;
+        struct claim c = { 0 };
+        while (w->in_flight < w->slot_count && (c = claim(w)).object != NULL)
+            carry_out(w, &c);
+        if (haul_client_run(w->client, WAIT_MS, &err) < 0) {
+            struct error why;
+            error_set(&why, EXIT_QUEUE, "%s", err.text);
+            engine_pause(e, &why);
+        }
+    }
+    pthread_mutex_lock(&e->lock);
+    bool last = --e->locked.running == 0;
+    pthread_mutex_unlock(&e->lock);
+    if (last && eventfd_write(e->over_fd, 1) < 0)
+        LOG(LOG_ERROR, "eventfd_failed", { "why", strerror(errno) });
+    return NULL;
+}
+
+/* ---- What the journal and the planner bring ---- */
+
+static void on_offer(void *payload, struct task *tasks, int count)
+{
+    struct engine *e = payload;
+    struct object *first = NULL, **last = &first;
+    unsigned added = 0;
+    for (int i = 0; i < count; i++) {
+        struct object *o = new_object(e, &tasks[i]);
+        if (o == NULL) { /* no memory: it stays due in the queue */
+            struct error why;
+            error_set(&why, EXIT_QUEUE, "out of memory: `haul resume` goes on");
+            engine_pause(e, &why);
+            task_clear(&tasks[i]);
+            continue;
+        }
+        *last = o;
+        last = &o->next;
+        added++;
+    }
+    pthread_mutex_lock(&e->lock);
+    if (first != NULL) {
+        *e->locked.ready_last = first;
+        e->locked.ready_last = last;
+    }
+    e->locked.ready_count += added;
+    e->locked.refilling = false;
+    e->locked.dry = count == 0 && !e->locked.more_planned;
+    e->locked.more_planned = false;
+    check_over_locked(e);
+    wake_hungry_locked(e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void on_queue_failed(void *payload, const struct error *err)
+{
+    struct engine *e = payload;
+    LOG(LOG_ERROR, "queue_failed", { "why", err->text });
+    engine_pause(e, err);
+}
+
+void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished)
+{
+    pthread_mutex_lock(&e->lock);
+    e->locked.progress.objects += objects;
+    e->locked.progress.bytes += bytes;
+    e->locked.planned |= finished;
+    /* An offer that is being made right now may have missed these rows. */
+    e->locked.more_planned = e->locked.refilling;
+    e->locked.dry = false;
+    bool refill = wants_refill_locked(e);
+    wake_hungry_locked(e);
+    pthread_mutex_unlock(&e->lock);
+    if (refill)
+        journal_refill(e->journal);
+}
+
+/* ---- Start and end ---- */
+
+static int start_worker(struct engine *e, struct worker *w, struct error *err)
+{
+    struct haul_error error;
+    w->client = haul_client_new(
+        &(struct haul_client_options) {
+            .retries = e->options.manifest->retries ? e->options.manifest->retries
+                                                    : HAUL_NO_RETRIES,
+            .user_agent = "haul/" HAUL_VERSION },
+        &error);
+    if (w->client == NULL)
+        return error_set(err, EXIT_QUEUE, "%s", error.text);
+    w->slots = calloc(w->slot_count, sizeof *w->slots);
+    if (w->slots == NULL)
+        return error_set(err, EXIT_QUEUE, "out of memory");
+    for (unsigned i = 0; i < w->slot_count; i++) {
+        w->slots[i].next = w->free;
+        w->free = &w->slots[i];
+    }
+    return 0;
+}
+
+/* As many objects as we may hold descriptors for: a download has two. */
+static unsigned objects_allowed(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur == RLIM_INFINITY)
+        return IN_MOTION_MAX;
+    r.rlim_cur = r.rlim_cur < RESERVED_FDS ? RESERVED_FDS / 2 : r.rlim_cur - RESERVED_FDS / 2;
+    return r.rlim_cur / 2 < IN_MOTION_MAX ? (unsigned) (r.rlim_cur / 2) : IN_MOTION_MAX;
+}
+
+static int start_progress(struct engine *e, struct error *err)
+{
+    struct tally t;
+    if (queue_tally(e->options.queue, &t, err) < 0)
+        return -1;
+    e->locked.progress = (struct progress) { .objects = t.objects - t.skipped,
+        .bytes = t.bytes, .done = t.done, .failed = t.failed, .moved_bytes = t.moved_bytes };
+    return 0;
+}
+
+static void choose_sizes(struct engine *e)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned wanted = e->options.manifest->concurrency;
+    e->worker_count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned) cores;
+    if (wanted != 0 && wanted < e->worker_count)
+        e->worker_count = wanted;
+    for (unsigned i = 0; i < e->worker_count; i++)
+        e->workers[i].slot_count = wanted ? wanted / e->worker_count +
+                (i < wanted % e->worker_count)
+                                          : SLOTS_AUTO;
+}
+
+static void free_engine(struct engine *e)
+{
+    for (unsigned i = 0; e->workers != NULL && i < e->worker_count; i++) {
+        haul_client_free(e->workers[i].client);
+        free(e->workers[i].slots);
+    }
+    free(e->workers);
+    free_list(e->locked.runnable);
+    free_list(e->locked.active);
+    free_list(e->locked.ready);
+    if (e->over_fd >= 0)
+        close(e->over_fd);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+struct engine *engine_start(const struct engine_options *options, struct error *err)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        error_set(err, EXIT_QUEUE, "out of memory");
+        return NULL;
+    }
+    e->options = *options;
+    pthread_mutex_init(&e->lock, NULL);
+    e->locked.runnable_last = &e->locked.runnable;
+    e->locked.ready_last = &e->locked.ready;
+    e->in_motion_max = objects_allowed();
+    e->over_fd = eventfd(0, EFD_CLOEXEC);
+    e->workers = calloc(WORKERS_MAX, sizeof *e->workers);
+    if (e->over_fd < 0 || e->workers == NULL) {
+        error_set(err, EXIT_QUEUE, "%s", strerror(errno));
+        goto failed;
+    }
+    choose_sizes(e);
+    for (unsigned i = 0; i < e->worker_count; i++) {
+        e->workers[i].engine = e;
+        if (start_worker(e, &e->workers[i], err) < 0)
+            goto failed;
+    }
+    if (start_progress(e, err) < 0)
+        goto failed;
+    /* The planner reads its positions before the journal gets the queue. */
+    if ((e->planner = planner_new(e, err)) == NULL)
+        goto failed;
+    e->disk = disk_start(err);
+    if (e->disk == NULL)
+        goto failed;
+    e->journal = journal_start(&(struct journal_options) { .queue = options->queue,
+                                   .offer = on_offer,
+                                   .failed = on_queue_failed,
+                                   .payload = e },
+        err);
+    if (e->journal == NULL || planner_start(e->planner, err) < 0)
+        goto failed;
+    for (unsigned i = 0; i < e->worker_count; i++) {
+        struct worker *w = &e->workers[i];
+        pthread_mutex_lock(&e->lock);
+        e->locked.running++;
+        pthread_mutex_unlock(&e->lock);
+        if (pthread_create(&w->thread, NULL, work, w) != 0) {
+            pthread_mutex_lock(&e->lock);
+            e->locked.running--;
+            pthread_mutex_unlock(&e->lock);
+            error_set(err, EXIT_QUEUE, "no thread can be started");
+            engine_stop(e);
+            while (i > 0)
+                pthread_join(e->workers[--i].thread, NULL);
+            goto failed;
+        }
+    }
+    return e;
+failed:
+    planner_stop(e->planner);
+    disk_stop(e->disk);
+    journal_stop(e->journal);
+    free_engine(e);
+    return NULL;
+}
+
+int engine_over_fd(const struct engine *e)
+{
+    return e->over_fd;
+}
+
+void engine_progress(const struct engine *const_engine, struct progress *out)
+{
+    struct engine *e = (struct engine *) const_engine;
+    pthread_mutex_lock(&e->lock);
+    *out = e->locked.progress;
+    out->planned = e->locked.planned;
+    pthread_mutex_unlock(&e->lock);
+    out->sent = atomic_load(&e->sent);
+    out->received = atomic_load(&e->received);
+}
+
+enum exit_code engine_join(struct engine *e, struct error *err)
+{
+    for (unsigned i = 0; i < e->worker_count; i++)
+        pthread_join(e->workers[i].thread, NULL);
+    planner_stop(e->planner);
+    disk_stop(e->disk);
+    journal_stop(e->journal);
+    enum exit_code exit = e->locked.exit;
+    if (exit != EXIT_DONE)
+        *err = e->locked.trouble;
+    free_engine(e);
+    return exit;
+}

@@ -1,0 +1,228 @@
+/* The inside of the engine: objects in motion and who may touch them. engine.c schedules, upload.c
+ * and download.c know the protocol, disk.c does what blocks.
+ *
+ * An object has at most one control step under way (a request, a commit, a job for the disk),
+ * and whoever carries that step out owns the object. Only its parts move concurrently, and
+ * their book-keeping is under the engine's lock. */
+#ifndef MOTION_H
+#define MOTION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <haul/haul.h>
+
+#include "destination.h"
+#include "engine.h"
+#include "journal.h"
+#include "parts.h"
+
+#define IDENTITY_MAX 128
+#define RESTARTS_MAX 5 /* a process and object */
+
+struct worker;
+struct object;
+struct disk;
+
+/* What an object does next, on a worker's thread. */
+typedef void step_fn(struct worker *w, struct object *o);
+
+/* How an attempt ended. */
+enum verdict {
+    VERDICT_GOOD,
+    VERDICT_RESTART, /* the source or the upload is another one: all again */
+    VERDICT_FAIL,    /* for good */
+    VERDICT_DROP,    /* we are stopping: the queue knows where to go on */
+};
+
+enum part_mark { MARK_DUE, MARK_MOVING, MARK_MOVED, MARK_SYNCING, MARK_SYNCED };
+
+/* Work for the disk thread. */
+enum disk_work {
+    DISK_RECHECK, /* read what an earlier process wrote, and compare checksums */
+    DISK_SYNC,    /* while parts move: make what is written durable */
+    DISK_SETTLE,  /* all is there: stamp and sync */
+    DISK_PUBLISH, /* rename and sync the folder */
+    DISK_FINISH,  /* SETTLE and PUBLISH in one, for an object that moved in one request */
+};
+struct disk_job {
+    struct disk_job *next;
+    enum disk_work work;
+    struct object *object;
+    int error;   /* 0, or the errno of what failed */
+    bool synced; /* disk.c's, while it goes through a batch */
+    void (*done)(struct disk_job *job); /* on the disk's thread */
+};
+
+struct object {
+    struct object *next; /* in the engine's list that it is in */
+    struct engine *engine;
+    bool large; /* counted as such */
+    struct task task; /* kept up to date with what the queue has committed */
+    const struct transfer *transfer;
+    const struct haul_endpoint *endpoint;
+    char *key; /* owned: the object's whole key */
+
+    step_fn *step;         /* what comes next */
+    struct entry entry;    /* the change under way */
+    struct disk_job job;   /* the job under way */
+    unsigned restarts;
+    int fd;             /* owned: the source, or the temporary file; -1 */
+    char identity[IDENTITY_MAX]; /* of that file, as it was opened */
+
+    /* Uploads. */
+    bool orphan_possible; /* an upload whose id we never learnt may have been created */
+    char **orphans;       /* owned: upload ids that may be such */
+    unsigned orphan_count;
+    unsigned list_after;  /* ListParts goes on after this number */
+    struct haul_part *completing; /* owned: what CompleteMultipartUpload names */
+
+    /* Downloads. */
+    struct place place; /* owned; folder -1 when closed */
+
+    /* Under the engine's lock while parts move. */
+    uint8_t *marks;   /* owned; an enum part_mark for each part */
+    uint32_t *crc32c; /* owned; of the parts that have moved */
+    unsigned count;   /* of parts */
+    unsigned first_due; /* no part before this index is due */
+    unsigned due, moving;
+    bool is_open; /* in the list of those whose parts may be claimed */
+    uint64_t unsynced;
+    struct disk_job sync_job;
+    enum verdict verdict;
+    struct error trouble; /* why, when the verdict is not good */
+};
+
+/* A request in flight. */
+struct slot {
+    struct worker *worker;
+    struct object *object;
+    struct slot *next; /* free list */
+    struct haul_request request;
+    void (*done)(struct slot *s, const struct haul_result *result);
+    int64_t began_ms;
+    unsigned part; /* 0: none */
+    struct haul_range range;
+    uint32_t crc32c; /* of what has passed */
+    uint64_t passed;
+};
+
+struct worker {
+    struct engine *engine;
+    pthread_t thread;
+    struct haul_client *client;
+    struct slot *slots, *free; /* owned */
+    unsigned in_flight, slot_count;
+    bool hungry; /* under the engine's lock: waits for work */
+};
+
+struct engine {
+    struct engine_options options;
+    struct journal *journal;
+    struct disk *disk;
+    struct planner *planner;
+    struct worker *workers;
+    unsigned worker_count;
+    int over_fd;
+    unsigned in_motion_max;
+    atomic_uint_least64_t sent, received;
+    atomic_int_least64_t last_success_ms;
+
+    pthread_mutex_t lock;
+    struct {
+        struct object *runnable, **runnable_last; /* have a step to do */
+        struct object *active;                    /* have parts to claim */
+        struct object *ready, **ready_last;       /* due, not begun */
+        unsigned ready_count;
+        unsigned in_motion; /* begun, and not released */
+        unsigned large;     /* of these, the ones that move in parts */
+        unsigned due_parts; /* of all active objects */
+        unsigned running;   /* workers */
+        bool refilling;   /* an offer was asked for */
+        bool more_planned; /* since that offer was asked for */
+        bool dry;         /* the last offer was empty, and nothing was planned since */
+        bool planned;     /* the planner is done */
+        bool parts_next;  /* whose turn it is: an active object's part, or a new object */
+        bool stopping, cancelling, over;
+        enum exit_code exit;
+        struct error trouble;
+        struct progress progress;
+    } locked; /* while holding lock */
+};
+
+/* ---- engine.c, for the protocol ---- */
+
+/* Hands the object to any worker, which calls `step`. Any thread. */
+void object_ready(struct object *o, step_fn *step);
+
+/* Sends a request in a slot; `done` is called on this worker's thread. A worker that is told to
+ * do a step has a free slot. */
+struct slot *slot_take(struct worker *w, struct object *o);
+void slot_send(struct slot *s, enum haul_operation operation,
+    void (*done)(struct slot *s, const struct haul_result *result));
+
+/* Records one part, in a while. etag NULL for downloads. */
+int object_record(
+    struct object *o, unsigned number, enum part_state state, const char *etag, uint32_t crc32c);
+
+/* "device:inode:size:mtime:ctime" of an open file. Returns 0, or -1 with errno. */
+int file_identity(int fd, char out[static IDENTITY_MAX]);
+
+/* Commits an event, then calls `step` (NULL: the object is released). */
+void object_commit(struct object *o, enum object_event event, step_fn *step);
+
+/* The caller fills o->entry.change before that. */
+struct change *object_change(struct object *o);
+
+/* Makes room for the marks, all due. */
+int object_cut(struct object *o);
+
+/* Parts may be claimed from now on. */
+void object_open_parts(struct object *o);
+
+/* A part's end. When it was the last one in flight of an object that has none left or is in
+ * trouble, the object goes on with its next step. */
+void object_part_ended(struct object *o);
+void part_moved(struct slot *s);
+void part_failed(struct slot *s, enum verdict verdict, const struct error *why);
+
+/* What a request's end means for its object; pauses the run when it means more than that. */
+enum verdict slot_judge(
+    struct slot *s, const struct haul_result *result, struct error *why);
+
+/* The same for an errno of the local side. */
+enum verdict local_verdict(struct object *o, int cause, struct error *why);
+
+/* The ends of a life. */
+void object_release(struct object *o); /* done, or dropped: only memory goes */
+void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why);
+void engine_pause(struct engine *e, const struct error *why); /* EXIT_PAUSED or EXIT_QUEUE */
+void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished);
+bool engine_is_stopping(struct engine *e);
+
+int64_t now_ms(void); /* monotonic */
+
+/* ---- upload.c and download.c ---- */
+
+void upload_begin(struct worker *w, struct object *o); /* from whatever state it is in */
+void upload_part(struct worker *w, struct object *o, unsigned number);
+void upload_parts_over(struct worker *w, struct object *o);
+
+void download_begin(struct worker *w, struct object *o);
+void download_part(struct worker *w, struct object *o, unsigned number);
+void download_parts_over(struct worker *w, struct object *o);
+
+/* ---- disk.c ---- */
+
+struct disk *disk_start(struct error *err);
+void disk_post(struct disk *d, struct disk_job *job);
+void disk_stop(struct disk *d); /* finishes what was posted, and joins */
+
+/* ---- planner.c ---- */
+
+/* Reads from the queue how far an earlier process came; then plans the rest on its own thread. */
+struct planner *planner_new(struct engine *e, struct error *err);
+int planner_start(struct planner *p, struct error *err);
+void planner_stop(struct planner *p); /* at the next entry; joins and frees */
+
+#endif

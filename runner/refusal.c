@@ -1,0 +1,38 @@
+/* One table from what a server or the network says to what a person should do. */
+#include "refusal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+    enum haul_code code;
+    const char *aws_code; /* NULL: any */
+    const char *next;
+} advice[] = {
+    { HAUL_SERVER, "NoSuchBucket", "create the bucket or correct its name" },
+    { HAUL_SERVER, "InvalidAccessKeyId", "check the endpoint's credentials" },
+    { HAUL_SERVER, "SignatureDoesNotMatch", "check the secret key and the region" },
+    { HAUL_SERVER, "ExpiredToken", "get fresh credentials" },
+    { HAUL_SERVER, "InvalidToken", "get fresh credentials" },
+    { HAUL_SERVER, "AccessDenied", "check what these credentials may do" },
+    { HAUL_SERVER, "AuthorizationHeaderMalformed", "set the endpoint's region" },
+    { HAUL_SERVER, "RequestTimeTooSkewed", "set this machine's clock" },
+    { HAUL_SERVER, NULL, "see what the server asks for" },
+    { HAUL_NETWORK, NULL, "check the endpoint's url and the network" },
+    { HAUL_TLS, NULL, "check the endpoint's url, or name its authority with ca_file" },
+    { HAUL_NO_CREDENTIALS, NULL, "set the keys, or the endpoint's credentials" },
+};
+
+void refusal_explain(const struct haul_error *refusal, const struct manifest_endpoint *endpoint,
+    const char *bucket, struct error *out)
+{
+    const char *next = "mend that";
+    for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
+        if (advice[i].code == refusal->code &&
+            (!advice[i].aws_code || strcmp(advice[i].aws_code, refusal->aws_code) == 0)) {
+            next = advice[i].next;
+            break;
+        }
+    error_set(out, EXIT_PAUSED, "endpoint %s, bucket %s: %s: %s, then `haul resume`",
+        endpoint->name, bucket, refusal->text, next);
+}

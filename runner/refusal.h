@@ -1,0 +1,16 @@
+/* Words for the moment when an endpoint refuses us: what it said, who it is, what to do next. */
+#ifndef REFUSAL_H
+#define REFUSAL_H
+
+#include <haul/error.h>
+
+#include "error.h"
+#include "manifest.h"
+
+/* Fills *out with EXIT_PAUSED and one line, for example
+ * "archive (https://...): PutObject answered 403 InvalidAccessKeyId: ...: check the endpoint's
+ * credentials, then `haul resume`". */
+void refusal_explain(const struct haul_error *refusal, const struct manifest_endpoint *endpoint,
+    const char *bucket, struct error *out);
+
+#endif

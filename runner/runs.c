@@ -1,0 +1,151 @@
+/* The state folder: names and ids become paths here, and nowhere else. */
+#include "runs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+int runs_new_id(char id[static RUN_ID_SIZE], struct error *err)
+{
+    unsigned char random[2];
+    struct tm utc;
+    time_t now = time(NULL);
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return error_set(err, EXIT_QUEUE, "no random numbers: %s", strerror(errno));
+    size_t len = strftime(id, RUN_ID_SIZE, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+    snprintf(id + len, RUN_ID_SIZE - len, "-%02x%02x", random[0], random[1]);
+    return 0;
+}
+
+/* The folder of one name, or of all. */
+static char *state_folder(const char *name, struct error *err)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    bool set = state != NULL && state[0] == '/';
+    char *path = NULL;
+    if (!set && (home == NULL || home[0] != '/')) {
+        error_set(err, EXIT_QUEUE,
+            "neither XDG_STATE_HOME nor HOME says where runs are kept: set one, or give --queue");
+        return NULL;
+    }
+    if (asprintf(&path, "%s%s/haul%s%s", set ? state : home, set ? "" : "/.local/state",
+            name ? "/" : "", name ? name : "") < 0) {
+        error_set(err, EXIT_QUEUE, "out of memory");
+        return NULL;
+    }
+    return path;
+}
+
+char *runs_path(const char *name, const char *id, struct error *err)
+{
+    char *folder = state_folder(name, err), *path = NULL;
+    if (folder != NULL && asprintf(&path, "%s/%s.db", folder, id) < 0) {
+        error_set(err, EXIT_QUEUE, "out of memory");
+        path = NULL;
+    }
+    free(folder);
+    return path;
+}
+
+struct list {
+    struct run_file *runs;
+    size_t count;
+};
+
+static int add_run(struct list *l, const char *folder, const char *name, const char *file)
+{
+    size_t len = strlen(file);
+    if (len != RUN_ID_SIZE - 1 - 2 + strlen(".db") || strcmp(file + len - 3, ".db") != 0)
+        return 0;
+    struct run_file *more = realloc(l->runs, (l->count + 1) * sizeof *more);
+    if (more == NULL)
+        return -1;
+    l->runs = more;
+    struct run_file *r = &more[l->count];
+    snprintf(r->name, sizeof r->name, "%s", name);
+    snprintf(r->id, sizeof r->id, "%.*s", (int) len - 3, file);
+    if (asprintf(&r->path, "%s/%s", folder, file) < 0)
+        return -1;
+    l->count++;
+    return 0;
+}
+
+static int add_name(struct list *l, const char *name, struct error *err)
+{
+    char *folder = state_folder(name, err);
+    int rc = folder ? 0 : -1;
+    DIR *d = folder ? opendir(folder) : NULL;
+    struct dirent *e;
+    while (rc == 0 && d != NULL && (e = readdir(d)) != NULL)
+        if ((rc = add_run(l, folder, name, e->d_name)) < 0)
+            error_set(err, EXIT_QUEUE, "out of memory");
+    if (d != NULL)
+        closedir(d);
+    free(folder);
+    return rc;
+}
+
+static int latest_first(const void *a, const void *b)
+{
+    return strcmp(((const struct run_file *) b)->id, ((const struct run_file *) a)->id);
+}
+
+int runs_list(const char *name, struct run_file **out, size_t *count, struct error *err)
+{
+    struct list l = { 0 };
+    int rc = 0;
+    if (name != NULL) {
+        rc = add_name(&l, name, err);
+    } else {
+        char *folder = state_folder(NULL, err);
+        DIR *d = folder ? opendir(folder) : NULL;
+        struct dirent *e;
+        rc = folder ? 0 : -1;
+        while (rc == 0 && d != NULL && (e = readdir(d)) != NULL)
+            if (e->d_name[0] != '.')
+                rc = add_name(&l, e->d_name, err);
+        if (d != NULL)
+            closedir(d);
+        free(folder);
+    }
+    if (rc < 0) {
+        runs_free(l.runs, l.count);
+        return -1;
+    }
+    if (l.count > 0)
+        qsort(l.runs, l.count, sizeof *l.runs, latest_first);
+    *out = l.runs;
+    *count = l.count;
+    return 0;
+}
+
+void runs_free(struct run_file *runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(runs[i].path);
+    free(runs);
+}
+
+char *runs_find(const char *job, struct error *err)
+{
+    struct run_file *runs = NULL;
+    size_t count = 0;
+    char *path = NULL;
+    if (runs_list(NULL, &runs, &count, err) < 0)
+        return NULL;
+    for (size_t i = 0; i < count && path == NULL; i++)
+        if (job == NULL || strcmp(runs[i].id, job) == 0 || strcmp(runs[i].name, job) == 0) {
+            path = runs[i].path;
+            runs[i].path = NULL;
+        }
+    if (path == NULL)
+        error_set(err, EXIT_USAGE, "there is no run%s%s: `haul jobs` lists them", job ? " " : "",
+            job ? job : "");
+    runs_free(runs, count);
+    return path;
+}

@@ -1,0 +1,583 @@
+/* The upload of one object, by the protocol: the upload id is committed before the first part is
+ * sent, the parts before the completion, and what an earlier process left is proven or begun
+ * again, never guessed. An object of one part is one PutObject. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "motion.h"
+#include "step.h"
+
+#define BUFFER_BYTES (256 * 1024)
+#define ORPHANS_MAX 16
+
+static step_fn create, begin_parts, sweep, sweep_next, list_parts, complete, prove, end_badly;
+
+/* ---- The source ---- */
+
+int file_identity(int fd, char out[static IDENTITY_MAX])
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -1;
+    snprintf(out, IDENTITY_MAX, "%llx:%llu:%lld:%lld.%09ld:%lld.%09ld",
+        (unsigned long long) st.st_dev, (unsigned long long) st.st_ino, (long long) st.st_size,
+        (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long) st.st_ctim.tv_sec,
+        st.st_ctim.tv_nsec);
+    return 0;
+}
+
+static bool source_is_same(const struct object *o)
+{
+    char now[IDENTITY_MAX];
+    return file_identity(o->fd, now) == 0 && strcmp(now, o->identity) == 0;
+}
+
+/* Returns 0, or -1 with errno; EBADMSG: it is no regular file. */
+static int open_source(struct object *o, struct stat *st)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s%s", o->transfer->local, o->transfer->many ? o->task.name : "") < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    /* A file that the manifest names may be a link; one that the walk found was none. */
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (o->transfer->many ? O_NOFOLLOW : 0);
+    if (o->fd >= 0)
+        close(o->fd);
+    o->fd = open(path, flags);
+    int cause = errno;
+    free(path);
+    errno = cause;
+    if (o->fd < 0 || fstat(o->fd, st) < 0 || file_identity(o->fd, o->identity) < 0)
+        return -1;
+    if (!S_ISREG(st->st_mode)) {
+        errno = EBADMSG;
+        return -1;
+    }
+    return 0;
+}
+
+/* haul_read_fn: pread of the part, with its checksum on the way. */
+static ssize_t read_source(void *payload, uint64_t offset, void *data, size_t len)
+{
+    struct slot *s = payload;
+    ssize_t got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    if (offset == 0) /* hashed, rewound or sent again: from the beginning */
+        s->crc32c = 0, s->passed = 0;
+    if (got > 0 && offset == s->passed) {
+        s->crc32c = haul_crc32c(s->crc32c, data, (size_t) got);
+        s->passed += (uint64_t) got;
+    }
+    return got;
+}
+
+/* ---- Ends ---- */
+
+static void trouble(struct object *o, enum verdict verdict, const char *text)
+{
+    struct error why;
+    error_set(&why, EXIT_SOME_FAILED, "%s", text);
+    object_set_trouble(o, verdict, &why);
+}
+
+static void commit_end(struct object *o)
+{
+    struct change *c = object_change(o);
+    c->why = o->trouble.text;
+    bool again = o->verdict == VERDICT_RESTART;
+    LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
+        { "why", o->trouble.text });
+    if (again) {
+        o->verdict = VERDICT_GOOD;
+        object_commit(o, EVENT_RESTARTED, upload_begin);
+    } else {
+        object_commit(o, EVENT_FAILED, NULL);
+    }
+}
+
+static void on_aborted(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    if (result->error.code == HAUL_CANCELLED) {
+        object_release(o);
+        return;
+    }
+    if (result->error.code != HAUL_OK && result->error.http_status != 404)
+        LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
+            { "upload_id", o->task.upload_id }, { "why", result->error.text });
+    free(o->task.upload_id);
+    o->task.upload_id = NULL;
+    commit_end(o);
+}
+
+/* Restart or failure: our upload goes first, so that nothing is left to pay for. */
+static void end_badly(struct worker *w, struct object *o)
+{
+    if (o->verdict == VERDICT_DROP) {
+        object_release(o);
+        return;
+    }
+    if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
+        o->verdict = VERDICT_FAIL;
+    if (o->task.upload_id == NULL) {
+        commit_end(o);
+        return;
+    }
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->task.upload_id;
+    slot_send(s, HAUL_ABORT_UPLOAD, on_aborted);
+}
+
+static void finish(struct object *o, const char *etag)
+{
+    free(o->task.etag);
+    o->task.etag = etag ? strdup(etag) : NULL;
+    object_change(o)->etag = o->task.etag;
+    object_commit(o, EVENT_FINISHED, NULL);
+}
+
+/* The verdict on a control request; true: go on. */
+static bool is_good(struct slot *s, const struct haul_result *result)
+{
+    struct error why;
+    enum verdict verdict = slot_judge(s, result, &why);
+    if (verdict == VERDICT_GOOD)
+        return true;
+    object_set_trouble(s->object, verdict, &why);
+    object_ready(s->object, end_badly);
+    return false;
+}
+
+/* ---- One request ---- */
+
+static void on_put(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    struct error why;
+    enum verdict verdict = slot_judge(s, result, &why);
+    if (verdict != VERDICT_DROP && !source_is_same(o)) {
+        verdict = VERDICT_RESTART;
+        error_set(&why, EXIT_SOME_FAILED, "the file changed while it was read");
+    }
+    if (verdict == VERDICT_GOOD) {
+        struct progress *p = &o->engine->locked.progress;
+        pthread_mutex_lock(&o->engine->lock);
+        p->moved_bytes += o->task.size;
+        pthread_mutex_unlock(&o->engine->lock);
+        close(o->fd);
+        o->fd = -1;
+        step("upload.put");
+        finish(o, result->etag);
+        return;
+    }
+    object_set_trouble(o, verdict, &why);
+    object_ready(o, end_badly);
+}
+
+static void put(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    s->range = (struct haul_range) { 0, o->task.size };
+    s->request.body = (struct haul_body) { read_source, s, o->task.size };
+    slot_send(s, HAUL_PUT_OBJECT, on_put);
+}
+
+/* ---- In parts: beginning ---- */
+
+static int set_token(struct object *o)
+{
+    unsigned char random[16];
+    char token[33];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return -1;
+    for (unsigned i = 0; i < sizeof random; i++)
+        snprintf(token + 2 * i, 3, "%02x", random[i]);
+    free(o->task.token);
+    o->task.token = strdup(token);
+    return o->task.token ? 0 : -1;
+}
+
+static void begin_in_parts(struct object *o)
+{
+    if (set_token(o) < 0 || object_cut(o) < 0) {
+        trouble(o, VERDICT_FAIL, "out of memory");
+        object_ready(o, end_badly);
+        return;
+    }
+    /* An orphan of an earlier beginning is as old as that. */
+    if (!o->orphan_possible)
+        o->task.began_ms = haul_endpoint_now_ms(o->endpoint);
+    struct change *c = object_change(o);
+    c->part_bytes = o->task.part_bytes;
+    c->began_ms = o->task.began_ms;
+    c->source = o->identity;
+    c->token = o->task.token;
+    object_commit(o, EVENT_BEGAN, create);
+}
+
+static void begin_anew(struct worker *w, struct object *o, const struct stat *st)
+{
+    o->task.size = (uint64_t) st->st_size;
+    o->task.modified_ms =
+        (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+    o->task.part_bytes = part_bytes_for(o->task.size, o->transfer->part_bytes);
+    if (o->task.part_bytes == 0) {
+        trouble(o, VERDICT_FAIL,
+            "larger than S3's 48.8 TiB (10,000 parts of 5 GiB): split the file");
+        end_badly(w, o);
+    } else if (o->task.size <= o->task.part_bytes) {
+        put(w, o);
+    } else {
+        begin_in_parts(o);
+    }
+}
+
+/* Goes on from whatever state the queue has it in. */
+void upload_begin(struct worker *w, struct object *o)
+{
+    struct stat st;
+    if (o->task.state == OBJECT_COMPLETING) {
+        complete(w, o); /* every part is there: the source is not needed any more */
+        return;
+    }
+    if (open_source(o, &st) < 0) {
+        trouble(o, VERDICT_FAIL, errno == EBADMSG ? "no regular file" : strerror(errno));
+        end_badly(w, o);
+        return;
+    }
+    if (o->task.state == OBJECT_PLANNED) {
+        begin_anew(w, o, &st);
+        return;
+    }
+    o->orphan_possible = o->task.state == OBJECT_CREATING;
+    if (strcmp(o->identity, o->task.source) != 0) {
+        trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
+        end_badly(w, o);
+    } else if (object_cut(o) < 0) {
+        trouble(o, VERDICT_FAIL, "out of memory");
+        end_badly(w, o);
+    } else if (o->task.state == OBJECT_CREATING) {
+        create(w, o);
+    } else {
+        list_parts(w, o);
+    }
+}
+
+static void on_created(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    o->orphan_possible |= result->maybe_repeated || result->outcome_unknown;
+    step("upload.created");
+    if (!is_good(s, result))
+        return;
+    o->task.upload_id = strdup(result->upload_id);
+    if (o->task.upload_id == NULL) {
+        trouble(o, VERDICT_DROP, "out of memory");
+        object_ready(o, end_badly);
+        return;
+    }
+    object_change(o)->upload_id = o->task.upload_id;
+    object_commit(o, EVENT_CREATED, begin_parts);
+}
+
+static void create(struct worker *w, struct object *o)
+{
+    step("upload.creating");
+    struct slot *s = slot_take(w, o);
+    s->request.token = o->task.token;
+    slot_send(s, HAUL_CREATE_UPLOAD, on_created);
+}
+
+static void begin_parts(struct worker *w, struct object *o)
+{
+    step("upload.moving");
+    if (o->orphan_possible)
+        sweep(w, o);
+    else
+        object_open_parts(o);
+}
+
+/* ---- Orphans: uploads of ours whose id never reached us ----
+ *
+ * ListMultipartUploads does not show metadata, so our token can't be seen before completion. What
+ * can: the key is ours, it was initiated after we asked for the first time and not after the
+ * upload that we hold, and no part was ever sent to it, as we send none before the id is
+ * committed. */
+
+static bool may_be_orphan(const struct object *o, const struct haul_entry *e, int64_t ours_ms)
+{
+    return strcmp(e->key, o->key) == 0 && e->upload_id && e->modified_ms >= 0 &&
+        strcmp(e->upload_id, o->task.upload_id) != 0 &&
+        e->modified_ms >= o->task.began_ms - 2000 && e->modified_ms <= ours_ms;
+}
+
+static void on_uploads(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    int64_t ours_ms = -1;
+    if (result->error.code == HAUL_CANCELLED) {
+        object_release(o);
+        return;
+    }
+    if (result->error.code != HAUL_OK)
+        LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", result->error.text });
+    for (size_t i = 0; i < result->listing.count; i++)
+        if (strcmp(result->listing.entries[i].upload_id, o->task.upload_id) == 0)
+            ours_ms = result->listing.entries[i].modified_ms;
+    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
+    for (size_t i = 0; o->orphans && i < result->listing.count; i++) {
+        const struct haul_entry *e = &result->listing.entries[i];
+        if (o->orphan_count < ORPHANS_MAX && may_be_orphan(o, e, ours_ms) &&
+            (o->orphans[o->orphan_count] = strdup(e->upload_id)) != NULL)
+            o->orphan_count++;
+    }
+    object_ready(o, sweep_next);
+}
+
+/* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */
+static void sweep(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    o->orphan_possible = false;
+    s->request.prefix = o->key;
+    slot_send(s, HAUL_LIST_UPLOADS, on_uploads);
+}
+
+static void pop_orphan(struct object *o)
+{
+    free(o->orphans[--o->orphan_count]);
+    object_ready(o, sweep_next);
+}
+
+static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    const char *id = o->orphans[o->orphan_count - 1];
+    LOG(LOG_INFO, result->error.code == HAUL_OK ? "orphan_aborted" : "orphan_not_aborted",
+        { "object", o->key }, { "upload_id", id });
+    pop_orphan(o);
+}
+
+static void abort_orphan(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->orphans[o->orphan_count - 1];
+    slot_send(s, HAUL_ABORT_UPLOAD, on_orphan_aborted);
+}
+
+static void on_orphan_listed(struct slot *s, const struct haul_result *result)
+{
+    if (result->error.code == HAUL_OK && result->listing.count == 0)
+        object_ready(s->object, abort_orphan);
+    else
+        pop_orphan(s->object);
+}
+
+static void sweep_next(struct worker *w, struct object *o)
+{
+    if (o->orphan_count == 0) {
+        free(o->orphans);
+        o->orphans = NULL;
+        object_open_parts(o);
+        return;
+    }
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->orphans[o->orphan_count - 1];
+    s->request.max_entries = 1;
+    slot_send(s, HAUL_LIST_PARTS, on_orphan_listed);
+}
+
+/* ---- Resuming: what does the server have? ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    unsigned left = ((const struct part_record *) a)->number;
+    unsigned right = ((const struct part_record *) b)->number;
+    return left < right ? -1 : left > right;
+}
+
+static const struct part_record *find_record(const struct object *o, unsigned number)
+{
+    const struct part_record wanted = { .number = number };
+    return bsearch(&wanted, o->task.records, o->task.record_count, sizeof wanted, by_number);
+}
+
+/* The part was sent but its record got lost: an ETag that is the MD5 of our bytes proves it. */
+static bool etag_fits(const struct object *o, struct haul_range r, const char *etag,
+    uint32_t *crc32c)
+{
+    char hex[36] = "\"", *buffer = malloc(BUFFER_BYTES);
+    struct haul_md5 *md5 = haul_md5_new();
+    bool whole = buffer && md5;
+    *crc32c = 0;
+    while (whole && r.len > 0) {
+        size_t want = r.len < BUFFER_BYTES ? (size_t) r.len : BUFFER_BYTES;
+        ssize_t got = pread(o->fd, buffer, want, (off_t) r.start);
+        whole = got > 0;
+        if (!whole)
+            break;
+        haul_md5_add(md5, buffer, (size_t) got);
+        *crc32c = haul_crc32c(*crc32c, buffer, (size_t) got);
+        r.start += (uint64_t) got;
+        r.len -= (uint64_t) got;
+    }
+    if (whole) {
+        haul_md5_hex(md5, hex + 1);
+        strcat(hex, "\"");
+    }
+    free(buffer);
+    haul_md5_free(md5);
+    return whole && strcmp(hex, etag) == 0;
+}
+
+static void reconcile(struct object *o, const struct haul_entry *e)
+{
+    if (e->part_number < 1 || e->part_number > o->count || e->etag == NULL)
+        return;
+    struct haul_range r = part_range(o->task.size, o->task.part_bytes, e->part_number);
+    const struct part_record *known = find_record(o, e->part_number);
+    uint32_t crc32c;
+    if (e->size != r.len)
+        return;
+    if (known ? strcmp(known->etag, e->etag) == 0
+              : etag_fits(o, r, e->etag, &crc32c) &&
+                object_record(o, e->part_number, PART_SENT, e->etag, crc32c) == 0)
+        o->marks[e->part_number - 1] = MARK_MOVED;
+}
+
+static void on_listed(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    if (!is_good(s, result))
+        return;
+    for (size_t i = 0; i < result->listing.count; i++)
+        reconcile(o, &result->listing.entries[i]);
+    o->list_after = result->listing.next_part;
+    if (result->listing.truncated)
+        object_ready(o, list_parts);
+    else
+        object_open_parts(o);
+}
+
+static void list_parts(struct worker *w, struct object *o)
+{
+    step("upload.resuming");
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->task.upload_id;
+    s->request.part_number = o->list_after;
+    slot_send(s, HAUL_LIST_PARTS, on_listed);
+}
+
+/* ---- Parts ---- */
+
+static void on_part(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    struct error why;
+    enum verdict verdict = slot_judge(s, result, &why);
+    if (verdict != VERDICT_DROP && !source_is_same(o)) {
+        verdict = VERDICT_RESTART;
+        error_set(&why, EXIT_SOME_FAILED, "the file changed while it was read");
+    }
+    step("upload.part");
+    if (verdict == VERDICT_GOOD &&
+        object_record(o, s->part, PART_SENT, result->etag, s->crc32c) < 0) {
+        verdict = VERDICT_DROP;
+        error_set(&why, EXIT_QUEUE, "out of memory");
+    }
+    if (verdict == VERDICT_GOOD)
+        part_moved(s);
+    else
+        part_failed(s, verdict, &why);
+}
+
+void upload_part(struct worker *w, struct object *o, unsigned number)
+{
+    struct slot *s = slot_take(w, o);
+    s->part = number;
+    s->range = part_range(o->task.size, o->task.part_bytes, number);
+    s->request.upload_id = o->task.upload_id;
+    s->request.part_number = number;
+    s->request.body = (struct haul_body) { read_source, s, s->range.len };
+    slot_send(s, HAUL_UPLOAD_PART, on_part);
+}
+
+void upload_parts_over(struct worker *w, struct object *o)
+{
+    if (o->verdict != VERDICT_GOOD) {
+        end_badly(w, o);
+        return;
+    }
+    object_change(o);
+    object_commit(o, EVENT_ALL_MOVED, complete);
+}
+
+/* ---- Completion ---- */
+
+static void on_complete(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    struct error why;
+    free(o->completing);
+    o->completing = NULL;
+    step("upload.completed");
+    enum verdict verdict = slot_judge(s, result, &why);
+    if (verdict == VERDICT_GOOD) {
+        finish(o, result->etag);
+        return;
+    }
+    object_set_trouble(o, verdict, &why);
+    /* Whatever the refusal: an earlier attempt may have been carried out. */
+    object_ready(o, verdict == VERDICT_DROP ? end_badly : prove);
+}
+
+static void complete(struct worker *w, struct object *o)
+{
+    step("upload.completing");
+    o->count = part_count(o->task.size, o->task.part_bytes);
+    o->completing = calloc(o->count, sizeof *o->completing);
+    if (o->completing == NULL || o->task.record_count != o->count) {
+        trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
+        end_badly(w, o);
+        return;
+    }
+    for (unsigned i = 0; i < o->count; i++)
+        o->completing[i] =
+            (struct haul_part) { o->task.records[i].number, o->task.records[i].etag };
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->task.upload_id;
+    s->request.parts = o->completing;
+    s->request.part_count = o->count;
+    slot_send(s, HAUL_COMPLETE_UPLOAD, on_complete);
+}
+
+/* Only our token with our size proves that the object there is ours. */
+static void on_proof(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    const struct haul_error *error = &result->error;
+    if (error->code == HAUL_OK && result->token && o->task.token &&
+        strcmp(result->token, o->task.token) == 0 && result->size == o->task.size) {
+        finish(o, result->etag);
+        return;
+    }
+    bool absent = error->code == HAUL_OK || error->http_status == 404;
+    if (!absent) { /* not known yet: the queue still says 'completing' */
+        o->verdict = VERDICT_GOOD;
+        if (!is_good(s, result))
+            return;
+    }
+    object_ready(o, end_badly);
+}
+
+static void prove(struct worker *w, struct object *o)
+{
+    slot_send(slot_take(w, o), HAUL_HEAD_OBJECT, on_proof);
+}

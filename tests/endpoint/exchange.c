@@ -1,0 +1,436 @@
+/* One request's life: route, faults before, signature, operation, faults after, log, reply. */
+#include "exchange.h"
+
+#include "control.h"
+#include "operations.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { BODY_TEXT_MAX = 8 * 1024 * 1024, SEND_BYTES = 1024 * 1024, SLICES_PER_S = 20 };
+
+static const struct {
+    const char *code;
+    int status;
+    const char *message;
+} errors[] = {
+    { "AccessDenied", 403, "Access Denied" },
+    { "AuthorizationHeaderMalformed", 400, "The authorization header is malformed" },
+    { "AuthorizationQueryParametersError", 400, "The query does not hold a signature of ours" },
+    { "BadDigest", 400, "The Content-MD5 you specified did not match what we received" },
+    { "BucketAlreadyOwnedByYou", 409, "You already own this bucket" },
+    { "BucketNotEmpty", 409, "The bucket you tried to delete is not empty" },
+    { "EntityTooLarge", 400, "Your document is larger than we take" },
+    { "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size" },
+    { "ExpiredToken", 400, "The provided token has expired" },
+    { "InternalError", 500, "We encountered an internal error. Please try again." },
+    { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
+    { "InvalidArgument", 400, "Invalid argument" },
+    { "InvalidBucketName", 400, "The specified bucket is not valid" },
+    { "InvalidPart", 400, "One or more of the specified parts could not be found" },
+    { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
+    { "InvalidRange", 416, "The requested range is not satisfiable" },
+    { "InvalidRequest", 400, "Missing required header: x-amz-content-sha256" },
+    { "KeyTooLongError", 400, "Your key is too long" },
+    { "MalformedXML", 400, "The XML you provided was not well-formed" },
+    { "MissingContentLength", 411, "You must provide the Content-Length HTTP header" },
+        { "NoSuchBucket", 404, "The specified bucket does not exist" },
+    { "NoSuchKey", 404, "The specified key does not exist" },
+    { "NoSuchUpload", 404, "The specified multipart upload does not exist" },
+    { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
+    { "NotModified", 304, "" },
+    { "PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold" },
+    { "RequestTimeTooSkewed", 403, "The request's time differs too much from the server's" },
+    { "SignatureDoesNotMatch", 403, "The signature we calculated does not match yours" },
+    { "SlowDown", 503, "Please reduce your request rate." },
+    { "XAmzContentSHA256Mismatch", 400, "The x-amz-content-sha256 does not match the body" },
+};
+
+enum { ERROR_COUNT = sizeof errors / sizeof errors[0] };
+
+static int error_status(const char *code)
+{
+    for (int i = 0; i < ERROR_COUNT; i++)
+        if (strcmp(errors[i].code, code) == 0)
+            return errors[i].status;
+    return 500;
+}
+
+static const char *error_message(const char *code)
+{
+    for (int i = 0; i < ERROR_COUNT; i++)
+        if (strcmp(errors[i].code, code) == 0)
+            return errors[i].message;
+    return "So the script says";
+}
+
+static const char *error_code_of(int status)
+{
+    for (int i = 0; i < ERROR_COUNT; i++)
+        if (errors[i].status == status)
+            return errors[i].code;
+    return status == 503 ? "SlowDown" : "InternalError";
+}
+
+static void reply_free(struct reply *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    text_free(&p->extra);
+    text_free(&p->headers);
+    text_free(&p->body);
+    *p = (struct reply){ .fd = -1 };
+}
+
+void exchange_fail(struct exchange *x, const char *code)
+{
+    reply_free(&x->reply);
+    x->reply.code = code;
+    x->reply.status = error_status(code);
+}
+
+const struct text *exchange_param(const struct exchange *x, const char *name)
+{
+    static const struct text none;
+    const struct text *value = request_param(x->request, name);
+    return value != NULL ? value : &none;
+}
+
+int64_t exchange_number(
+    struct exchange *x, const char *name, int64_t standard, int64_t low, int64_t high)
+{
+    const struct text *value = exchange_param(x, name);
+    char *end = NULL;
+    long long number = strtoll(text_c(value), &end, 10);
+    if (value->len == 0)
+        return standard;
+    if (*end == '\0' && number >= low && number <= high)
+        return number;
+    exchange_fail(x, "InvalidArgument");
+    return -1;
+}
+
+ssize_t exchange_body(struct exchange *x, const char **data)
+{
+    ssize_t n = request_body(x->request, data);
+    if (n > 0 && x->payload != NULL)
+        payload_add(x->payload, *data, (size_t) n);
+    if (n != 0 || x->payload == NULL)
+        return n;
+    bool same = payload_matches(x->payload, x->payload_hash);
+    payload_free(x->payload);
+    x->payload = NULL;
+    if (same)
+        return 0;
+    exchange_fail(x, "XAmzContentSHA256Mismatch");
+    return -1;
+}
+
+int exchange_body_text(struct exchange *x, struct text *out)
+{
+    const char *data;
+    ssize_t n;
+    while ((n = exchange_body(x, &data)) > 0) {
+        text_add(out, data, (size_t) n);
+        if (out->len > BODY_TEXT_MAX) {
+            exchange_fail(x, "EntityTooLarge");
+            return -1;
+        }
+    }
+    return n == 0 ? 0 : -1;
+}
+
+/* "bucket.localhost:1234" names a bucket when "localhost" is one of the suffixes. */
+static bool bucket_from_host(const struct server *server, const struct request *r, struct text *out)
+{
+    const char *host = request_header(r, "Host");
+    size_t len = host != NULL ? strcspn(host, ":") : 0;
+    for (int i = 0; i < HOST_SUFFIXES_MAX && server->host_suffixes[i] != NULL; i++) {
+        size_t suffix = strlen(server->host_suffixes[i]);
+        if (len > suffix + 1 && host[len - suffix - 1] == '.'
+            && strncasecmp(host + len - suffix, server->host_suffixes[i], suffix) == 0) {
+            text_add(out, host, len - suffix - 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void route(struct exchange *x)
+{
+    const struct request *r = x->request;
+    const char *rest = r->path + 1;
+    if (!bucket_from_host(x->server, r, &x->bucket)) {
+        size_t len = strcspn(rest, "/");
+        text_add_unpercent(&x->bucket, rest, len, false);
+        rest += len + (rest[len] == '/');
+    }
+    text_add_unpercent(&x->key, rest, strlen(rest), false);
+    x->operation = operation_of(r, x->key.len > 0 ? OBJECT : x->bucket.len > 0 ? BUCKET : SERVICE);
+    x->part = (unsigned) strtoul(text_c(exchange_param(x, "partNumber")), NULL, 10);
+}
+
+/* A reply that the script wants in the place of the operation's. Returns whether there is one. */
+static bool scripted_reply(struct exchange *x, int64_t status, const char *error_200, bool empty_200)
+{
+    const struct play *p = &x->play;
+    if (status != FAULT_UNSET) {
+        exchange_fail(x, *p->code != '\0' ? p->code : error_code_of((int) status));
+        x->reply.status = (int) status;
+    } else if (*error_200 != '\0') {
+        exchange_fail(x, error_200);
+        x->reply.status = 200;
+    } else if (empty_200) {
+        reply_free(&x->reply);
+    } else {
+        return false;
+    }
+    if (p->html && x->reply.code != NULL) {
+        text_addf(&x->reply.body, "<html><head><title>%d %s</title></head><body><center><h1>%s</h1>"
+            "</center><hr></body></html>\r\n", x->reply.status, x->reply.code, x->reply.code);
+        x->reply.content_type = "text/html";
+    }
+    return true;
+}
+
+static void perform(struct exchange *x)
+{
+    const struct request *r = x->request;
+    const char *why = signature_check(
+        &x->server->keys, r, x->now_ms, x->payload_hash, &x->reply.extra);
+    if (why != NULL) {
+        /* Not exchange_fail(), which would drop the elements that say what is wrong. */
+        x->reply.code = why;
+        x->reply.status = error_status(why);
+        if (strcmp(why, "AuthorizationHeaderMalformed") == 0)
+            text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", x->server->keys.region);
+        return;
+    }
+    const char *none;
+    if (x->payload_hash[0] != '\0')
+        x->payload = payload_begin();
+    if (r->length == 0 && exchange_body(x, &none) < 0)
+        return;
+    if (x->key.len > KEY_MAX_BYTES) {
+        exchange_fail(x, "KeyTooLongError");
+        return;
+    }
+    if (x->play.replace_object)
+        replace_object(x);
+    x->operation->run(x);
+}
+
+/* Reads what the operation left of the body, so that the connection can go on. A client that still
+ * waits for our 100 gets the reply instead and must begin anew. */
+static void drain(struct exchange *x)
+{
+    struct request *r = x->request;
+    const char *data;
+    if (r->awaits_continue)
+        r->keep_alive = false;
+    else
+        while (request_body(r, &data) > 0)
+            continue;
+}
+
+static void add_error_document(struct exchange *x)
+{
+    struct reply *p = &x->reply;
+    text_addf(&p->body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s"
+        "</Message>", p->code, error_message(p->code));
+    xml_element(&p->body, "BucketName", &x->bucket);
+    xml_element(&p->body, "Key", &x->key);
+    text_add(&p->body, p->extra.at, p->extra.len);
+    text_addf(&p->body, "<RequestId>%016" PRIX64 "</RequestId></Error>", x->seq);
+}
+
+static void edit_reply(struct exchange *x)
+{
+    const struct play *p = &x->play;
+    struct reply *reply = &x->reply;
+    if (reply->status == 0)
+        reply->status = 200;
+    if (reply->code != NULL && reply->body.len == 0 && reply->status != 304)
+        add_error_document(x);
+    if (p->no_etag)
+        reply->etag[0] = '\0';
+    else if (*p->etag != '\0' && reply->etag[0] != '\0')
+        memcpy(reply->etag, p->etag, sizeof reply->etag);
+    if (*p->content_range != '\0' && reply->content_range[0] != '\0')
+        memcpy(reply->content_range, p->content_range, sizeof reply->content_range);
+    if (*p->header != '\0')
+        text_addf(&reply->headers, "%s\r\n", p->header);
+    if (p->retry_after != FAULT_UNSET)
+        text_addf(&reply->headers, "Retry-After: %" PRId64 "\r\n", p->retry_after);
+    if (reply->fd < 0)
+        reply->len = reply->body.len;
+}
+
+static bool has_body(const struct exchange *x)
+{
+    return x->reply.status != 204 && x->reply.status != 304;
+}
+
+static void write_head(const struct exchange *x, uint64_t promised, struct text *out)
+{
+    const struct reply *p = &x->reply;
+    const char *type = p->content_type != NULL ? p->content_type
+        : p->body.len > 0                      ? "application/xml"
+                                               : NULL;
+    char date[DATE_MAX];
+    text_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-endpoint\r\nx-amz-request-id: %016" PRIX64
+        "\r\n", p->status, p->code != NULL ? p->code : "OK", date_http(x->now_ms, date), x->seq);
+    if (has_body(x))
+        text_addf(out, "Content-Length: %" PRIu64 "\r\n", promised);
+    if (type != NULL)
+        text_addf(out, "Content-Type: %s\r\n", type);
+    if (p->etag[0] != '\0')
+        text_addf(out, "ETag: %s\r\n", p->etag);
+    if (p->content_range[0] != '\0')
+        text_addf(out, "Content-Range: %s\r\n", p->content_range);
+    if (!x->request->keep_alive)
+        text_puts(out, "Connection: close\r\n");
+    text_add(out, p->headers.at, p->headers.len);
+    text_puts(out, "\r\n");
+}
+
+/* Sends the first `len` bytes of the body and what a fault puts behind it. -1: broken. */
+static int send_body(struct exchange *x, uint64_t len)
+{
+    struct wire *w = x->request->wire;
+    const struct reply *p = &x->reply;
+    _Atomic uint64_t *tally = strcmp(x->operation->name, "GetObject") == 0
+        ? &ledger_tallies(x->server->ledger)->bytes_out
+        : NULL;
+    bool slow = x->play.trickle > 0;
+    uint64_t step = slow ? (uint64_t) x->play.trickle / SLICES_PER_S + 1 : SEND_BYTES;
+    for (uint64_t at = 0, n; at < len; at += n) {
+        int rc;
+        n = len - at < step ? len - at : step;
+        if (at < p->len && n > p->len - at)
+            n = p->len - at;
+        /* Before the bytes go, so that a client that has them finds them counted. */
+        if (tally != NULL)
+            atomic_fetch_add(tally, n);
+        if (at >= p->len)
+            rc = wire_send(w, "x", n = 1, false);
+        else if (p->fd >= 0)
+            rc = wire_send_file(w, p->fd, p->start + at, (size_t) n);
+        else
+            rc = wire_send(w, p->body.at + at, (size_t) n, false);
+        if (rc < 0)
+            return -1;
+        if (slow)
+            wire_nap(w, (int64_t) n * 1000 / x->play.trickle);
+    }
+    return 0;
+}
+
+static uint64_t smaller(int64_t limit, uint64_t len)
+{
+    return limit >= 0 && (uint64_t) limit < len ? (uint64_t) limit : len;
+}
+
+/* Returns whether the connection can go on. */
+static bool send_reply(struct exchange *x)
+{
+    struct request *r = x->request;
+    const struct play *p = &x->play;
+    struct text head = { 0 };
+    uint64_t extra = p->extra_bytes != FAULT_UNSET && x->reply.len > 0 ? (uint64_t) p->extra_bytes : 0;
+    uint64_t promised = x->reply.len + extra;
+    bool resets = p->reset_mid_body != FAULT_UNSET && r->length == 0;
+    bool silent = strcmp(r->method, "HEAD") == 0 || !has_body(x);
+    uint64_t len = silent ? 0 : promised;
+    len = smaller(p->truncate, len);
+    if (resets)
+        len = smaller(p->reset_mid_body, len);
+    bool cut = resets || (!silent && len < promised);
+    write_head(x, promised, &head);
+    int rc = wire_send(r->wire, head.at, head.len, len > 0 && !cut);
+    if (rc == 0)
+        rc = send_body(x, len);
+    text_free(&head);
+    if (resets)
+        wire_reset(r->wire);
+    return rc == 0 && !cut && r->keep_alive;
+}
+
+static void write_log(const struct exchange *x, bool replies)
+{
+    const struct request *r = x->request;
+    struct entry e = {
+        .seq = x->seq,
+        .op = x->operation->name,
+        .bucket = &x->bucket,
+        .key = &x->key,
+        .upload_id = request_param(r, "uploadId"),
+        .range = request_header(r, "Range"),
+        .part = x->part,
+        .status = replies ? x->reply.status : 0,
+        .code = replies ? x->reply.code : NULL,
+        .received = r->received,
+        .fault = &x->play.lines,
+    };
+    ledger_end(x->server->ledger, &e);
+}
+
+/* From here on the request is counted and its faults are known. */
+static bool play_out(struct exchange *x)
+{
+    struct play *p = &x->play;
+    struct request *r = x->request;
+    bool replies = true, goes_on = false;
+    if (*p->gate != '\0')
+        faults_hold(x->server->faults, p->gate);
+    if (p->drop_before)
+        replies = false;
+    else if (!scripted_reply(x, p->status, p->error_200, p->empty_200))
+        perform(x);
+
+    scripted_reply(x, p->status_after, p->error_200_after, p->empty_200_after);
+    if (!p->early || r->awaits_continue)
+        drain(x);
+    if (*p->gate_after != '\0')
+        faults_hold(x->server->faults, p->gate_after);
+    if (p->delay_ms > 0)
+        wire_nap(r->wire, p->delay_ms);
+    edit_reply(x);
+    replies = replies && !p->drop_after && !r->broken;
+    write_log(x, replies);
+    if (replies)
+        goes_on = send_reply(x);
+    if (p->early && goes_on)
+        drain(x);
+    return goes_on && !r->broken;
+}
+
+bool exchange_serve(struct server *server, struct request *r)
+{
+    struct exchange x = { .server = server, .request = r, .reply = { .fd = -1 } };
+    struct tallies *tallies = ledger_tallies(server->ledger);
+    if (strncmp(r->path, "/-/", 3) == 0)
+        return control_serve(server, r);
+    if (!r->wire->counted)
+        atomic_fetch_add(&tallies->connections, 1);
+    r->wire->counted = true;
+    route(&x);
+    x.seq = ledger_begin(server->ledger, operation_row(x.operation));
+    faults_match(server->faults, x.operation->name, &x.key, x.part, &x.play);
+    x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
+    if (strcmp(x.operation->name, "PutObject") == 0 || strcmp(x.operation->name, "UploadPart") == 0)
+        r->tally = &tallies->bytes_in;
+    r->reset_after = x.play.reset_mid_body != FAULT_UNSET ? x.play.reset_mid_body : -1;
+    r->rate = x.play.trickle;
+    bool goes_on = play_out(&x);
+    play_free(&x.play);
+    reply_free(&x.reply);
+    payload_free(x.payload);
+    text_free(&x.bucket);
+    text_free(&x.key);
+    return goes_on;
+}

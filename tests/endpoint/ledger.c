@@ -1,0 +1,120 @@
+/* Counters and the request log, in memory. */
+#include "ledger.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct ledger {
+    struct tallies tallies;
+    pthread_mutex_t lock;
+    struct {
+        uint64_t seq, requests[LEDGER_OPS_MAX], total;
+        unsigned in_flight, in_flight_max;
+        struct text log;
+    } locked;
+};
+
+struct ledger *ledger_new(void)
+{
+    struct ledger *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        abort();
+    pthread_mutex_init(&l->lock, NULL);
+    return l;
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (l == NULL)
+        return;
+    text_free(&l->locked.log);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+struct tallies *ledger_tallies(struct ledger *l)
+{
+    return &l->tallies;
+}
+
+uint64_t ledger_begin(struct ledger *l, unsigned op)
+{
+    pthread_mutex_lock(&l->lock);
+    uint64_t seq = ++l->locked.seq;
+    l->locked.requests[op]++;
+    l->locked.total++;
+    if (++l->locked.in_flight > l->locked.in_flight_max)
+        l->locked.in_flight_max = l->locked.in_flight;
+    pthread_mutex_unlock(&l->lock);
+    return seq;
+}
+
+static void write_entry(struct text *out, const struct entry *e)
+{
+    struct text range = { 0 };
+    text_puts(&range, e->range != NULL ? e->range : "");
+    text_addf(out, "{\"seq\":%" PRIu64 ",\"op\":\"%s\",\"bucket\":", e->seq, e->op);
+    text_add_json(out, e->bucket->len > 0 ? e->bucket : NULL);
+    text_puts(out, ",\"key\":");
+    text_add_json(out, e->key->len > 0 ? e->key : NULL);
+    text_puts(out, ",\"upload_id\":");
+    text_add_json(out, e->upload_id);
+    if (e->part > 0)
+        text_addf(out, ",\"part\":%u,\"range\":", e->part);
+    else
+        text_puts(out, ",\"part\":null,\"range\":");
+    text_add_json(out, e->range != NULL ? &range : NULL);
+    text_addf(out, ",\"status\":%d,\"code\":", e->status);
+    text_addf(out, e->code != NULL ? "\"%s\"" : "null%s", e->code != NULL ? e->code : "");
+    text_addf(out, ",\"received\":%" PRIu64 ",\"fault\":", e->received);
+    text_add_json(out, e->fault->len > 0 ? e->fault : NULL);
+    text_puts(out, "}\n");
+    text_free(&range);
+}
+
+void ledger_end(struct ledger *l, const struct entry *e)
+{
+    struct text line = { 0 };
+    write_entry(&line, e);
+    pthread_mutex_lock(&l->lock);
+    l->locked.in_flight--;
+    text_add(&l->locked.log, line.at, line.len);
+    pthread_mutex_unlock(&l->lock);
+    text_free(&line);
+}
+
+void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct text *out)
+{
+    pthread_mutex_lock(&l->lock);
+    text_addf(out,
+        "{\"requests\":%" PRIu64 ",\"connections\":%" PRIu64 ",\"bytes_in\":%" PRIu64
+        ",\"bytes_out\":%" PRIu64 ",\"in_flight\":%u,\"in_flight_max\":%u,\"operations\":{",
+        l->locked.total, atomic_load(&l->tallies.connections), atomic_load(&l->tallies.bytes_in),
+        atomic_load(&l->tallies.bytes_out), l->locked.in_flight, l->locked.in_flight_max);
+    for (unsigned op = 0; op < LEDGER_OPS_MAX && name(op) != NULL; op++)
+        text_addf(out, "%s\"%s\":%" PRIu64, op > 0 ? "," : "", name(op), l->locked.requests[op]);
+    text_puts(out, "}}\n");
+    pthread_mutex_unlock(&l->lock);
+}
+
+void ledger_log(struct ledger *l, struct text *out)
+{
+    pthread_mutex_lock(&l->lock);
+    text_add(out, l->locked.log.at, l->locked.log.len);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void ledger_reset(struct ledger *l)
+{
+    pthread_mutex_lock(&l->lock);
+    for (unsigned op = 0; op < LEDGER_OPS_MAX; op++)
+        l->locked.requests[op] = 0;
+    l->locked.total = 0;
+    l->locked.in_flight_max = l->locked.in_flight;
+    text_clear(&l->locked.log);
+    atomic_store(&l->tallies.connections, 0);
+    atomic_store(&l->tallies.bytes_in, 0);
+    atomic_store(&l->tallies.bytes_out, 0);
+    pthread_mutex_unlock(&l->lock);
+}

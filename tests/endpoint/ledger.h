@@ -1,0 +1,43 @@
+/* What the endpoint has seen: counters and a log of one JSON line a request. Any thread may call. */
+#ifndef ENDPOINT_LEDGER_H
+#define ENDPOINT_LEDGER_H
+
+#include "text.h"
+
+#include <stdatomic.h>
+
+enum { LEDGER_OPS_MAX = 32 };
+
+struct ledger;
+
+/* Counted as they move, so a body that breaks off counts too. */
+struct tallies {
+    _Atomic uint64_t connections, bytes_in, bytes_out;
+};
+
+/* One request, for its line in the log. */
+struct entry {
+    uint64_t seq;
+    const char *op;
+    const struct text *bucket, *key, *upload_id; /* upload_id NULL: none */
+    const char *range;                           /* NULL: none */
+    unsigned part;                               /* 0: none */
+    int status;                                  /* 0: no reply */
+    const char *code;                            /* NULL: no error */
+    uint64_t received;
+    const struct text *fault; /* empty: none */
+};
+
+struct ledger *ledger_new(void);
+void ledger_free(struct ledger *l);
+struct tallies *ledger_tallies(struct ledger *l);
+/* A request has arrived; op is its row in the table of operations. Returns its number. */
+uint64_t ledger_begin(struct ledger *l, unsigned op);
+/* It has been answered, or is about to be: a client that has its reply finds it in the log. */
+void ledger_end(struct ledger *l, const struct entry *e);
+/* JSON of all counters. `names` are those of the operations. */
+void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct text *out);
+void ledger_log(struct ledger *l, struct text *out);
+void ledger_reset(struct ledger *l);
+
+#endif

@@ -1,0 +1,26 @@
+/* AWS Signature Version 4 as a server checks it, written from the specification: the Authorization
+ * header and presigned queries, and the hash that a signed body must have. */
+#ifndef ENDPOINT_SIGNATURE_H
+#define ENDPOINT_SIGNATURE_H
+
+#include "wire.h"
+
+enum { SHA256_HEX_MAX = 65 };
+
+struct keys {
+    const char *access_key; /* NULL: nothing is checked */
+    const char *secret_key, *region;
+};
+
+/* NULL: the request may pass; else S3's code. payload_hash is what the body's SHA-256 must be in
+ * hex, empty when it is free. `extra` gets XML that belongs into the error's document. */
+const char *signature_check(const struct keys *keys, const struct request *r, int64_t now_ms,
+    char payload_hash[static SHA256_HEX_MAX], struct text *extra);
+
+/* The body's hash as it arrives. */
+struct evp_md_ctx_st *payload_begin(void);
+void payload_add(struct evp_md_ctx_st *ctx, const void *data, size_t len);
+bool payload_matches(struct evp_md_ctx_st *ctx, const char *hash); /* once */
+void payload_free(struct evp_md_ctx_st *ctx);
+
+#endif

@@ -1,0 +1,36 @@
+# The Debian packages that haul needs, and how to get those that are missing. Sourced by
+# tests/run and jobs/demo.
+# shellcheck shell=bash disable=SC2034
+
+build_packages=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev libsqlite3-dev
+    libyaml-dev libxml2-dev libisal-dev)
+test_packages=(clang libclang-rt-14-dev valgrind libc6-dbg libcmocka-dev python3-pytest
+    python3-boto3 python3-yaml python3-jsonschema radosgw ceph-mon ceph-osd ceph-common openssl
+    curl sqlite3)
+
+# need_packages NAME...: asks apt for what is not there, or says what that is and fails.
+need_packages() {
+    local name missing=() as_root=()
+    for name; do
+        [[ $(dpkg-query -W -f '${Status}' "$name" 2>/dev/null) == "install ok installed" ]] ||
+            missing+=("$name")
+    done
+    ((${#missing[@]})) || return 0
+    echo "installing: ${missing[*]}" >&2
+    if ((EUID != 0)); then
+        as_root=(sudo -n)
+        sudo -n true 2>/dev/null || {
+            echo "neither root nor sudo without a password; as root: apt-get install ${missing[*]}" >&2
+            return 1
+        }
+    fi
+    local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -q --no-install-recommends "${missing[@]}")
+    # The lists may be missing or old: only then is there a point in fetching them.
+    "${install[@]}" </dev/null >&2 || {
+        "${as_root[@]}" apt-get update -q </dev/null >&2 && "${install[@]}" </dev/null >&2
+    } || {
+        echo "apt could not install: ${missing[*]}" >&2
+        return 1
+    }
+}

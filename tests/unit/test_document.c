@@ -1,0 +1,322 @@
+/* document.c: S3's documents read and written, and hostile ones refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "document.h"
+
+static struct document *parse(const char *text)
+{
+    struct haul_error err;
+    struct document *d = document_parse(text, strlen(text), &err);
+    if (d == NULL)
+        fail_msg("%s", err.text);
+    return d;
+}
+
+static void assert_refused(const char *data, size_t len)
+{
+    struct haul_error err = { .code = HAUL_OK };
+    assert_null(document_parse(data, len, &err));
+    assert_int_equal(err.code, HAUL_BAD_REPLY);
+    assert_int_not_equal(strlen(err.text), 0);
+}
+
+static void assert_text_refused(const char *text)
+{
+    print_message("%.60s\n", text);
+    assert_refused(text, strlen(text));
+}
+
+static void an_error_is_read(void **state)
+{
+    (void) state;
+    struct document *d = parse("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                               "<Error><Code>SlowDown</Code><Message>a &lt;b&gt; &amp; "
+                               "<![CDATA[<c>]]><!-- no -->d</Message><Empty/></Error>");
+    assert_string_equal(document_root(d), "Error");
+    assert_string_equal(document_text(d, "Code"), "SlowDown");
+    assert_string_equal(document_text(d, "Message"), "a <b> & <c>d");
+    assert_string_equal(document_text(d, "Empty"), "");
+    assert_null(document_text(d, "RequestId"));
+    document_free(d);
+}
+
+static void only_the_roots_own_children_are_read(void **state)
+{
+    (void) state;
+    struct document *d = parse("<Error><Detail><Code>Inner</Code></Detail></Error>");
+    assert_null(document_text(d, "Code"));
+    document_free(d);
+}
+
+static void white_space_before_the_document_is_passed_over(void **state)
+{
+    (void) state;
+    struct document *d = parse(" \r\n\t <?xml version=\"1.0\"?>  \n"
+                               "<CompleteMultipartUploadResult><ETag> x </ETag>"
+                               "</CompleteMultipartUploadResult>");
+    assert_string_equal(document_root(d), "CompleteMultipartUploadResult");
+    assert_string_equal(document_text(d, "ETag"), " x ");
+    document_free(d);
+}
+
+static void namespaces_are_not_looked_at(void **state)
+{
+    (void) state;
+    struct document *d = parse("<s3:Error xmlns:s3=\"urn:x\"><s3:Code>A</s3:Code></s3:Error>");
+    assert_string_equal(document_root(d), "Error");
+    assert_string_equal(document_text(d, "Code"), "A");
+    document_free(d);
+}
+
+static void what_is_not_xml_is_refused(void **state)
+{
+    (void) state;
+    assert_text_refused("");
+    assert_text_refused("  \n ");
+    assert_text_refused("hello");
+    assert_text_refused("<Error><Code>A</Code>");
+    assert_text_refused("<Error></Code>");
+    assert_text_refused("<Error/><Error/>");
+    assert_text_refused("<html><p>Bad gateway<br></html>");
+    assert_text_refused("<Error>&undefined;</Error>");
+    assert_text_refused("<Error>\x01</Error>");
+    assert_text_refused("<Error>\xff\xfe</Error>");
+    assert_refused("<Error>\0</Error>", 16);
+    assert_refused("\0", 1);
+}
+
+static void a_doctype_is_refused_before_anything_in_it_counts(void **state)
+{
+    (void) state;
+    assert_text_refused("<!DOCTYPE Error><Error/>");
+    assert_text_refused("<!DOCTYPE Error SYSTEM \"file:///etc/passwd\"><Error/>");
+    assert_text_refused("<!DOCTYPE Error PUBLIC \"x\" \"http://127.0.0.1:1/x.dtd\"><Error/>");
+    assert_text_refused("<!DOCTYPE e [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><e>&x;</e>");
+    assert_text_refused("<!DOCTYPE e [<!ENTITY a \"aaaaaaaaaa\">"
+                        "<!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">"
+                        "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">]><e>&c;</e>");
+    assert_text_refused("<!DOCTYPE e [<!ENTITY % x SYSTEM \"file:///etc/passwd\">%x;]><e/>");
+}
+
+static struct document *nested(size_t depth, struct haul_error *err)
+{
+    struct buf b = buf_make(1 << 20);
+    for (size_t i = 0; i < depth; i++)
+        buf_adds(&b, "<a>");
+    for (size_t i = 0; i < depth; i++)
+        buf_adds(&b, "</a>");
+    struct document *d = document_parse(b.data, b.len, err);
+    buf_free(&b);
+    return d;
+}
+
+static void depth_is_bounded(void **state)
+{
+    (void) state;
+    struct haul_error err;
+    struct document *d = nested(32, &err);
+    assert_non_null(d);
+    document_free(d);
+    assert_null(nested(33, &err));
+    assert_int_equal(err.code, HAUL_BAD_REPLY);
+    assert_null(nested(10000, &err));
+}
+
+static void a_listing_of_objects_is_read(void **state)
+{
+    (void) state;
+    struct haul_listing l;
+    struct document *d = parse(
+        "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>"
+        "<IsTruncated>true</IsTruncated><NextContinuationToken>t+%2B</NextContinuationToken>"
+        "<EncodingType>url</EncodingType>"
+        "<Contents><Key>a+b%2Bc%20d%2520%C3%A4</Key>"
+        "<LastModified>2026-01-31T12:00:00.123Z</LastModified>"
+        "<ETag>&quot;e1&quot;</ETag><Size>18446744073709551615</Size></Contents>\n"
+        "<Contents><Key>%20</Key></Contents><Contents><Key>%20</Key><Size>0</Size></Contents>"
+        "<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes></ListBucketResult>");
+    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(l.count, 3);
+    assert_true(l.truncated);
+    assert_string_equal(l.continuation, "t+%2B");
+    assert_string_equal(l.entries[0].key, "a b+c d%20\xc3\xa4");
+    assert_string_equal(l.entries[0].etag, "\"e1\"");
+    assert_true(l.entries[0].size == UINT64_MAX);
+    assert_true(l.entries[0].modified_ms == 1769860800123);
+    assert_string_equal(l.entries[1].key, " ");
+    assert_null(l.entries[1].etag);
+    assert_int_equal(l.entries[1].modified_ms, -1);
+    assert_string_equal(l.entries[2].key, " ");
+    document_free(d);
+}
+
+static void without_encoding_type_keys_are_taken_as_they_are(void **state)
+{
+    (void) state;
+    struct haul_listing l;
+    struct document *d = parse("<ListBucketResult><Contents><Key>a+b%2Fc</Key></Contents>"
+                               "<IsTruncated>false</IsTruncated></ListBucketResult>");
+    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_string_equal(l.entries[0].key, "a+b%2Fc");
+    assert_false(l.truncated);
+    document_free(d);
+}
+
+static void an_empty_page_may_be_truncated(void **state)
+{
+    (void) state;
+    struct haul_listing l;
+    struct document *d = parse("<ListBucketResult><IsTruncated>true</IsTruncated>"
+                               "<NextContinuationToken>t</NextContinuationToken>"
+                               "</ListBucketResult>");
+    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(l.count, 0);
+    assert_true(l.truncated);
+    document_free(d);
+}
+
+static void a_listing_of_parts_is_read(void **state)
+{
+    (void) state;
+    struct haul_listing l;
+    struct document *d = parse(
+        "<ListPartsResult><UploadId>u</UploadId><NextPartNumberMarker>7</NextPartNumberMarker>"
+        "<IsTruncated>true</IsTruncated>"
+        "<Part><PartNumber>2</PartNumber><ETag>\"e2\"</ETag><Size>5242880</Size></Part>"
+        "<Part><PartNumber>7</PartNumber><ETag>\"e7\"</ETag><Size>1</Size></Part>"
+        "</ListPartsResult>");
+    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(l.count, 2);
+    assert_int_equal(l.next_part, 7);
+    assert_int_equal(l.entries[0].part_number, 2);
+    assert_string_equal(l.entries[1].etag, "\"e7\"");
+    assert_int_equal(l.entries[0].size, 5242880);
+    document_free(d);
+}
+
+static void a_listing_of_uploads_is_read(void **state)
+{
+    (void) state;
+    struct haul_listing l;
+    struct document *d = parse(
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
+        "<NextKeyMarker>a%2Fb</NextKeyMarker><NextUploadIdMarker>2%7E</NextUploadIdMarker>"
+        "<IsTruncated>true</IsTruncated><Upload><Key>a%2Fb</Key><UploadId>2%7E</UploadId>"
+        "<Initiated>2026-01-31T12:00:00Z</Initiated></Upload></ListMultipartUploadsResult>");
+    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_string_equal(l.next_key, "a/b");
+    assert_string_equal(l.next_upload_id, "2%7E");
+    assert_string_equal(l.entries[0].key, "a/b");
+    assert_string_equal(l.entries[0].upload_id, "2%7E");
+    assert_true(l.entries[0].modified_ms == 1769860800000);
+    document_free(d);
+}
+
+static void a_listing_that_breaks_its_promises_is_refused(void **state)
+{
+    (void) state;
+    static const char *const bad[] = {
+        "<Error/>",
+        "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key/></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>k</Key><Size>-1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>k</Key><Size/></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>k</Key><Size>18446744073709551616</Size></Contents>"
+        "</ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents>"
+        "</ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%00</Key></Contents>"
+        "</ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        "<ListPartsResult><Part><ETag>x</ETag></Part></ListPartsResult>",
+        "<ListPartsResult><Part><PartNumber>0</PartNumber></Part></ListPartsResult>",
+        "<ListPartsResult><Part><PartNumber>4294967296</PartNumber></Part></ListPartsResult>",
+        "<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>",
+        "<ListPartsResult><IsTruncated>true</IsTruncated>"
+        "<NextPartNumberMarker>0</NextPartNumberMarker></ListPartsResult>",
+        "<ListMultipartUploadsResult><Upload><Key>k</Key></Upload>"
+        "</ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>"
+        "<NextKeyMarker/></ListMultipartUploadsResult>",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct haul_listing l = { .count = 99 };
+        struct haul_error err = { .code = HAUL_OK };
+        struct document *d = parse(bad[i]);
+        print_message("%s\n", bad[i]);
+        assert_int_equal(document_listing(d, &l, &err), -1);
+        assert_int_equal(err.code, HAUL_BAD_REPLY);
+        assert_int_equal(l.count, 99);
+        document_free(d);
+    }
+}
+
+static void a_complete_document_escapes_its_etags_and_reads_back(void **state)
+{
+    (void) state;
+    const struct haul_part parts[] = { { 1, "\"e1\"" }, { 10000, "<&>" } };
+    struct buf b = buf_make(1000);
+    document_add_complete(&b, parts, 2);
+    assert_string_equal(buf_text(&b),
+        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        "<Part><PartNumber>1</PartNumber><ETag>\"e1\"</ETag></Part>"
+        "<Part><PartNumber>10000</PartNumber><ETag>&lt;&amp;&gt;</ETag></Part>"
+        "</CompleteMultipartUpload>");
+    document_free(parse(buf_text(&b)));
+    buf_free(&b);
+}
+
+static void times_are_read_to_the_millisecond(void **state)
+{
+    (void) state;
+    assert_true(document_time_ms("1970-01-01T00:00:00Z") == 0);
+    assert_true(document_time_ms("2026-01-31T12:00:00.000Z") == 1769860800000);
+    assert_true(document_time_ms("2024-02-29T23:59:59.5Z") == 1709251199500);
+    assert_true(document_time_ms("2026-01-31T12:00:00.123456789Z") == 1769860800123);
+}
+
+static void what_is_no_time_is_refused(void **state)
+{
+    (void) state;
+    static const char *const bad[] = {
+        "", "2026", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00:00.Z",
+        "2026-01-31T12:00:00.000", "2026-01-31T12:00:00+01:00", "2026-02-30T12:00:00Z",
+        "2026-13-01T12:00:00Z", "2026-00-01T12:00:00Z", "2026-01-01T24:00:00Z",
+        "2026-01-01 12:00:00Z", " 026-01-01T12:00:00Z", "2026-01--1T12:00:00Z",
+        "2026-01-31T12:00:00.000Zx", "1969-12-31T23:59:59Z",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        print_message("%s\n", bad[i]);
+        assert_true(document_time_ms(bad[i]) == -1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_error_is_read),
+        cmocka_unit_test(only_the_roots_own_children_are_read),
+        cmocka_unit_test(white_space_before_the_document_is_passed_over),
+        cmocka_unit_test(namespaces_are_not_looked_at),
+        cmocka_unit_test(what_is_not_xml_is_refused),
+        cmocka_unit_test(a_doctype_is_refused_before_anything_in_it_counts),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(a_listing_of_objects_is_read),
+        cmocka_unit_test(without_encoding_type_keys_are_taken_as_they_are),
+        cmocka_unit_test(an_empty_page_may_be_truncated),
+        cmocka_unit_test(a_listing_of_parts_is_read),
+        cmocka_unit_test(a_listing_of_uploads_is_read),
+        cmocka_unit_test(a_listing_that_breaks_its_promises_is_refused),
+        cmocka_unit_test(a_complete_document_escapes_its_etags_and_reads_back),
+        cmocka_unit_test(times_are_read_to_the_millisecond),
+        cmocka_unit_test(what_is_no_time_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,758 @@
+"""The scripted endpoint itself: boto3 and bare HTTP as the second opinion on what it answers."""
+import hashlib
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "endpoint"))
+from endpoint import ACCESS_KEY, SECRET_KEY, Endpoint  # noqa: E402
+
+HARD_KEYS = [
+    "a", "a/", "a/b", "A", "a b", "a+b", "a%2Fb", "a%b", "?q=1&r#f", "x//y", "../../etc/passwd", "..", ".",
+    "/absolute", "-/stats", "~*()!'\";:@=,$", "\u00fc/\u20ac/\U0001f600", "<&>\"'", "\x01\x1f\r\n\t",
+    "k" * 1024, "tail/",
+]
+
+
+@pytest.fixture
+def signed():
+    """An endpoint with keys and a bucket."""
+    with Endpoint("--min-part", "1") as endpoint:
+        endpoint.boto().create_bucket(Bucket="bkt")
+        endpoint.reset()
+        yield endpoint
+
+
+@pytest.fixture
+def bare():
+    """An endpoint without keys, and a bucket with the object `obj` of 10,000 bytes."""
+    with Endpoint("--min-part", "1", keys=None) as endpoint:
+        http_call(endpoint, "PUT", "/bkt")
+        http_call(endpoint, "PUT", "/bkt/obj", CONTENT)
+        endpoint.reset()
+        yield endpoint
+
+
+CONTENT = bytes(range(250)) * 40
+
+
+def http_call(endpoint, method, target, body=None, headers=None):
+    """One bare request on a fresh connection: (status, headers, body)."""
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=30)
+    try:
+        connection.request(method, target, body, headers or {})
+        reply = connection.getresponse()
+        return reply.status, reply.headers, reply.read()
+    finally:
+        connection.close()
+
+
+def code_of(call, *args, **kwargs):
+    """The error code and status that S3's client reports for a call."""
+    with pytest.raises(ClientError) as caught:
+        call(*args, **kwargs)
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def start_upload(client, key="big", parts=(b"one", b"two", b"three"), **kwargs):
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key=key, **kwargs)["UploadId"]
+    done = [{"PartNumber": n, "ETag": client.upload_part(
+        Bucket="bkt", Key=key, UploadId=upload_id, PartNumber=n, Body=body)["ETag"]}
+        for n, body in enumerate(parts, 1)]
+    return upload_id, done
+
+
+def complete(client, upload_id, parts, key="big"):
+    return client.complete_multipart_upload(
+        Bucket="bkt", Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
+
+
+# Operations
+
+
+def test_buckets_come_and_go(signed):
+    client = signed.boto()
+    client.create_bucket(Bucket="another.one")
+    assert [b["Name"] for b in client.list_buckets()["Buckets"]] == ["another.one", "bkt"]
+    client.head_bucket(Bucket="another.one")
+    assert client.get_bucket_location(Bucket="another.one")["LocationConstraint"] is None
+    assert code_of(client.create_bucket, Bucket="bkt") == ("BucketAlreadyOwnedByYou", 409)
+    client.put_object(Bucket="another.one", Key="k", Body=b"")
+    assert code_of(client.delete_bucket, Bucket="another.one") == ("BucketNotEmpty", 409)
+    client.delete_object(Bucket="another.one", Key="k")
+    client.delete_bucket(Bucket="another.one")
+    assert code_of(client.delete_bucket, Bucket="another.one") == ("NoSuchBucket", 404)
+    assert code_of(client.head_bucket, Bucket="another.one") == ("404", 404)
+
+
+def test_an_object_comes_back_with_its_headers(signed):
+    client = signed.boto()
+    put = client.put_object(Bucket="bkt", Key="k", Body=CONTENT, ContentType="text/x",
+                            CacheControl="no-store", Metadata={"haul": "token", "b": "two words"})
+    assert put["ETag"] == f'"{hashlib.md5(CONTENT).hexdigest()}"'
+    for reply in client.get_object(Bucket="bkt", Key="k"), client.head_object(Bucket="bkt", Key="k"):
+        assert reply["ETag"] == put["ETag"]
+        assert reply["ContentLength"] == len(CONTENT)
+        assert reply["ContentType"] == "text/x"
+        assert reply["CacheControl"] == "no-store"
+        assert reply["Metadata"] == {"haul": "token", "b": "two words"}
+        assert {"x-amz-request-id", "date", "last-modified"} <= set(
+            reply["ResponseMetadata"]["HTTPHeaders"])
+    assert client.get_object(Bucket="bkt", Key="k")["Body"].read() == CONTENT
+    client.delete_object(Bucket="bkt", Key="k")
+    client.delete_object(Bucket="bkt", Key="k")
+    assert code_of(client.get_object, Bucket="bkt", Key="k") == ("NoSuchKey", 404)
+    assert code_of(client.head_object, Bucket="bkt", Key="k") == ("404", 404)
+
+
+@pytest.mark.parametrize("asked, content_range, body", [
+    ("bytes=0-4", "bytes 0-4/10000", CONTENT[:5]),
+    ("bytes=9999-20000", "bytes 9999-9999/10000", CONTENT[9999:]),
+    ("bytes=9000-", "bytes 9000-9999/10000", CONTENT[9000:]),
+    ("bytes=-3", "bytes 9997-9999/10000", CONTENT[-3:]),
+    ("bytes=-20000", "bytes 0-9999/10000", CONTENT),
+])
+def test_a_range_is_served(bare, asked, content_range, body):
+    status, headers, got = http_call(bare, "GET", "/bkt/obj", headers={"Range": asked})
+    assert (status, headers["Content-Range"], got) == (206, content_range, body)
+
+
+def test_a_range_outside_is_refused_and_nonsense_is_ignored(bare):
+    status, headers, body = http_call(bare, "GET", "/bkt/obj", headers={"Range": "bytes=10000-"})
+    assert (status, headers["Content-Range"]) == (416, "bytes */10000")
+    assert b"<Code>InvalidRange</Code>" in body
+    for nonsense in "bytes=5-4", "bytes=a-b", "lines=1-2", "bytes=0-1,3-4":
+        assert http_call(bare, "GET", "/bkt/obj", headers={"Range": nonsense})[0] == 200
+    http_call(bare, "PUT", "/bkt/empty", b"")
+    assert http_call(bare, "GET", "/bkt/empty")[2] == b""
+    assert http_call(bare, "GET", "/bkt/empty", headers={"Range": "bytes=0-"})[0] == 416
+
+
+def test_conditions_are_kept(signed):
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="k", Body=b"1")["ETag"]
+    client.get_object(Bucket="bkt", Key="k", IfMatch=etag)
+    assert code_of(client.get_object, Bucket="bkt", Key="k", IfMatch='"no"')[1] == 412
+    assert code_of(client.head_object, Bucket="bkt", Key="k", IfNoneMatch=etag)[1] == 304
+    with Endpoint(keys=None) as e:
+        http_call(e, "PUT", "/bkt")
+        assert http_call(e, "PUT", "/bkt/k", b"1", {"If-None-Match": "*"})[0] == 200
+        assert http_call(e, "PUT", "/bkt/k", b"2", {"If-None-Match": "*"})[0] == 412
+        assert http_call(e, "GET", "/bkt/k")[2] == b"1"
+
+
+def test_a_wrong_md5_is_refused(signed):
+    client = signed.boto()
+    assert code_of(client.put_object, Bucket="bkt", Key="k", Body=b"1",
+                   ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==") == ("BadDigest", 400)
+    assert code_of(client.head_object, Bucket="bkt", Key="k")[1] == 404
+
+
+def test_hard_keys_stay_what_they_are(signed):
+    client = signed.boto()
+    for key in HARD_KEYS:
+        client.put_object(Bucket="bkt", Key=key, Body=key.encode())
+    for key in HARD_KEYS:
+        assert client.get_object(Bucket="bkt", Key=key)["Body"].read() == key.encode(), key
+    listed = [o["Key"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]]
+    assert listed == sorted(HARD_KEYS, key=str.encode)
+    assert code_of(client.put_object, Bucket="bkt", Key="k" * 1025, Body=b"")[0] == "KeyTooLongError"
+    signed.restart()
+    assert [o["Key"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]] == listed
+    for key in HARD_KEYS:
+        client.delete_object(Bucket="bkt", Key=key)
+    assert client.list_objects_v2(Bucket="bkt")["KeyCount"] == 0
+
+
+def test_keys_may_be_any_bytes(bare):
+    for name in "%00", "%FF%FE", "a%00b":
+        assert http_call(bare, "PUT", f"/bkt/{name}", name.encode())[0] == 200
+    for name in "%00", "%FF%FE", "a%00b":
+        assert http_call(bare, "GET", f"/bkt/{name}")[2] == name.encode()
+    listing = http_call(bare, "GET", "/bkt?list-type=2&encoding-type=url")[2]
+    order = [listing.index(b"<Key>%s</Key>" % k) for k in (b"%00", b"a%00b", b"obj", b"%FF%FE")]
+    assert order == sorted(order)
+    assert b"&#x0;" in http_call(bare, "GET", "/bkt?list-type=2")[2]
+    assert bare.log("PutObject")[1]["key"].encode(errors="surrogateescape") == b"\xff\xfe"
+
+
+def test_a_listing_is_ordered_and_paged(bare):
+    client = bare.boto()
+    keys = [f"n/{n:05}" for n in range(2500)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda k: client.put_object(Bucket="bkt", Key=k, Body=b""), reversed(keys)))
+    pages = list(client.get_paginator("list_objects_v2").paginate(Bucket="bkt", Prefix="n/"))
+    assert [p["KeyCount"] for p in pages] == [1000, 1000, 500]
+    assert [o["Key"] for p in pages for o in p["Contents"]] == keys
+    page = client.list_objects_v2(Bucket="bkt", Prefix="n/", StartAfter="n/00009", MaxKeys=2)
+    assert [o["Key"] for o in page["Contents"]] == keys[10:12] and page["IsTruncated"]
+    assert client.list_objects_v2(Bucket="bkt", MaxKeys=0)["KeyCount"] == 0
+    assert not client.list_objects_v2(Bucket="bkt", Prefix="zzz")["IsTruncated"]
+    assert code_of(client.list_objects_v2, Bucket="none") == ("NoSuchBucket", 404)
+
+
+def test_a_delimiter_makes_folders(signed):
+    client = signed.boto()
+    for key in "a", "a/1", "a/2", "a/b/1", "b/1", "b+c/1", "c":
+        client.put_object(Bucket="bkt", Key=key, Body=b"")
+    one = client.list_objects_v2(Bucket="bkt", Delimiter="/")
+    assert [o["Key"] for o in one["Contents"]] == ["a", "c"]
+    assert [p["Prefix"] for p in one["CommonPrefixes"]] == ["a/", "b+c/", "b/"]
+    seen = []
+    for page in client.get_paginator("list_objects_v2").paginate(
+            Bucket="bkt", Delimiter="/", PaginationConfig={"PageSize": 1}):
+        assert page["KeyCount"] == 1
+        seen += [o["Key"] for o in page.get("Contents", [])]
+        seen += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+    assert seen == ["a", "a/", "b+c/", "b/", "c"]
+    inner = client.list_objects_v2(Bucket="bkt", Delimiter="/", Prefix="a/")
+    assert [p["Prefix"] for p in inner["CommonPrefixes"]] == ["a/b/"]
+
+
+def test_objects_are_copied(signed):
+    client = signed.boto()
+    key = "s p+%/\u00fc?#"
+    etag = client.put_object(Bucket="bkt", Key=key, Body=CONTENT, Metadata={"m": "1"})["ETag"]
+    copy = client.copy_object(Bucket="bkt", Key="copy", CopySource={"Bucket": "bkt", "Key": key})
+    assert copy["CopyObjectResult"]["ETag"] == etag
+    got = client.get_object(Bucket="bkt", Key="copy")
+    assert (got["Body"].read(), got["Metadata"]) == (CONTENT, {"m": "1"})
+    client.copy_object(Bucket="bkt", Key="copy", CopySource="bkt/copy", Metadata={"m": "2"},
+                       MetadataDirective="REPLACE")
+    assert client.head_object(Bucket="bkt", Key="copy")["Metadata"] == {"m": "2"}
+    assert code_of(client.copy_object, Bucket="bkt", Key="c", CopySource="bkt/copy",
+                   CopySourceIfMatch='"x"') == ("PreconditionFailed", 412)
+    assert code_of(client.copy_object, Bucket="bkt", Key="c", CopySource="bkt/no")[0] == "NoSuchKey"
+
+
+# Multipart uploads
+
+
+def test_parts_become_an_object(signed):
+    client = signed.boto()
+    upload_id, parts = start_upload(client, Metadata={"haul": "token"}, ContentType="text/x")
+    result = complete(client, upload_id, parts)
+    sums = b"".join(hashlib.md5(p).digest() for p in (b"one", b"two", b"three"))
+    assert result["ETag"] == f'"{hashlib.md5(sums).hexdigest()}-3"'
+    got = client.get_object(Bucket="bkt", Key="big")
+    assert got["Body"].read() == b"onetwothree"
+    assert (got["ETag"], got["Metadata"], got["ContentType"]) == (
+        result["ETag"], {"haul": "token"}, "text/x")
+    assert code_of(complete, client, upload_id, parts) == ("NoSuchUpload", 404)
+    assert code_of(client.list_parts, Bucket="bkt", Key="big", UploadId=upload_id)[1] == 404
+
+
+def test_a_wrong_list_of_parts_is_refused(signed):
+    client = signed.boto()
+    upload_id, parts = start_upload(client)
+    wrong = [parts[0], {"PartNumber": 2, "ETag": parts[0]["ETag"]}]
+    missing = [parts[0], {"PartNumber": 7, "ETag": parts[0]["ETag"]}]
+    assert code_of(complete, client, upload_id, parts[::-1]) == ("InvalidPartOrder", 400)
+    assert code_of(complete, client, upload_id, parts[:1] * 2) == ("InvalidPartOrder", 400)
+    assert code_of(complete, client, upload_id, wrong) == ("InvalidPart", 400)
+    assert code_of(complete, client, upload_id, missing) == ("InvalidPart", 400)
+    assert code_of(complete, client, upload_id, []) == ("MalformedXML", 400)
+    assert code_of(client.upload_part, Bucket="bkt", Key="big", UploadId=upload_id, PartNumber=10001,
+                   Body=b"") == ("InvalidArgument", 400)
+    complete(client, upload_id, [parts[0], parts[2]])
+    assert client.get_object(Bucket="bkt", Key="big")["Body"].read() == b"onethree"
+
+
+def test_small_parts_are_refused():
+    with Endpoint("--min-part", "4") as endpoint:
+        client = endpoint.boto()
+        client.create_bucket(Bucket="bkt")
+        upload_id, parts = start_upload(client, parts=(b"four", b"3"))
+        complete(client, upload_id, parts)
+        upload_id, parts = start_upload(client, parts=(b"333", b"four"))
+        assert code_of(complete, client, upload_id, parts) == ("EntityTooSmall", 400)
+
+
+def test_a_part_sent_again_replaces_the_first(signed):
+    client = signed.boto()
+    upload_id, parts = start_upload(client, parts=(b"old", b"end"))
+    new = client.upload_part(Bucket="bkt", Key="big", UploadId=upload_id, PartNumber=1, Body=b"new!")
+    assert code_of(complete, client, upload_id, parts) == ("InvalidPart", 400)
+    parts[0]["ETag"] = new["ETag"]
+    complete(client, upload_id, parts)
+    assert client.get_object(Bucket="bkt", Key="big")["Body"].read() == b"new!end"
+
+
+def test_ten_thousand_parts_are_listed_by_pages(bare):
+    client = bare.boto()
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    target = f"/bkt/big?uploadId={upload_id}&partNumber="
+
+    def send(first):
+        connection = http.client.HTTPConnection("127.0.0.1", bare.port)
+        for n in range(first, 10001, 4):
+            connection.request("PUT", target + str(n), b"%05d" % n)
+            assert connection.getresponse().read() == b""
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, [1, 2, 3, 4]))
+    pages = list(client.get_paginator("list_parts").paginate(
+        Bucket="bkt", Key="big", UploadId=upload_id))
+    listed = [p for page in pages for p in page["Parts"]]
+    assert len(pages) == 10 and [p["PartNumber"] for p in listed] == list(range(1, 10001))
+    two = client.list_parts(Bucket="bkt", Key="big", UploadId=upload_id, PartNumberMarker=5, MaxParts=2)
+    assert [p["PartNumber"] for p in two["Parts"]] == [6, 7]
+    complete(client, upload_id, [{k: p[k] for k in ("PartNumber", "ETag")} for p in listed])
+    assert client.get_object(Bucket="bkt", Key="big")["Body"].read() == b"".join(
+        b"%05d" % n for n in range(1, 10001))
+
+
+def test_open_uploads_are_listed_by_pages(signed):
+    client = signed.boto()
+    keys = ["a", "a", "a", "b/1", "b/\u00fc +", "c"]
+    made = [(k, client.create_multipart_upload(Bucket="bkt", Key=k)["UploadId"]) for k in keys]
+    pages = list(client.get_paginator("list_multipart_uploads").paginate(
+        Bucket="bkt", PaginationConfig={"PageSize": 2}))
+    assert len(pages) == 3
+    assert [(u["Key"], u["UploadId"]) for p in pages for u in p["Uploads"]] == made
+    prefixed = client.list_multipart_uploads(Bucket="bkt", Prefix="b/", EncodingType="url")
+    assert [u["Key"] for u in prefixed["Uploads"]] == ["b/1", "b/%C3%BC+%2B"]
+    behind = client.list_multipart_uploads(Bucket="bkt", KeyMarker="a")
+    assert [u["Key"] for u in behind["Uploads"]] == keys[3:]
+
+
+def test_an_aborted_upload_is_gone(signed):
+    client = signed.boto()
+    upload_id, parts = start_upload(client)
+    client.abort_multipart_upload(Bucket="bkt", Key="big", UploadId=upload_id)
+    for call in client.abort_multipart_upload, client.list_parts:
+        assert code_of(call, Bucket="bkt", Key="big", UploadId=upload_id) == ("NoSuchUpload", 404)
+    assert code_of(complete, client, upload_id, parts)[0] == "NoSuchUpload"
+    assert "Uploads" not in client.list_multipart_uploads(Bucket="bkt")
+    assert not [p for p in Path(signed.root).rglob("*") if p.is_file()]
+
+
+def test_parts_are_copied_from_objects(signed):
+    client = signed.boto()
+    client.put_object(Bucket="bkt", Key="src", Body=CONTENT)
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    parts = []
+    for n, span in (1, "bytes=0-99"), (2, "bytes=100-9999"):
+        copied = client.upload_part_copy(Bucket="bkt", Key="big", UploadId=upload_id, PartNumber=n,
+                                         CopySource="bkt/src", CopySourceRange=span)
+        parts.append({"PartNumber": n, "ETag": copied["CopyPartResult"]["ETag"]})
+    complete(client, upload_id, parts)
+    assert client.get_object(Bucket="bkt", Key="big")["Body"].read() == CONTENT
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_loses_nothing(signed, sig):
+    client = signed.boto()
+    client.put_object(Bucket="bkt", Key="k\u00fc/", Body=CONTENT, Metadata={"m": "1"})
+    upload_id, parts = start_upload(client, Metadata={"haul": "token"})
+    before = client.head_object(Bucket="bkt", Key="k\u00fc/")
+    signed.restart(sig)
+    client = signed.boto()
+    after = client.head_object(Bucket="bkt", Key="k\u00fc/")
+    for field in "ETag", "Metadata", "LastModified", "ContentLength", "ContentType":
+        assert before[field] == after[field]
+    assert client.get_object(Bucket="bkt", Key="k\u00fc/")["Body"].read() == CONTENT
+    listed = client.list_parts(Bucket="bkt", Key="big", UploadId=upload_id)["Parts"]
+    assert [p["Size"] for p in listed] == [3, 3, 5]
+    complete(client, upload_id, parts)
+    assert client.get_object(Bucket="bkt", Key="big")["Metadata"] == {"haul": "token"}
+
+
+def test_a_half_sent_body_leaves_no_trace(bare):
+    files = sum(p.is_file() for p in Path(bare.root).rglob("*"))
+    with socket.create_connection(("127.0.0.1", bare.port)) as half:
+        half.sendall(b"PUT /bkt/half HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n12345")
+        half.shutdown(socket.SHUT_WR)
+        assert half.recv(1) == b""
+    assert http_call(bare, "HEAD", "/bkt/half")[0] == 404
+    assert bare.stats()["bytes_in"] == 5
+    assert [(e["status"], e["received"]) for e in bare.log("PutObject")] == [(0, 5)]
+    assert sum(p.is_file() for p in Path(bare.root).rglob("*")) == files
+
+
+# Signatures
+
+
+def test_unsigned_and_wrongly_signed_requests_are_refused(signed):
+    status, headers, body = http_call(signed, "GET", "/bkt")
+    assert status == 403 and b"<Code>AccessDenied</Code>" in body
+    assert headers["x-amz-request-id"] and headers["Date"]
+    secret, name = signed.keys[1], signed.keys[0]
+    signed.keys = (name, "wrong")
+    assert code_of(signed.boto().list_buckets) == ("SignatureDoesNotMatch", 403)
+    signed.keys = ("WRONG", secret)
+    assert code_of(signed.boto().list_buckets) == ("InvalidAccessKeyId", 403)
+    signed.keys, signed.region = (name, secret), "eu-west-1"
+    assert code_of(signed.boto().list_buckets) == ("AuthorizationHeaderMalformed", 400)
+
+
+@pytest.mark.parametrize("skew, code", [
+    (-1000, "RequestTimeTooSkewed"), (1000, "RequestTimeTooSkewed"), (800, None), (-800, None)])
+def test_a_clock_may_be_off_by_a_quarter_of_an_hour(signed, skew, code):
+    client = signed.boto()
+    signed.fault(f"* always skew-s={skew}")
+    if code:
+        assert code_of(client.list_buckets) == (code, 403)
+    else:
+        client.list_buckets()
+
+
+def signed_headers(endpoint, method, target, body=b"", **headers):
+    request = AWSRequest(method, endpoint.url + target, headers=headers, data=body)
+    if "x-amz-content-sha256" not in headers:
+        request.headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
+    auth = SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", endpoint.region)
+    auth.add_auth(request)
+    return dict(request.headers)
+
+
+def test_the_signature_covers_headers_query_and_body(signed):
+    headers = signed_headers(signed, "PUT", "/bkt/k?x=1", b"body", **{"x-amz-meta-a": "1  2"})
+    assert http_call(signed, "PUT", "/bkt/k?x=1", b"body", headers)[0] == 200
+
+    def code(target="/bkt/k?x=1", body=b"body", **more):
+        return http_call(signed, "PUT", target, body, headers | more)[2].split(b"Code>")[1][:-2]
+
+    assert code("/bkt/k?x=2") == b"SignatureDoesNotMatch"
+    assert code("/bkt/other?x=1") == b"SignatureDoesNotMatch"
+    assert code(**{"x-amz-meta-a": "1 3"}) == b"SignatureDoesNotMatch"
+    assert code(**{"x-amz-meta-b": "unsigned"}) == b"AccessDenied"
+    assert code(body=b"bodY") == b"XAmzContentSHA256Mismatch"
+    assert code(body=b"") == b"XAmzContentSHA256Mismatch"
+    assert signed.boto().get_object(Bucket="bkt", Key="k")["Body"].read() == b"body"
+
+
+def test_an_unsigned_payload_is_free(signed):
+    headers = signed_headers(signed, "PUT", "/bkt/k", b"", **{"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    assert http_call(signed, "PUT", "/bkt/k", b"anything", headers)[0] == 200
+
+
+def test_a_presigned_url_works_until_it_expires(signed):
+    client = signed.boto()
+    client.put_object(Bucket="bkt", Key="a b", Body=b"1")
+    url = client.generate_presigned_url("get_object", {"Bucket": "bkt", "Key": "a b"}, ExpiresIn=600)
+    target = url[len(signed.url):]
+    assert http_call(signed, "GET", target)[2] == b"1"
+    assert b"SignatureDoesNotMatch" in http_call(signed, "GET", target.replace("a%20b", "c"))[2]
+    signed.fault("GetObject always skew-s=601")
+    assert http_call(signed, "GET", target)[0] == 403
+
+
+# Connections
+
+
+def test_the_host_may_name_the_bucket(bare):
+    for host in "bkt.localhost", "bkt.localhost:1234", "bkt.s3.test":
+        assert http_call(bare, "GET", "/obj", headers={"Host": host})[2] == CONTENT
+    with Endpoint("--host-suffix", "example.com", keys=None) as endpoint:
+        http_call(endpoint, "PUT", "/", headers={"Host": "my.bucket.example.com"})
+        assert http_call(endpoint, "HEAD", "/my.bucket")[0] == 200
+
+
+def test_a_client_that_waits_for_100_gets_it_or_the_refusal(bare):
+    def ask(bucket):
+        with socket.create_connection(("127.0.0.1", bare.port)) as s:
+            s.sendall(b"PUT /%s/k HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+                      b"Expect: 100-continue\r\n\r\n" % bucket)
+            first = s.recv(1000)
+            if b" 100 " in first:
+                s.sendall(b"ok")
+                first = s.recv(1000)
+            return first.split(b"\r\n")[0]
+    assert ask(b"bkt") == b"HTTP/1.1 200 OK"
+    assert ask(b"none") == b"HTTP/1.1 404 NoSuchBucket"
+
+
+def test_a_connection_serves_many_requests(bare):
+    connection = http.client.HTTPConnection("127.0.0.1", bare.port)
+    for method, target, body in [
+            ("PUT", "/bkt/k", CONTENT), ("HEAD", "/bkt/k", None), ("GET", "/bkt/none", None),
+            ("PUT", "/none/k", CONTENT), ("DELETE", "/bkt/k", None), ("GET", "/bkt?acl", None),
+            ("GET", "/bkt/obj", None)]:
+        connection.request(method, target, body)
+        last = connection.getresponse().read()
+    assert last == CONTENT
+    assert bare.stats()["connections"] == 1
+    assert bare.count("Unknown") == 1
+
+
+def test_many_connections_are_served_at_once(bare):
+    bare.fault("GetObject always gate=all")
+    with ThreadPoolExecutor(64) as pool:
+        calls = [pool.submit(http_call, bare, "GET", "/bkt/obj") for _ in range(64)]
+        bare.wait_at("all", 64)
+        bare.open("all")
+        assert all(c.result()[2] == CONTENT for c in calls)
+    assert bare.stats()["in_flight_max"] == 64
+
+
+def test_tls_is_spoken(tmp_path):
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    with Endpoint(tls=(cert, key)) as endpoint:
+        client = endpoint.boto()
+        client.create_bucket(Bucket="bkt")
+        client.put_object(Bucket="bkt", Key="k", Body=CONTENT * 300)
+        assert client.get_object(Bucket="bkt", Key="k")["Body"].read() == CONTENT * 300
+        assert endpoint.stats()["bytes_out"] == len(CONTENT) * 300
+
+
+def test_it_ends_cleanly_and_at_once(bare):
+    bare.fault("GetObject always gate=never")
+    idle = socket.create_connection(("127.0.0.1", bare.port))
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(http_call, bare, "GET", "/bkt/obj")
+        bare.wait_at("never")
+        assert bare.stop() == 0
+        held.exception()
+    idle.close()
+
+
+# Counters
+
+
+def test_counters_and_log_say_what_happened(bare):
+    http_call(bare, "PUT", "/bkt/k", b"12345")
+    http_call(bare, "GET", "/bkt/obj", headers={"Range": "bytes=0-9"})
+    http_call(bare, "PUT", "/bkt/k?partNumber=3&uploadId=none", b"123")
+    stats = bare.stats()
+    assert (stats["requests"], stats["connections"]) == (3, 3)
+    assert (stats["bytes_in"], stats["bytes_out"]) == (8, 10)
+    assert stats["operations"]["PutObject"] == stats["operations"]["UploadPart"] == 1
+    assert [(e["op"], e["key"], e["part"], e["range"], e["status"], e["code"]) for e in bare.log()] == [
+        ("PutObject", "k", None, None, 200, None), ("GetObject", "obj", None, "bytes=0-9", 206, None),
+        ("UploadPart", "k", 3, None, 404, "NoSuchUpload")]
+    bare.reset()
+    assert bare.log() == [] and bare.stats()["requests"] == 0
+    assert http_call(bare, "GET", "/bkt/k")[2] == b"12345"
+
+
+# Faults
+
+
+@pytest.mark.parametrize("line, complaint", [
+    ("Nonsense always drop-before", 'line 1: "Nonsense" is no operation'),
+    ("# fine\n\nPutObject always what", 'line 3: unknown word "what"'),
+    ("PutObject drop-before", "line 1: say when: nth=K, every=K or always"),
+    ("PutObject always", "line 1: say what happens"),
+    ("PutObject always code=X", "line 1: say what happens"),
+    ("PutObject nth=0 drop-before", 'line 1: bad value for "nth"'),
+    ("PutObject always status=abc", 'line 1: bad value for "status"'),
+    ("PutObject always drop-before=1", 'line 1: bad value for "drop-before"'),
+])
+def test_a_line_that_is_not_understood_is_refused(bare, line, complaint):
+    with pytest.raises(ValueError) as caught:
+        bare.fault(line + "\nGetObject always drop-before")
+    assert str(caught.value).startswith(complaint)
+    assert http_call(bare, "GET", "/bkt/obj")[0] == 200
+
+
+def statuses(endpoint, count, target="/bkt/obj", method="GET"):
+    return [http_call(endpoint, method, target)[0] for _ in range(count)]
+
+
+@pytest.mark.parametrize("when, expected", [
+    ("nth=2", [200, 503, 200, 200, 200, 200]),
+    ("every=2", [200, 503, 200, 503, 200, 503]),
+    ("every=2 count=2", [200, 503, 200, 503, 200, 200]),
+    ("always", [503] * 6),
+    ("always count=1", [503] + [200] * 5),
+    ("key=bj always", [503] * 6),
+    ("key=o%62j always", [503] * 6),
+    ("key=nope always", [200] * 6),
+    ("part=2 always", [200] * 6),
+])
+def test_a_line_strikes_when_it_says(bare, when, expected):
+    bare.fault(f"GetObject {when} status=503")
+    assert statuses(bare, 6) == expected
+    bare.clear()
+    assert statuses(bare, 1) == [200]
+
+
+def test_a_line_may_pick_a_part(bare):
+    client = bare.boto()
+    bare.fault("UploadPart part=2 always status=500")
+    upload_id, _ = start_upload(client, parts=(b"1",))
+    assert code_of(client.upload_part, Bucket="bkt", Key="big", UploadId=upload_id, PartNumber=2,
+                   Body=b"") == ("InternalError", 500)
+
+
+def test_status_replies_instead_of_doing_it(bare):
+    bare.fault("PutObject always status=503 code=SlowDown retry-after=7")
+    status, headers, body = http_call(bare, "PUT", "/bkt/new", b"1")
+    assert (status, headers["Retry-After"]) == (503, "7") and b"<Code>SlowDown</Code>" in body
+    assert http_call(bare, "HEAD", "/bkt/new")[0] == 404
+    assert bare.log("PutObject")[0]["fault"].startswith("PutObject always status=503")
+
+
+def test_a_status_may_come_as_html(bare):
+    bare.fault("* always status=502 html header=x-amz-bucket-region:eu-west-1")
+    status, headers, body = http_call(bare, "GET", "/bkt/obj")
+    assert (status, headers["Content-Type"], headers["x-amz-bucket-region"]) == (
+        502, "text/html", "eu-west-1")
+    assert body.startswith(b"<html>")
+
+
+def test_status_may_come_before_the_body_is_read(bare):
+    bare.fault("PutObject always status=503 early")
+    with socket.create_connection(("127.0.0.1", bare.port)) as s:
+        s.sendall(b"PUT /bkt/k HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n1")
+        assert s.recv(4096).startswith(b"HTTP/1.1 503")
+        s.sendall(b"23HEAD /bkt/obj HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert s.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("action, status", [
+    ("status-after=500 code=InternalError", 500), ("error-200-after=InternalError", 200),
+    ("empty-200-after", 200), ("drop-after", 0)])
+def test_what_comes_after_does_it_first(bare, action, status):
+    bare.fault(f"PutObject always {action}")
+    try:
+        got = http_call(bare, "PUT", "/bkt/new", b"1")
+    except http.client.RemoteDisconnected:
+        got = (0, {}, b"")
+    assert got[0] == status and "ETag" not in got[1]
+    assert http_call(bare, "GET", "/bkt/new")[2] == b"1"
+    assert bare.log("PutObject")[0]["status"] == status
+
+
+def test_drop_before_closes_without_doing_it(bare):
+    bare.fault("PutObject always drop-before")
+    with pytest.raises(http.client.RemoteDisconnected):
+        http_call(bare, "PUT", "/bkt/new", b"1")
+    assert http_call(bare, "HEAD", "/bkt/new")[0] == 404
+    assert bare.log("PutObject")[0]["status"] == 0
+
+
+def test_reset_mid_body_strikes_what_is_sent(bare):
+    bare.fault("PutObject always reset-mid-body=1000")
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        http_call(bare, "PUT", "/bkt/new", CONTENT * 1000)
+    assert bare.stats()["bytes_in"] == 1000
+    assert http_call(bare, "HEAD", "/bkt/new")[0] == 404
+
+
+def test_reset_mid_body_strikes_what_is_received(bare):
+    bare.fault("GetObject always reset-mid-body=1000")
+    with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
+        http_call(bare, "GET", "/bkt/obj")
+
+
+def test_truncate_sends_less_than_promised(bare):
+    bare.fault("GetObject always truncate=1000")
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        http_call(bare, "GET", "/bkt/obj")
+    assert caught.value.partial == CONTENT[:1000]
+    assert bare.stats()["bytes_out"] == 1000
+
+
+def test_delay_and_trickle_take_their_time(bare):
+    bare.fault("HeadObject always delay-ms=200\nGetObject always trickle=50000\nPutObject always trickle=50000")
+    for method, body in ("HEAD", None), ("GET", None), ("PUT", CONTENT):
+        start = time.monotonic()
+        assert http_call(bare, method, "/bkt/obj", body)[0] == 200
+        assert time.monotonic() - start >= 0.15
+
+
+@pytest.mark.parametrize("action, code", [("error-200=InternalError", "InternalError"), ("empty-200", None)])
+def test_a_200_may_be_no_success(bare, action, code):
+    client = bare.boto()
+    upload_id, parts = start_upload(client)
+    bare.fault(f"CompleteMultipartUpload always {action}")
+    body = "".join(f"<Part><PartNumber>{p['PartNumber']}</PartNumber><ETag>{p['ETag']}</ETag></Part>"
+                   for p in parts)
+    body = f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"
+    status, _, got = http_call(bare, "POST", f"/bkt/big?uploadId={upload_id}", body)
+    assert status == 200
+    assert (f"<Error><Code>{code}</Code>".encode() in got) if code else got == b""
+    assert len(client.list_parts(Bucket="bkt", Key="big", UploadId=upload_id)["Parts"]) == 3
+    bare.clear()
+    assert b"<ETag>" in http_call(bare, "POST", f"/bkt/big?uploadId={upload_id}", body)[2]
+
+
+def test_etags_may_be_missing_or_wrong(bare):
+    bare.fault('PutObject always no-etag\nGetObject always etag="x"\nHeadObject always etag=W/"w"')
+    assert "ETag" not in http_call(bare, "PUT", "/bkt/k", b"1")[1]
+    assert http_call(bare, "GET", "/bkt/k")[1]["ETag"] == '"x"'
+    assert http_call(bare, "HEAD", "/bkt/k")[1]["ETag"] == 'W/"w"'
+    client = bare.boto()
+    upload_id, parts = start_upload(client)
+    bare.fault("CompleteMultipartUpload always no-etag")
+    assert "ETag" not in complete(client, upload_id, parts)
+
+
+def test_an_upload_may_be_without_id(bare):
+    bare.fault("CreateMultipartUpload always no-upload-id")
+    status, _, body = http_call(bare, "POST", "/bkt/k?uploads=")
+    assert status == 200 and b"UploadId" not in body and b"<Key>k</Key>" in body
+
+
+def test_ranges_may_be_answered_wrongly(bare):
+    asked = {"Range": "bytes=0-9"}
+    bare.fault("GetObject nth=1 content-range=bytes 0-4/9\nGetObject nth=2 ignore-range\n"
+               "GetObject nth=3 extra-bytes=5")
+    status, headers, body = http_call(bare, "GET", "/bkt/obj", headers=asked)
+    assert (status, headers["Content-Range"], body) == (206, "bytes 0-4/9", CONTENT[:10])
+    status, headers, body = http_call(bare, "GET", "/bkt/obj", headers=asked)
+    assert (status, headers["Content-Range"], body) == (200, None, CONTENT)
+    status, headers, body = http_call(bare, "GET", "/bkt/obj", headers=asked)
+    assert (status, headers["Content-Range"], body) == (206, "bytes 0-9/10000", CONTENT[:10] + b"xxxxx")
+
+
+def test_an_object_may_be_replaced(bare):
+    first = http_call(bare, "HEAD", "/bkt/obj")[1]["ETag"]
+    bare.fault("GetObject nth=2 replace-object")
+    asked = {"Range": "bytes=0-9", "If-Match": first}
+    answers = [http_call(bare, "GET", "/bkt/obj", headers=asked)[0] for _ in range(3)]
+    assert answers == [206, 412, 412]
+    status, headers, body = http_call(bare, "GET", "/bkt/obj")
+    assert len(body) == len(CONTENT) and body != CONTENT
+    assert headers["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
+
+
+def test_a_gate_holds_until_it_is_opened(bare):
+    bare.fault("PutObject nth=1 gate=door\nPutObject nth=2 gate-after=exit")
+    with ThreadPoolExecutor(2) as pool:
+        for gate, before in ("door", 404), ("exit", 200):
+            held = pool.submit(http_call, bare, "PUT", f"/bkt/{gate}", b"1")
+            bare.wait_at(gate)
+            assert http_call(bare, "HEAD", f"/bkt/{gate}")[0] == before
+            assert not held.done()
+            bare.open(gate)
+            assert held.result()[0] == 200
+
+
+def test_an_open_gate_stays_open_until_a_line_names_it_again(bare):
+    bare.fault("GetObject always gate=door")
+    bare.open("door")
+    assert http_call(bare, "GET", "/bkt/obj")[0] == 200
+    bare.clear()
+    bare.fault("GetObject always gate=door")
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(http_call, bare, "GET", "/bkt/obj")
+        bare.wait_at("door")
+        bare.clear()
+        assert held.result()[0] == 200
+
+
+def test_the_clock_in_the_reply_may_be_wrong(bare):
+    from email.utils import parsedate_to_datetime
+    right = parsedate_to_datetime(http_call(bare, "HEAD", "/bkt/obj")[1]["Date"])
+    bare.fault("HeadObject always skew-s=-86400")
+    wrong = parsedate_to_datetime(http_call(bare, "HEAD", "/bkt/obj")[1]["Date"])
+    assert 86000 < (right - wrong).total_seconds() < 86500
