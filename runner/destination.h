@@ -11,8 +11,8 @@
 #include "error.h"
 
 /* Why a key's relative name can't be a file below a folder, or NULL when it can: empty,
- * absolute, an empty segment ("a//b"), "." or "..", a final slash, a segment over 255 bytes, not
- * UTF-8, any segment one of haul's own temporary names (".*.haul-part"). Pure. */
+ * absolute, an empty segment ("a//b"), "." or "..", a final slash, a segment over 255 bytes,
+ * not UTF-8, any segment one of haul's own temporary names (".*.haul-part"). Pure. */
 const char *destination_name_fault(const char *name);
 
 /* Is the name, a single segment, one of haul's temporary names? Pure. */

@@ -15,7 +15,7 @@ const char *glob_fault(const char *pattern);
 
 bool glob_matches(const char *pattern, const char *name);
 
-/* Included by one at least (or there are none) and excluded by none. NULL-terminated or NULL. */
+/* Included by one at least (or there are none), excluded by none. NULL-terminated, or NULL. */
 bool glob_selects(char *const *include, char *const *exclude, const char *name);
 
 /* Is the text UTF-8, as S3 wants its keys and the manifest its patterns? */

@@ -3,7 +3,7 @@
  * and manifest_transfers.c, the way back into text in freeze.c. */
 #include "manifest.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +184,7 @@ struct manifest *manifest_load(const char *path, const struct manifest_options *
         problems_add(&l.problems, fault.line, fault.column, "%s", fault.text);
     } else {
         l.base = folder_of(path);
+        l.problems.no_memory |= l.base == NULL && errno == ENOMEM;
         read_manifest(&l, root);
     }
     yamltree_free(root);

@@ -2,7 +2,7 @@
  * secret comes into the program here: only the names of environment variables do. */
 #include "manifest_endpoints.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,8 +52,11 @@ static bool is_region(const char *text)
 static void read_secret(
     struct loader *l, const struct yamltree *n, const struct field *f, void *into)
 {
+    errno = 0;
     char *name = n->kind == YAMLTREE_SCALAR ? vars_environment_name(n->text) : NULL;
-    if (name == NULL)
+    if (name == NULL && errno == ENOMEM)
+        l->problems.no_memory = true;
+    else if (name == NULL)
         problems_add(&l->problems, n->line, n->column,
             "%s: a secret does not belong in a job file: write ${env:NAME}", f->name);
     else if (!l->thawing && (getenv(name) == NULL || getenv(name)[0] == '\0'))

@@ -326,8 +326,10 @@ int queue_create(struct queue **out, const char *path, const struct run *run, un
         goto failed;
     }
     if (open_database(q, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0 ||
-        write_schema(q, run, transfers, err) < 0 || make_ready(q, err) < 0)
+        write_schema(q, run, transfers, err) < 0 || make_ready(q, err) < 0) {
+        unlink(path); /* it is our own, and no run */
         goto failed;
+    }
     *out = q;
     return 0;
 failed:

@@ -45,7 +45,7 @@ static int ask_number(struct queue *q, enum sql which, uint64_t *out, struct err
 int queue_tally(struct queue *q, struct tally *out, struct error *err)
 {
     sqlite3_stmt *s = queue_statement(q, SQL_TALLY_STATES);
-    uint64_t planned, part_bytes;
+    uint64_t planned = 0, part_bytes = 0;
     int rc;
     *out = (struct tally) { 0 };
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)

@@ -79,10 +79,14 @@ const char *vars_declare(struct vars *v, const char *name, const char *text)
     if (more == NULL)
         return "out of memory";
     v->list = more;
-    struct variable *new = &more[v->count];
-    *new = (struct variable){ .name = strdup(name), .text = strdup(text) };
-    v->count++;
-    return new->name != NULL &&new->text != NULL ? NULL : "out of memory";
+    struct variable new = { .name = strdup(name), .text = strdup(text) };
+    if (new.name == NULL || new.text == NULL) {
+        free(new.name);
+        free(new.text);
+        return "out of memory";
+    }
+    more[v->count++] = new;
+    return NULL;
 }
 
 /* NULL: fault says which there are. */

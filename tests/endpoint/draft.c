@@ -1,4 +1,4 @@
-/* Files in the making under ROOT/data, spread over 16 folders by the serial. No fsync:
+/* Files in the making under ROOT/data, spread over 64 folders by the serial. No fsync:
  * the endpoint must survive being killed, not a power cut. */
 #include "draft.h"
 
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FOLDERS = 16, COPY_BYTES = 256 * 1024 };
+enum { FOLDERS = 64, COPY_BYTES = 256 * 1024 };
 
 int drafts_open(struct drafts *ds, const char *root)
 {

@@ -43,8 +43,8 @@ static void sizes_are_whole_numbers_with_a_unit(void **state)
 
 static void what_is_no_size_is_refused_and_leaves_the_number_alone(void **state)
 {
-    static const char *const cases[] = { "", "MiB", "16M", "16mib", "16mb", "16B", "16 ",
-        " 16", "16  MiB", "16MiB ", "010", "00", "-1", "+1", "1.5GiB", "1e3", "0x10", "16PiB",
+    static const char *const cases[] = { "", "MiB", "16M", "16mib", "16mb", "16B", "16 ", " 16",
+        "16  MiB", "16MiB ", "010", "00", "-1", "+1", "1.5GiB", "1e3", "0x10", "16PiB",
         "18446744073709551616", "99999999999999999999999999999", "16777216TiB",
         "18446744073709551615KB", "１６MiB" };
     (void) state;
@@ -71,7 +71,7 @@ static void sizes_are_written_for_people(void **state)
         { 16777216, "16 MiB" },
         { 16777217, "16 MiB" },
         { UINT64_C(1610612736), "1.5 GiB" },
-        { 1048575, "1 MiB" },  /* not 1024 KiB */
+        { 1048575, "1 MiB" }, /* not 1024 KiB */
         { 1048524, "1023.9 KiB" },
         { UINT64_C(52428800000000), "47.7 TiB" },
         { UINT64_C(1) << 50, "1 PiB" },

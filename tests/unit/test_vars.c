@@ -93,13 +93,14 @@ static void dates_are_of_the_given_time_in_utc(void **state)
 {
     expect(*state, "${date:%Y-%m-%d}", "2026-01-31");
     expect(*state, "${date:%Y/%m/%d/%H%M%S}", "2026/01/31/120000");
-    expect(*state, "${date:%FT%TZ %j %G-W%V-%u 100%%}", "2026-01-31T12:00:00Z 031 2026-W05-6 100%");
-    expect_fault(*state, "${date:}",
-        "a date is ${date:FORMAT} with a short FORMAT: ${date:%Y-%m-%d}");
-    assert_null(vars_expand(*state, "${date:%Q}", (char[VARS_FAULT_SIZE]) { 0 }));
-    assert_null(vars_expand(*state, "${date:%}", (char[VARS_FAULT_SIZE]) { 0 }));
-    assert_null(vars_expand(*state, "${date:%s}", (char[VARS_FAULT_SIZE]) { 0 }));
-    assert_null(vars_expand(*state, "${date:%Ey}", (char[VARS_FAULT_SIZE]) { 0 }));
+    expect(*state, "${date:%FT%TZ %j %G-W%V-%u 100%%}",
+        "2026-01-31T12:00:00Z 031 2026-W05-6 100%");
+    expect_fault(
+        *state, "${date:}", "a date is ${date:FORMAT} with a short FORMAT: ${date:%Y-%m-%d}");
+    assert_null(vars_expand(*state, "${date:%Q}", (char[VARS_FAULT_SIZE]){ 0 }));
+    assert_null(vars_expand(*state, "${date:%}", (char[VARS_FAULT_SIZE]){ 0 }));
+    assert_null(vars_expand(*state, "${date:%s}", (char[VARS_FAULT_SIZE]){ 0 }));
+    assert_null(vars_expand(*state, "${date:%Ey}", (char[VARS_FAULT_SIZE]){ 0 }));
 }
 
 static void broken_references_are_told(void **state)
@@ -110,8 +111,8 @@ static void broken_references_are_told(void **state)
     expect_fault(*state, "${moth}",
         "no variable \"moth\" is declared under vars; did you mean \"month\"?");
     expect_fault(*state, "${}", "no variable \"\" is declared under vars");
-    expect_fault(*state, "${file:x}",
-        "\"file:x\" is none of ${NAME}, ${env:NAME} and ${date:FORMAT}");
+    expect_fault(
+        *state, "${file:x}", "\"file:x\" is none of ${NAME}, ${env:NAME} and ${date:FORMAT}");
 }
 
 static void a_cycle_is_told_once_at_the_variable_that_closes_it(void **state)
@@ -177,8 +178,7 @@ static void all_references_together_are_bounded(void **state)
     assert_null(vars_declare(*state, "a", text));
     for (int i = 0; i < VARS_TOTAL_MAX / VARS_TEXT_MAX; i++)
         free(vars_expand(*state, "${a}", fault));
-    expect_fault(
-        *state, "${a}", "the variables of this file grow to more than 16 MiB of text");
+    expect_fault(*state, "${a}", "the variables of this file grow to more than 16 MiB of text");
     expect_fault(*state, "x${a}", "longer than 4096 bytes");
 }
 

@@ -52,7 +52,8 @@ static void scalars_are_text_and_tell_plain_from_quoted(void **state)
         const char *text;
         bool quoted, null;
     } expected[] = { { "no", false, false }, { "010", false, false }, { "1.0", false, false },
-        { "~", false, true }, { "no", true, false }, { "~", true, false }, { "", true, false } };
+        { "~", false, true }, { "no", true, false }, { "~", true, false },
+        { "", true, false } };
     const struct yamltree *item = root->first;
     (void) state;
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++, item = item->next) {
@@ -91,7 +92,8 @@ static void json_is_read(void **state)
 
 static void a_byte_order_mark_and_foreign_line_ends_do_no_harm(void **state)
 {
-    struct yamltree *root = parse("\xef\xbb\xbf" "a: b\r\nc: d\r\n");
+    struct yamltree *root = parse("\xef\xbb\xbf"
+                                  "a: b\r\nc: d\r\n");
     (void) state;
     expect_place(yamltree_get(root, "c"), 2, 4);
     yamltree_free(root);
@@ -105,13 +107,15 @@ static void every_refusal_has_a_place(void **state)
     } cases[] = {
         { "", "there is nothing in it", 1, 1 },
         { "# only\n# words\n", "there is nothing in it", 3, 1 },
-        { "a: 1\nb: 2\na: 3\n", "the key \"a\" stands here a second time, the first is on line 1",
-            3, 1 },
+        { "a: 1\nb: 2\na: 3\n",
+            "the key \"a\" stands here a second time, the first is on line 1", 3, 1 },
         { "{b: 1, a: 2, \"b\": 3}",
             "the key \"b\" stands here a second time, the first is on line 1", 1, 14 },
         { "a: 1\n---\nb: 2\n", "a second document: a job is one", 2, 1 },
-        { "a: &x 1\n", "anchors (&x) are not taken; text that begins with & needs quotes", 1, 4 },
-        { "a: [*x]\n", "aliases (*x) are not taken; text that begins with * needs quotes", 1, 5 },
+        { "a: &x 1\n", "anchors (&x) are not taken; text that begins with & needs quotes", 1,
+            4 },
+        { "a: [*x]\n", "aliases (*x) are not taken; text that begins with * needs quotes", 1,
+            5 },
         { "a: !x 1\n", "tags (!x) are not taken; text that begins with ! needs quotes", 1, 4 },
         { "a: ! 1\n", "tags (!x) are not taken; text that begins with ! needs quotes", 1, 4 },
         { "[a]: 1\n", "a key is text, not a list or mapping", 1, 1 },
@@ -119,7 +123,7 @@ static void every_refusal_has_a_place(void **state)
         { "a: x\xc2\x80y\n",
             "a control character (0x80): write it as an escape in double quotes", 1, 5 },
         { "a: 1\nb: \xff\n", "not UTF-8: invalid leading UTF-8 octet", 2, 4 },
-        { "a: 1\nb: \xe2\x82\n", "not UTF-8: invalid trailing UTF-8 octet", 2, 4 },
+        { "a: 1\nb: \xe2\x82\n", "not UTF-8: invalid trailing UTF-8 octet", 2, 5 },
         { "a: \xed\xa0\x80\n", "not UTF-8: invalid Unicode character", 1, 4 },
     };
     (void) state;
