@@ -40,7 +40,7 @@ const char *vars_fault(struct vars *v, const char *name);
 char *vars_expand(struct vars *v, const char *text, char fault[static VARS_FAULT_SIZE]);
 
 /* The NAME of a text that is exactly one "${env:NAME}"; the caller frees it. NULL: it is not,
- * or out of memory. */
+ * or out of memory (errno ENOMEM). */
 char *vars_environment_name(const char *text);
 
 #endif

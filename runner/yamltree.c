@@ -79,7 +79,7 @@ static int fail_syntax(struct reader *r)
     const yaml_parser_t *p = &r->parser;
     char around[2];
 
-    if (p->error == YAML_MEMORY_ERROR)
+    if (p->error == YAML_MEMORY_ERROR || p->problem == NULL) /* some faults go unnamed */
         return fail(r->fault, 0, 0, "out of memory");
     if (p->error == YAML_READER_ERROR)
         return fail_encoding(r);
