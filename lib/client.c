@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -25,6 +26,7 @@
 #define DOCUMENT_MAX (64 * 1024 * 1024)
 #define CORRECTIONS_MAX 2 /* of clock and region, a request */
 #define IDLE_HANDLES_MAX 64
+#define RETRY_AFTER_MAX_S 60
 
 /* One request under way: sent, or waiting for its next attempt. */
 struct exchange {
@@ -61,6 +63,7 @@ struct haul_client {
     struct sha256 *hash;
     uint64_t random; /* for jitter only */
     char *scratch;   /* options.buffer_bytes, for hashing bodies */
+    atomic_bool stopping; /* any thread sets it */
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -490,6 +493,13 @@ static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul
     return false;
 }
 
+/* In seconds, as S3 sends it; a server may ask for patience, not for eternity. */
+static int64_t retry_after_ms(const struct reply *r)
+{
+    long s = strtol(r->retry_after, NULL, 10);
+    return s <= 0 ? 0 : s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S * 1000 : s * 1000;
+}
+
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
 {
     struct haul_result result = { .modified_ms = -1, .server_ms = -1 };
@@ -507,7 +517,7 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
         operation_judge(x->request, &x->reply, x->received, &result, &document);
 
     if (result.error.code != HAUL_OK && may_retry(c, x, result.error.retry)) {
-        int64_t after_ms = atoi(x->reply.retry_after) * (int64_t) 1000;
+        int64_t after_ms = retry_after_ms(&x->reply);
         x->maybe_repeated |= result.outcome_unknown;
         x->due_ms = monotonic_ms() +
             retry_delay_ms(result.error.retry, x->attempts - 1, next_random(c), after_ms);
@@ -544,6 +554,24 @@ static void fail(struct haul_client *c, struct exchange *x, const struct haul_er
     struct haul_result result = { .modified_ms = -1, .server_ms = -1, .error = *err };
     deliver(c, x, &result);
     release(c, x);
+}
+
+static void cancel_all(struct haul_client *c)
+{
+    struct haul_error err;
+    haul_error_set(&err, HAUL_CANCELLED, "cancelled");
+    /* Callbacks may submit again: take what is there now, and only that. */
+    struct exchange *doomed = NULL, *x;
+    while ((x = c->moving) != NULL || (x = c->waiting) != NULL) {
+        delist(x);
+        x->bytes_sent += x->sent;
+        forget_attempt(c, x);
+        enlist(&doomed, x);
+    }
+    while ((x = doomed) != NULL) {
+        delist(x);
+        fail(c, x, &err);
+    }
 }
 
 /* Starts the retries that are due. Returns the ms until the next one, or -1: none waits. */
@@ -593,6 +621,8 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err)
 {
     int running;
+    if (atomic_load(&c->stopping))
+        cancel_all(c);
     unsigned before = c->count;
     int64_t next_ms = start_due(c);
     CURLMcode code = curl_multi_perform(c->multi, &running);
@@ -643,22 +673,10 @@ void haul_client_wake(struct haul_client *c)
     curl_multi_wakeup(c->multi);
 }
 
-void haul_client_cancel(struct haul_client *c)
+void haul_client_stop(struct haul_client *c)
 {
-    struct haul_error err;
-    haul_error_set(&err, HAUL_CANCELLED, "cancelled");
-    /* Callbacks may submit again: take what is there now, and only that. */
-    struct exchange *doomed = NULL, *x;
-    while ((x = c->moving) != NULL || (x = c->waiting) != NULL) {
-        delist(x);
-        x->bytes_sent += x->sent;
-        forget_attempt(c, x);
-        enlist(&doomed, x);
-    }
-    while ((x = doomed) != NULL) {
-        delist(x);
-        fail(c, x, &err);
-    }
+    atomic_store(&c->stopping, true);
+    haul_client_wake(c);
 }
 
 struct haul_client *haul_client_new(
@@ -701,7 +719,7 @@ void haul_client_free(struct haul_client *c)
     if (c == NULL)
         return;
     if (c->multi != NULL)
-        haul_client_cancel(c);
+        cancel_all(c);
     while (c->idle_count > 0)
         curl_easy_cleanup(c->idle[--c->idle_count]);
     if (c->multi != NULL)

@@ -34,6 +34,22 @@ void carry_block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void leave(int signal_number)
+{
+    (void) signal_number;
+    _exit(EXIT_INTERRUPTED);
+}
+
+/* While nothing is in flight a signal ends the process at once, wherever it waits. */
+static void let_signals_end_us(bool let)
+{
+    sigset_t set;
+    stop_signals(&set);
+    signal(SIGINT, let ? leave : SIG_DFL);
+    signal(SIGTERM, let ? leave : SIG_DFL);
+    pthread_sigmask(let ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
 static int64_t clock_ms(void)
 {
     struct timespec t;
@@ -60,6 +76,8 @@ static void draw(struct meter *m, const struct engine *e)
         return;
     engine_progress(e, &p);
     uint64_t bytes = p.sent + p.received;
+    if (p.moved_bytes > p.bytes) /* what was begun again counts twice */
+        p.moved_bytes = p.bytes;
     if (now > m->last_ms) {
         double latest = (double) (bytes - m->last_bytes) * 1000 / (double) (now - m->last_ms);
         m->rate = m->last_bytes == 0 ? latest : m->rate * 0.7 + latest * 0.3;
@@ -194,7 +212,10 @@ enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error
         write_start(q, err) < 0)
         goto out;
     LOG(LOG_INFO, "started", { "job", run.name }, { "run", run.id });
-    if (connect_all(m, &c, err) < 0 || check_remote_sides(m, &c, err) < 0)
+    let_signals_end_us(true);
+    bool ready = connect_all(m, &c, err) == 0 && check_remote_sides(m, &c, err) == 0;
+    let_signals_end_us(false);
+    if (!ready)
         exit = err->exit;
     else
         exit = run_engine(q, m, &c, &run, &progress, err);
@@ -207,6 +228,7 @@ enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error
     }
     if (exit == EXIT_DONE && after.failed > 0)
         exit = EXIT_SOME_FAILED;
+    queue_seal(q);
     print_summary(
         &run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);
 out:

@@ -298,6 +298,10 @@ static void resume_publishing(struct worker *w, struct object *o)
         snprintf(id, sizeof id, "%llx:%llu", (unsigned long long) st.st_dev,
             (unsigned long long) st.st_ino);
     if (o->task.temp && strcmp(id, o->task.temp) == 0) {
+        if (fsync(o->place.folder) < 0) {
+            end_with_errno(o, errno);
+            return;
+        }
         object_change(o);
         object_commit(o, EVENT_FINISHED, NULL);
         return;

@@ -568,7 +568,7 @@ static bool should_leave(struct worker *w)
     bool leave = e->locked.over || e->locked.stopping;
     pthread_mutex_unlock(&e->lock);
     if (cancel)
-        haul_client_cancel(w->client);
+        haul_client_stop(w->client);
     return leave && w->in_flight == 0;
 }
 

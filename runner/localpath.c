@@ -18,8 +18,8 @@ const char *localpath_resolve(const char *base, const char *text, char out[stati
         return "the path is not absolute";
     if (in_base && strcmp(base, "/") != 0) {
         len = strlen(base);
-        if (len >= PATH_MAX)
-            return "the path has more than 4095 bytes";
+        if (len > LOCALPATH_MAX)
+            return "the path has more than 4094 bytes";
         memcpy(out, base, len);
     }
     for (const char *at = text; *at != '\0';) {
@@ -32,8 +32,8 @@ const char *localpath_resolve(const char *base, const char *text, char out[stati
             while (len > 0 && out[--len] != '/')
                 ;
         } else if (!folder) {
-            if (len + 1 + n + 2 > PATH_MAX) /* with a final slash and the NUL */
-                return "the path has more than 4095 bytes";
+            if (len + 1 + n > LOCALPATH_MAX)
+                return "the path has more than 4094 bytes";
             out[len] = '/';
             memcpy(out + len + 1, at, n);
             len += 1 + n;

@@ -4,6 +4,8 @@
 
 #include <limits.h>
 
+#define LOCALPATH_MAX (PATH_MAX - 2) /* bytes: a final slash and the NUL fit behind them */
+
 /* `text` from the folder `base`, which is what realpath() gave; NULL: text must be absolute.
  * "//" and "/." vanish, a final slash stays. A ".." is followed only where it leads out of
  * `base`: behind another name, which may be a symbolic link, it is refused, as is "~/". So two

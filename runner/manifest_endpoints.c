@@ -10,6 +10,7 @@
 #include "words.h"
 
 #define ENDPOINTS_MAX 1000
+#define URL_BYTES_MAX 2000
 
 /* Why it is no URL of an endpoint; NULL: it is. Texts never quote it, for it may hold a secret.
  */
@@ -24,6 +25,8 @@ static const char *url_fault(const char *url)
         return "expected http://HOST[:PORT] or https://HOST[:PORT]";
     if (strpbrk(url, "?#") != NULL)
         return "a url has no query (?) and no fragment (#)";
+    if (strlen(url) > URL_BYTES_MAX)
+        return "a url has at most 2000 characters";
     for (const char *at = url; *at != '\0'; at++)
         if ((unsigned char) *at <= ' ' || (unsigned char) *at >= 0x7f)
             return "a url has neither blanks nor control or non-ASCII characters";

@@ -2,13 +2,13 @@
  * into each other's way. */
 #include "manifest_transfers.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
 #include "conflicts.h"
+#include "localpath.h"
 #include "manifest_endpoints.h"
 #include "words.h"
 
@@ -61,6 +61,13 @@ static void wants_slash(struct loader *l, const struct yamltree *to, const char 
     fields_wrong(l, to, &transfer_fields[TO], why);
 }
 
+static char *copy(struct loader *l, const char *text)
+{
+    char *copied = strdup(text);
+    l->problems.no_memory |= copied == NULL;
+    return copied;
+}
+
 /* `folder` and behind it the last segment of `from`; NULL: it was reported. */
 static char *append_name(struct loader *l, const struct yamltree *to, const char *folder,
     const char *from, size_t max)
@@ -85,7 +92,6 @@ static bool resolve(struct loader *l, struct draft *d)
     struct transfer *t = &d->t;
     const bool up = d->upload != NULL;
     struct address a;
-    char *joined = NULL;
 
     t->kind = up ? TRANSFER_UPLOAD : TRANSFER_DOWNLOAD;
     t->local = fields_local(l, up ? d->upload : d->to, &transfer_fields[up ? UPLOAD : TO]);
@@ -105,21 +111,17 @@ static bool resolve(struct loader *l, struct draft *d)
             "include and exclude choose from a folder or prefix, and this is one file");
         return false;
     }
-    if (!t->many && folder != prefix) { /* one file into a folder or prefix keeps its name */
-        joined = up ? append_name(l, d->to, a.key, t->local, HAUL_KEY_BYTES_MAX)
-                    : append_name(l, d->to, t->local, a.key, PATH_MAX - 1);
-        if (joined == NULL)
-            return false;
-    }
-    if (joined != NULL && !up) {
+    /* One file into a folder or prefix keeps its name. */
+    t->bucket = copy(l, a.bucket);
+    t->key = up && !t->many && prefix
+                 ? append_name(l, d->to, a.key, t->local, HAUL_KEY_BYTES_MAX)
+                 : copy(l, a.key);
+    if (!up && !t->many && folder) {
+        char *file = append_name(l, d->to, t->local, a.key, LOCALPATH_MAX);
         free(t->local);
-        t->local = joined;
-        joined = NULL;
+        t->local = file;
     }
-    t->bucket = strdup(a.bucket);
-    t->key = joined != NULL ? joined : strdup(a.key);
-    l->problems.no_memory |= t->bucket == NULL || t->key == NULL;
-    return true;
+    return t->local != NULL && t->bucket != NULL && t->key != NULL;
 }
 
 static void free_patterns(char **list)

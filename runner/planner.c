@@ -215,6 +215,8 @@ void planner_stop(struct planner *p)
     pthread_mutex_lock(&p->lock);
     p->locked.stopping = true;
     pthread_mutex_unlock(&p->lock);
+    if (p->client != NULL)
+        haul_client_stop(p->client); /* a listing may hang */
     if (p->started)
         pthread_join(p->thread, NULL);
     haul_client_free(p->client);

@@ -15,6 +15,7 @@
 
 #define APPLICATION_ID 0x6861756c /* "haul" */
 #define SCHEMA_VERSION 1
+#define BUSY_MS 5000
 #define CHECKED_PAGES_MAX 16384 /* a quick_check of 64 MiB takes a moment; of 64 GiB, hours */
 
 #define DUE "('planned', 'creating', 'moving', 'completing', 'publishing')"
@@ -211,7 +212,7 @@ static int open_database(struct queue *q, int flags, struct error *err)
     if (sqlite3_open_v2(q->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return queue_fail(q, err);
     sqlite3_extended_result_codes(q->db, 0);
-    sqlite3_busy_timeout(q->db, 5000);
+    sqlite3_busy_timeout(q->db, BUSY_MS);
     /* A queue may come from a colleague: its schema is data, not to be trusted. */
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -391,6 +392,13 @@ void queue_close(struct queue *q)
         close(q->lock_fd);
     free(q->path);
     free(q);
+}
+
+void queue_seal(struct queue *q)
+{
+    sqlite3_busy_timeout(q->db, 0);
+    sqlite3_exec(q->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    sqlite3_busy_timeout(q->db, BUSY_MS);
 }
 
 /* ---- Transactions ---- */

@@ -33,6 +33,10 @@ int queue_open_reader(struct queue **out, const char *path, struct error *err);
 
 void queue_close(struct queue *q);
 
+/* Folds the write-ahead log into the file, so that it can be copied alone. When somebody reads it
+ * just now, the log stays. Outside a transaction. */
+void queue_seal(struct queue *q);
+
 /* The pid of the process that holds the queue's lock; 0: nobody does. */
 int queue_holder(const char *path);
 

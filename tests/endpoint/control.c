@@ -34,7 +34,9 @@ static int post_reset(struct call *c)
 
 static int post_faults(struct call *c)
 {
-    return faults_add(c->server->faults, text_c(&c->body), operation_exists, &c->answer) < 0 ? 400 : 200;
+    return faults_add(c->server->faults, text_c(&c->body), operation_exists, &c->answer) < 0
+               ? 400
+               : 200;
 }
 
 static int delete_faults(struct call *c)
@@ -52,12 +54,13 @@ static int post_open(struct call *c)
 static int get_waiting(struct call *c)
 {
     const struct text *n = request_param(c->request, "n");
-    faults_wait(c->server->faults, c->name, n != NULL ? (unsigned) strtoul(text_c(n), NULL, 10) : 1);
+    faults_wait(
+        c->server->faults, c->name, n != NULL ? (unsigned) strtoul(text_c(n), NULL, 10) : 1);
     return 200;
 }
 
 static const struct {
-    const char *method, *path; /* a path with a final slash has a name behind it */
+    const char *method, *path;  /* a path with a final slash has a name behind it */
     int (*run)(struct call *c); /* returns the status */
 } calls[] = {
     { "GET", "/-/stats", get_stats },
@@ -76,8 +79,8 @@ static int dispatch(struct call *c)
         size_t len = strlen(calls[i].path);
         bool named = calls[i].path[len - 1] == '/';
         c->name = r->path + len;
-        if (strcmp(r->method, calls[i].method) == 0 && strncmp(r->path, calls[i].path, len) == 0
-            && (*c->name != '\0') == named)
+        if (strcmp(r->method, calls[i].method) == 0 &&
+            strncmp(r->path, calls[i].path, len) == 0 && (*c->name != '\0') == named)
             return calls[i].run(c);
         c->name = NULL;
     }
@@ -93,8 +96,9 @@ bool control_serve(struct server *server, struct request *r)
     for (ssize_t n; (n = request_body(r, &data)) > 0;)
         text_add(&c.body, data, (size_t) n);
     int status = dispatch(&c);
-    text_addf(&head, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\nContent-Type: text/plain\r\n\r\n",
-        status, status == 200 ? "OK" : "Refused", c.answer.len);
+    text_addf(&head,
+        "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\nContent-Type: text/plain\r\n\r\n", status,
+        status == 200 ? "OK" : "Refused", c.answer.len);
     int rc = wire_send(r->wire, head.at, head.len, c.answer.len > 0);
     if (rc == 0)
         rc = wire_send(r->wire, text_c(&c.answer), c.answer.len, false);

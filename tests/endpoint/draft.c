@@ -47,7 +47,8 @@ void drafts_close(struct drafts *ds)
 
 const char *draft_path(uint64_t serial, char out[static DRAFT_PATH_MAX])
 {
-    snprintf(out, DRAFT_PATH_MAX, "data/%02x/%016" PRIx64, (unsigned) (serial % FOLDERS), serial);
+    snprintf(
+        out, DRAFT_PATH_MAX, "data/%02x/%016" PRIx64, (unsigned) (serial % FOLDERS), serial);
     return out;
 }
 
@@ -58,7 +59,8 @@ int draft_open(struct drafts *ds, struct draft *d)
     d->md5 = EVP_MD_CTX_new();
     d->fd = openat(
         ds->root_fd, draft_path(d->serial, path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    return d->fd >= 0 && d->md5 != NULL && EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) == 1 ? 0 : -1;
+    return d->fd >= 0 && d->md5 != NULL && EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) == 1 ? 0
+                                                                                           : -1;
 }
 
 int draft_write(struct draft *d, const void *data, size_t len)
@@ -150,7 +152,8 @@ int draft_read_file(const struct drafts *ds, const char *path, struct text *out)
     return n == 0 ? 0 : -1;
 }
 
-static void sweep_folder(int folder_fd, bool (*is_used)(void *payload, uint64_t serial), void *payload)
+static void sweep_folder(
+    int folder_fd, bool (*is_used)(void *payload, uint64_t serial), void *payload)
 {
     DIR *dir = fdopendir(folder_fd);
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;)
@@ -160,7 +163,8 @@ static void sweep_folder(int folder_fd, bool (*is_used)(void *payload, uint64_t 
         closedir(dir);
 }
 
-void drafts_sweep(struct drafts *ds, bool (*is_used)(void *payload, uint64_t serial), void *payload)
+void drafts_sweep(
+    struct drafts *ds, bool (*is_used)(void *payload, uint64_t serial), void *payload)
 {
     for (unsigned i = 0; i < FOLDERS; i++) {
         char path[DRAFT_PATH_MAX];

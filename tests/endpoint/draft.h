@@ -1,5 +1,6 @@
-/* Files in the making. All bytes of objects and parts begin as a draft under ROOT/data, named by a
- * serial number; a draft that is not kept vanishes. Paths are relative to the root's descriptor. */
+/* Files in the making. All bytes of objects and parts begin as a draft under ROOT/data, named
+ * by a serial number; a draft that is not kept vanishes. Paths are relative to the root's
+ * descriptor. */
 #ifndef ENDPOINT_DRAFT_H
 #define ENDPOINT_DRAFT_H
 
@@ -10,18 +11,22 @@
 enum { DRAFT_PATH_MAX = 48, MD5_BYTES = 16, MD5_HEX_MAX = 33 };
 
 struct drafts {
-    int root_fd;             /* owned */
-    _Atomic uint64_t serial; /* begins at the clock's nanoseconds: newer files have higher ones */
+    int root_fd; /* owned */
+    _Atomic uint64_t
+        serial; /* begins at the clock's nanoseconds: newer files have higher ones */
 };
 
 struct draft {
     struct drafts *in; /* borrowed */
     uint64_t serial, size;
-    int fd;             /* owned; -1: none */
+    int fd;                    /* owned; -1: none */
     struct evp_md_ctx_st *md5; /* owned */
 };
 
-#define DRAFT_NONE { .fd = -1 }
+#define DRAFT_NONE                                                                             \
+    {                                                                                          \
+        .fd = -1                                                                               \
+    }
 
 /* Makes the root and its folders as needed. -1: errno says why. */
 int drafts_open(struct drafts *ds, const char *root);
@@ -44,6 +49,7 @@ int draft_small_file(struct drafts *ds, const char *path, const struct text *con
 /* Appends a whole file to `out`. -1: no such file. */
 int draft_read_file(const struct drafts *ds, const char *path, struct text *out);
 /* Removes the data files that `is_used` does not know: what a crash left behind. */
-void drafts_sweep(struct drafts *ds, bool (*is_used)(void *payload, uint64_t serial), void *payload);
+void drafts_sweep(
+    struct drafts *ds, bool (*is_used)(void *payload, uint64_t serial), void *payload);
 
 #endif

@@ -1,5 +1,5 @@
-/* s3-endpoint: an S3 server for tests that does what it is told, faults included. This file reads
- * the options, listens, and gives each connection a thread; see README.md. */
+/* s3-endpoint: an S3 server for tests that does what it is told, faults included. This file
+ * reads the options, listens, and gives each connection a thread; see README.md. */
 #include "exchange.h"
 
 #include <errno.h>
@@ -28,26 +28,24 @@ struct options {
     bool with_parent;
 };
 
-struct listener;
-
-struct connection {
-    struct connection *next, *previous;
-    struct listener *listener;
-    int fd; /* owned by the thread's wire */
-};
-
 struct listener {
     struct server server;
     SSL_CTX *tls; /* owned; NULL: plain */
     int fd, stop_fd, signal_fd;
-    pthread_mutex_t lock;
-    pthread_cond_t gone;
-    struct connection connections; /* while holding lock: the ring's head */
+    struct connection *first; /* the main thread's alone */
 };
 
-static const char usage[]
-    = "usage: s3-endpoint --root DIR [--port N] [--access-key K --secret-key S] [--region R]\n"
-      "           [--min-part BYTES] [--host-suffix NAME]... [--tls CERT KEY] [--with-parent]\n";
+struct connection {
+    struct connection *next;
+    struct listener *listener;
+    pthread_t thread;
+    int fd; /* the thread's: it closes it */
+    atomic_bool done;
+};
+
+static const char usage[] =
+    "usage: s3-endpoint --root DIR [--port N] [--access-key K --secret-key S] [--region R]\n"
+    "           [--min-part BYTES] [--host-suffix NAME]... [--tls CERT KEY] [--with-parent]\n";
 
 static int parse_options(int argc, char **argv, struct options *o, struct server *s)
 {
@@ -66,13 +64,27 @@ static int parse_options(int argc, char **argv, struct options *o, struct server
     int suffixes = 0;
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
         switch (c) {
-        case 'r': o->root = optarg; break;
-        case 'p': o->port = (uint16_t) strtoul(optarg, NULL, 10); break;
-        case 'a': s->keys.access_key = optarg; break;
-        case 's': s->keys.secret_key = optarg; break;
-        case 'g': s->keys.region = optarg; break;
-        case 'm': s->min_part_bytes = strtoull(optarg, NULL, 10); break;
-        case 'w': o->with_parent = true; break;
+        case 'r':
+            o->root = optarg;
+            break;
+        case 'p':
+            o->port = (uint16_t) strtoul(optarg, NULL, 10);
+            break;
+        case 'a':
+            s->keys.access_key = optarg;
+            break;
+        case 's':
+            s->keys.secret_key = optarg;
+            break;
+        case 'g':
+            s->keys.region = optarg;
+            break;
+        case 'm':
+            s->min_part_bytes = strtoull(optarg, NULL, 10);
+            break;
+        case 'w':
+            o->with_parent = true;
+            break;
         case 'h':
             if (suffixes + 1 == HOST_SUFFIXES_MAX)
                 return -1;
@@ -85,15 +97,16 @@ static int parse_options(int argc, char **argv, struct options *o, struct server
             if (o->tls_key == NULL)
                 return -1;
             break;
-        default: return -1;
+        default:
+            return -1;
         }
     }
     bool half_a_key = (s->keys.access_key == NULL) != (s->keys.secret_key == NULL);
     return o->root != NULL && optind == argc && !half_a_key ? 0 : -1;
 }
 
-static const char bad_request[]
-    = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+static const char bad_request[] =
+    "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 static void serve_connection(struct listener *l, int fd)
 {
@@ -114,45 +127,53 @@ static void serve_connection(struct listener *l, int fd)
 static void *connection_main(void *payload)
 {
     struct connection *c = payload;
-    struct listener *l = c->listener;
-    serve_connection(l, c->fd);
-    pthread_mutex_lock(&l->lock);
-    c->next->previous = c->previous;
-    c->previous->next = c->next;
-    pthread_cond_signal(&l->gone);
-    pthread_mutex_unlock(&l->lock);
-    free(c);
+    serve_connection(c->listener, c->fd);
+    atomic_store(&c->done, true);
     return NULL;
 }
 
 static void start_connection(struct listener *l, int fd, const pthread_attr_t *attr)
 {
-    pthread_t thread;
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL)
         abort();
-    *c = (struct connection){ &l->connections, l->connections.previous, l, fd };
-    pthread_mutex_lock(&l->lock);
-    c->previous = l->connections.previous;
-    c->previous->next = c;
-    l->connections.previous = c;
-    pthread_mutex_unlock(&l->lock);
-    if (pthread_create(&thread, attr, connection_main, c) != 0)
+    c->next = l->first;
+    c->listener = l;
+    c->fd = fd;
+    l->first = c;
+    if (pthread_create(&c->thread, attr, connection_main, c) != 0)
         abort();
+}
+
+/* Joins the threads that have ended, or waits for them all. */
+static void reap_connections(struct listener *l, bool all)
+{
+    for (struct connection **at = &l->first, *c; (c = *at) != NULL;) {
+        if (all || atomic_load(&c->done)) {
+            *at = c->next;
+            pthread_join(c->thread, NULL);
+            free(c);
+        } else {
+            at = &c->next;
+        }
+    }
 }
 
 /* Accepts until SIGTERM or SIGINT comes. */
 static void run(struct listener *l)
 {
-    struct pollfd wait[] = { { .fd = l->fd, .events = POLLIN }, { .fd = l->signal_fd, .events = POLLIN } };
+    struct pollfd wait[] = {
+        { .fd = l->fd, .events = POLLIN },
+        { .fd = l->signal_fd, .events = POLLIN },
+    };
     pthread_attr_t attr;
     pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     while (poll(wait, 2, -1) >= 0 || errno == EINTR) {
         if (wait[1].revents != 0)
             break;
         int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+        reap_connections(l, false);
         if (fd >= 0)
             start_connection(l, fd, &attr);
     }
@@ -164,23 +185,22 @@ static void stop(struct listener *l)
 {
     eventfd_write(l->stop_fd, 1);
     faults_stop(l->server.faults);
-    pthread_mutex_lock(&l->lock);
-    for (struct connection *c = l->connections.next; c != &l->connections; c = c->next)
-        shutdown(c->fd, SHUT_RDWR);
-    while (l->connections.next != &l->connections)
-        pthread_cond_wait(&l->gone, &l->lock);
-    pthread_mutex_unlock(&l->lock);
+    for (const struct connection *c = l->first; c != NULL; c = c->next)
+        if (!atomic_load(&c->done))
+            shutdown(c->fd, SHUT_RDWR);
+    reap_connections(l, true);
 }
 
 static int listen_on(uint16_t port, uint16_t *actual)
 {
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port),
+    struct sockaddr_in at = { .sin_family = AF_INET,
+        .sin_port = htons(port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof at;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0
-        || bind(fd, (struct sockaddr *) &at, sizeof at) < 0 || listen(fd, BACKLOG) < 0
-        || getsockname(fd, (struct sockaddr *) &at, &len) < 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
+        bind(fd, (struct sockaddr *) &at, sizeof at) < 0 || listen(fd, BACKLOG) < 0 ||
+        getsockname(fd, (struct sockaddr *) &at, &len) < 0)
         return -1;
     *actual = ntohs(at.sin_port);
     return fd;
@@ -189,8 +209,8 @@ static int listen_on(uint16_t port, uint16_t *actual)
 static SSL_CTX *tls_context(const struct options *o)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx != NULL && SSL_CTX_use_certificate_chain_file(ctx, o->tls_cert) == 1
-        && SSL_CTX_use_PrivateKey_file(ctx, o->tls_key, SSL_FILETYPE_PEM) == 1)
+    if (ctx != NULL && SSL_CTX_use_certificate_chain_file(ctx, o->tls_cert) == 1 &&
+        SSL_CTX_use_PrivateKey_file(ctx, o->tls_key, SSL_FILETYPE_PEM) == 1)
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;
@@ -214,9 +234,9 @@ static int prepare(struct listener *l, const struct options *o, uint16_t *port)
     l->signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
     l->stop_fd = eventfd(0, EFD_CLOEXEC);
     const char *what = o->root;
-    if (drafts_open(&l->server.drafts, o->root) < 0
-        || (l->server.store = store_open(&l->server.drafts)) == NULL
-        || (l->server.uploads = uploads_open(&l->server.drafts)) == NULL)
+    if (drafts_open(&l->server.drafts, o->root) < 0 ||
+        (l->server.store = store_open(&l->server.drafts)) == NULL ||
+        (l->server.uploads = uploads_open(&l->server.drafts)) == NULL)
         goto fail;
     what = o->tls_cert;
     if (what != NULL && (l->tls = tls_context(o)) == NULL)
@@ -235,10 +255,13 @@ int main(int argc, char **argv)
     struct options o = { 0 };
     uint16_t port = 0;
     static struct listener l = {
-        .server = { .keys.region = "us-east-1", .host_suffixes = { "localhost", "s3.test" },
-            .min_part_bytes = MIN_PART_BYTES, .drafts.root_fd = -1 },
-        .lock = PTHREAD_MUTEX_INITIALIZER, .gone = PTHREAD_COND_INITIALIZER,
-        .fd = -1, .stop_fd = -1, .signal_fd = -1,
+        .server = { .keys.region = "us-east-1",
+            .host_suffixes = { "localhost", "s3.test" },
+            .min_part_bytes = MIN_PART_BYTES,
+            .drafts.root_fd = -1 },
+        .fd = -1,
+        .stop_fd = -1,
+        .signal_fd = -1,
     };
     if (parse_options(argc, argv, &o, &l.server) < 0) {
         fputs(usage, stderr);
@@ -247,7 +270,6 @@ int main(int argc, char **argv)
     pid_t parent = getppid();
     if (o.with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
         return 1;
-    l.connections.next = l.connections.previous = &l.connections;
     l.server.faults = faults_new();
     l.server.ledger = ledger_new();
     int rc = prepare(&l, &o, &port);

@@ -1,4 +1,4 @@
-"""Starts the scripted S3 endpoint for a test and talks to it; README.md is the endpoint's manual.
+"""Starts the scripted S3 endpoint for a test and talks to it; README.md is its manual.
 
 The program's path comes from the environment variable S3_ENDPOINT.
 """
@@ -26,7 +26,10 @@ def _session():
 
 
 class Endpoint:
-    """One endpoint with a temporary root. Start it from a thread that outlives it: it dies with it."""
+    """One endpoint with a temporary root. It dies with the thread that started it.
+
+    keys: (id, secret), or None for one that checks no signatures; tls: (certificate, key) files.
+    """
 
     def __init__(self, *options, keys=(ACCESS_KEY, SECRET_KEY), region="us-east-1", tls=None):
         self.root = tempfile.mkdtemp(prefix="s3-endpoint-")
@@ -37,7 +40,11 @@ class Endpoint:
         if tls:
             self.options += ["--tls", *tls]
         self.port, self.process = 0, None
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            shutil.rmtree(self.root, ignore_errors=True)
+            raise
 
     def __enter__(self):
         return self
@@ -106,7 +113,7 @@ class Endpoint:
             config=Config(**settings))
 
     def control(self, method, path, body=None, timeout=60):
-        """One request to /-/; returns the answer's text, and raises ValueError with it if refused."""
+        """One request to /-/: the answer's text, or a ValueError of it when refused."""
         opener = _direct
         if self.tls:
             import ssl
@@ -114,7 +121,7 @@ class Endpoint:
             opener = urllib.request.build_opener(
                 urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
         request = urllib.request.Request(
-            f"{self.url}/-/{path}", method=method, data=body.encode() if body is not None else None)
+            f"{self.url}/-/{path}", method=method, data=None if body is None else body.encode())
         try:
             with opener.open(request, timeout=timeout) as reply:
                 return reply.read().decode()

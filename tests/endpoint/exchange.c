@@ -13,7 +13,7 @@
 
 enum { BODY_TEXT_MAX = 8 * 1024 * 1024, SEND_BYTES = 1024 * 1024, SLICES_PER_S = 20 };
 
-static const struct {
+static const struct error {
     const char *code;
     int status;
     const char *message;
@@ -38,42 +38,34 @@ static const struct {
     { "KeyTooLongError", 400, "Your key is too long" },
     { "MalformedXML", 400, "The XML you provided was not well-formed" },
     { "MissingContentLength", 411, "You must provide the Content-Length HTTP header" },
-        { "NoSuchBucket", 404, "The specified bucket does not exist" },
+    { "NoSuchBucket", 404, "The specified bucket does not exist" },
     { "NoSuchKey", 404, "The specified key does not exist" },
     { "NoSuchUpload", 404, "The specified multipart upload does not exist" },
     { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
     { "NotModified", 304, "" },
-    { "PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold" },
+    { "PreconditionFailed", 412,
+        "At least one of the pre-conditions you specified did not hold" },
     { "RequestTimeTooSkewed", 403, "The request's time differs too much from the server's" },
     { "SignatureDoesNotMatch", 403, "The signature we calculated does not match yours" },
     { "SlowDown", 503, "Please reduce your request rate." },
     { "XAmzContentSHA256Mismatch", 400, "The x-amz-content-sha256 does not match the body" },
+    { NULL, 500, "So the script says" }, /* what is not above */
 };
 
-enum { ERROR_COUNT = sizeof errors / sizeof errors[0] };
-
-static int error_status(const char *code)
+static const struct error *error_of(const char *code)
 {
-    for (int i = 0; i < ERROR_COUNT; i++)
-        if (strcmp(errors[i].code, code) == 0)
-            return errors[i].status;
-    return 500;
-}
-
-static const char *error_message(const char *code)
-{
-    for (int i = 0; i < ERROR_COUNT; i++)
-        if (strcmp(errors[i].code, code) == 0)
-            return errors[i].message;
-    return "So the script says";
+    const struct error *e = errors;
+    while (e->code != NULL && strcmp(e->code, code) != 0)
+        e++;
+    return e;
 }
 
 static const char *error_code_of(int status)
 {
-    for (int i = 0; i < ERROR_COUNT; i++)
-        if (errors[i].status == status)
-            return errors[i].code;
-    return status == 503 ? "SlowDown" : "InternalError";
+    const struct error *e = errors;
+    while (e->code != NULL && e->status != status)
+        e++;
+    return e->code != NULL ? e->code : "InternalError";
 }
 
 static void reply_free(struct reply *p)
@@ -90,7 +82,7 @@ void exchange_fail(struct exchange *x, const char *code)
 {
     reply_free(&x->reply);
     x->reply.code = code;
-    x->reply.status = error_status(code);
+    x->reply.status = error_of(code)->status;
 }
 
 const struct text *exchange_param(const struct exchange *x, const char *name)
@@ -145,14 +137,15 @@ int exchange_body_text(struct exchange *x, struct text *out)
 }
 
 /* "bucket.localhost:1234" names a bucket when "localhost" is one of the suffixes. */
-static bool bucket_from_host(const struct server *server, const struct request *r, struct text *out)
+static bool bucket_from_host(
+    const struct server *server, const struct request *r, struct text *out)
 {
     const char *host = request_header(r, "Host");
     size_t len = host != NULL ? strcspn(host, ":") : 0;
     for (int i = 0; i < HOST_SUFFIXES_MAX && server->host_suffixes[i] != NULL; i++) {
         size_t suffix = strlen(server->host_suffixes[i]);
-        if (len > suffix + 1 && host[len - suffix - 1] == '.'
-            && strncasecmp(host + len - suffix, server->host_suffixes[i], suffix) == 0) {
+        if (len > suffix + 1 && host[len - suffix - 1] == '.' &&
+            strncasecmp(host + len - suffix, server->host_suffixes[i], suffix) == 0) {
             text_add(out, host, len - suffix - 1);
             return true;
         }
@@ -170,12 +163,15 @@ static void route(struct exchange *x)
         rest += len + (rest[len] == '/');
     }
     text_add_unpercent(&x->key, rest, strlen(rest), false);
-    x->operation = operation_of(r, x->key.len > 0 ? OBJECT : x->bucket.len > 0 ? BUCKET : SERVICE);
+    x->operation = operation_of(r, x->key.len > 0      ? OBJECT
+                                   : x->bucket.len > 0 ? BUCKET
+                                                       : SERVICE);
     x->part = (unsigned) strtoul(text_c(exchange_param(x, "partNumber")), NULL, 10);
 }
 
-/* A reply that the script wants in the place of the operation's. Returns whether there is one. */
-static bool scripted_reply(struct exchange *x, int64_t status, const char *error_200, bool empty_200)
+/* A reply that the script wants in the operation's place. Returns whether there is one. */
+static bool scripted_reply(
+    struct exchange *x, int64_t status, const char *error_200, bool empty_200)
 {
     const struct play *p = &x->play;
     if (status != FAULT_UNSET) {
@@ -190,8 +186,10 @@ static bool scripted_reply(struct exchange *x, int64_t status, const char *error
         return false;
     }
     if (p->html && x->reply.code != NULL) {
-        text_addf(&x->reply.body, "<html><head><title>%d %s</title></head><body><center><h1>%s</h1>"
-            "</center><hr></body></html>\r\n", x->reply.status, x->reply.code, x->reply.code);
+        text_addf(&x->reply.body,
+            "<html><head><title>%d %s</title></head><body><center><h1>%s</h1>"
+            "</center><hr></body></html>\r\n",
+            x->reply.status, x->reply.code, x->reply.code);
         x->reply.content_type = "text/html";
     }
     return true;
@@ -200,12 +198,12 @@ static bool scripted_reply(struct exchange *x, int64_t status, const char *error
 static void perform(struct exchange *x)
 {
     const struct request *r = x->request;
-    const char *why = signature_check(
-        &x->server->keys, r, x->now_ms, x->payload_hash, &x->reply.extra);
+    const char *why =
+        signature_check(&x->server->keys, r, x->now_ms, x->payload_hash, &x->reply.extra);
     if (why != NULL) {
         /* Not exchange_fail(), which would drop the elements that say what is wrong. */
         x->reply.code = why;
-        x->reply.status = error_status(why);
+        x->reply.status = error_of(why)->status;
         if (strcmp(why, "AuthorizationHeaderMalformed") == 0)
             text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", x->server->keys.region);
         return;
@@ -224,8 +222,8 @@ static void perform(struct exchange *x)
     x->operation->run(x);
 }
 
-/* Reads what the operation left of the body, so that the connection can go on. A client that still
- * waits for our 100 gets the reply instead and must begin anew. */
+/* Reads what the operation left of the body, so that the connection can go on. A client that
+ * still waits for our 100 gets the reply instead and must begin anew. */
 static void drain(struct exchange *x)
 {
     struct request *r = x->request;
@@ -240,8 +238,10 @@ static void drain(struct exchange *x)
 static void add_error_document(struct exchange *x)
 {
     struct reply *p = &x->reply;
-    text_addf(&p->body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s"
-        "</Message>", p->code, error_message(p->code));
+    text_addf(&p->body,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s"
+        "</Message>",
+        p->code, error_of(p->code)->message);
     xml_element(&p->body, "BucketName", &x->bucket);
     xml_element(&p->body, "Key", &x->key);
     text_add(&p->body, p->extra.at, p->extra.len);
@@ -279,11 +279,13 @@ static void write_head(const struct exchange *x, uint64_t promised, struct text 
 {
     const struct reply *p = &x->reply;
     const char *type = p->content_type != NULL ? p->content_type
-        : p->body.len > 0                      ? "application/xml"
+                       : p->body.len > 0       ? "application/xml"
                                                : NULL;
     char date[DATE_MAX];
-    text_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-endpoint\r\nx-amz-request-id: %016" PRIX64
-        "\r\n", p->status, p->code != NULL ? p->code : "OK", date_http(x->now_ms, date), x->seq);
+    text_addf(out,
+        "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-endpoint\r\nx-amz-request-id: %016" PRIX64
+        "\r\n",
+        p->status, p->code != NULL ? p->code : "OK", date_http(x->now_ms, date), x->seq);
     if (has_body(x))
         text_addf(out, "Content-Length: %" PRIu64 "\r\n", promised);
     if (type != NULL)
@@ -304,8 +306,8 @@ static int send_body(struct exchange *x, uint64_t len)
     struct wire *w = x->request->wire;
     const struct reply *p = &x->reply;
     _Atomic uint64_t *tally = strcmp(x->operation->name, "GetObject") == 0
-        ? &ledger_tallies(x->server->ledger)->bytes_out
-        : NULL;
+                                  ? &ledger_tallies(x->server->ledger)->bytes_out
+                                  : NULL;
     bool slow = x->play.trickle > 0;
     uint64_t step = slow ? (uint64_t) x->play.trickle / SLICES_PER_S + 1 : SEND_BYTES;
     for (uint64_t at = 0, n; at < len; at += n) {
@@ -341,7 +343,8 @@ static bool send_reply(struct exchange *x)
     struct request *r = x->request;
     const struct play *p = &x->play;
     struct text head = { 0 };
-    uint64_t extra = p->extra_bytes != FAULT_UNSET && x->reply.len > 0 ? (uint64_t) p->extra_bytes : 0;
+    uint64_t extra =
+        p->extra_bytes != FAULT_UNSET && x->reply.len > 0 ? (uint64_t) p->extra_bytes : 0;
     uint64_t promised = x->reply.len + extra;
     bool resets = p->reset_mid_body != FAULT_UNSET && r->length == 0;
     bool silent = strcmp(r->method, "HEAD") == 0 || !has_body(x);
@@ -422,7 +425,8 @@ bool exchange_serve(struct server *server, struct request *r)
     x.seq = ledger_begin(server->ledger, operation_row(x.operation));
     faults_match(server->faults, x.operation->name, &x.key, x.part, &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
-    if (strcmp(x.operation->name, "PutObject") == 0 || strcmp(x.operation->name, "UploadPart") == 0)
+    if (strcmp(x.operation->name, "PutObject") == 0 ||
+        strcmp(x.operation->name, "UploadPart") == 0)
         r->tally = &tallies->bytes_in;
     r->reset_after = x.play.reset_mid_body != FAULT_UNSET ? x.play.reset_mid_body : -1;
     r->rate = x.play.trickle;

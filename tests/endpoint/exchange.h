@@ -1,6 +1,6 @@
-/* One request and its reply: which operation it is, which faults strike it, whether it is signed
- * well, and how the reply goes out. What the operations do is in objects.c, listing.c and
- * multipart.c. */
+/* One request and its reply: which operation it is, which faults strike it, whether it is
+ * signed well, and how the reply goes out. What the operations do is in objects.c, listing.c
+ * and multipart.c. */
 #ifndef ENDPOINT_EXCHANGE_H
 #define ENDPOINT_EXCHANGE_H
 
@@ -19,7 +19,7 @@ struct server {
     const char *host_suffixes[HOST_SUFFIXES_MAX]; /* NULL ends them */
     uint64_t min_part_bytes;
     struct drafts drafts;
-    struct store *store;     /* owned, and the next three */
+    struct store *store; /* owned, and the next three */
     struct uploads *uploads;
     struct faults *faults;
     struct ledger *ledger;
@@ -66,8 +66,8 @@ ssize_t exchange_body(struct exchange *x, const char **data);
 int exchange_body_text(struct exchange *x, struct text *out);
 /* A query parameter, empty when missing. */
 const struct text *exchange_param(const struct exchange *x, const char *name);
-/* A number from the query, `standard` when missing. -1: not a number between low and high, and the
- * reply says so. */
+/* A number from the query, `standard` when missing. -1: not a number between low and high, and
+ * the reply says so. */
 int64_t exchange_number(
     struct exchange *x, const char *name, int64_t standard, int64_t low, int64_t high);
 

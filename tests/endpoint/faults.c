@@ -1,5 +1,5 @@
-/* Parsing, counting and matching of fault lines, and the gates. What a fault does to a request is
- * exchange.c's business. */
+/* Parsing, counting and matching of fault lines, and the gates. What a fault does to a request
+ * is exchange.c's business. */
 #include "faults.h"
 
 #include <pthread.h>
@@ -17,8 +17,10 @@ static const struct action {
     int64_t standard; /* a NUMBER given without "=": FAULT_UNSET asks for one */
     bool qualifies;   /* says more about another action, does nothing alone */
 } actions[] = {
-#define ROW(name, kind, field, standard, qualifies) \
-    { name, kind, offsetof(struct play, field), standard, qualifies }
+#define ROW(name, kind, field, standard, qualifies)                                            \
+    {                                                                                          \
+        name, kind, offsetof(struct play, field), standard, qualifies                          \
+    }
     ROW("status", NUMBER, status, FAULT_UNSET, false),
     ROW("status-after", NUMBER, status_after, FAULT_UNSET, false),
     ROW("code", WORD, code, 0, true),
@@ -143,7 +145,8 @@ static int parse_number(const char *value, int64_t *out)
     return value != NULL && end != value && *end == '\0' ? 0 : -1;
 }
 
-/* A word that says which requests and when. 1: it did; 0: it is no such word; -1: a bad value. */
+/* A word that says which requests and when. 1: it did; 0: it is no such word; -1: a bad value.
+ */
 static int parse_condition(struct fault *f, const char *name, const char *value)
 {
     const struct {
@@ -161,7 +164,8 @@ static int parse_condition(struct fault *f, const char *name, const char *value)
         return value == NULL ? 1 : -1;
     }
     if (strcmp(name, "key") == 0) {
-        text_add_unpercent(&f->key, value != NULL ? value : "", value != NULL ? strlen(value) : 0, false);
+        text_add_unpercent(
+            &f->key, value != NULL ? value : "", value != NULL ? strlen(value) : 0, false);
         return f->key.len > 0 ? 1 : -1;
     }
     for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
@@ -169,7 +173,8 @@ static int parse_condition(struct fault *f, const char *name, const char *value)
             continue;
         if (conditions[i].when != NEVER)
             f->when = conditions[i].when;
-        return parse_number(value, conditions[i].number) == 0 && *conditions[i].number > 0 ? 1 : -1;
+        return parse_number(value, conditions[i].number) == 0 && *conditions[i].number > 0 ? 1
+                                                                                           : -1;
     }
     return 0;
 }
@@ -217,7 +222,8 @@ static void parse_line(
         if (value != NULL)
             *value++ = '\0';
         /* The one value with a blank in it: "bytes 0-4/9". */
-        if (strcmp(word, "content-range") == 0 && value != NULL && strcmp(value, "bytes") == 0 && *save != '\0') {
+        if (strcmp(word, "content-range") == 0 && value != NULL &&
+            strcmp(value, "bytes") == 0 && *save != '\0') {
             value[5] = ' ';
             strtok_r(NULL, " \t\r", &save);
         }
@@ -225,7 +231,8 @@ static void parse_line(
         if (rc == 0)
             rc = parse_action(&f->play, word, value, &acts);
         if (rc != 1) {
-            text_addf(complaint, rc == 0 ? "unknown word \"%s\"" : "bad value for \"%s\"", word);
+            text_addf(
+                complaint, rc == 0 ? "unknown word \"%s\"" : "bad value for \"%s\"", word);
             return;
         }
     }
@@ -334,9 +341,10 @@ void faults_clear(struct faults *f)
 
 static bool fits(const struct fault *f, const char *op, const struct text *key, unsigned part)
 {
-    return (strcmp(f->op, "*") == 0 || strcmp(f->op, op) == 0) && (f->part == 0 || f->part == part)
-        && (f->key.len == 0
-            || (key->len > 0 && memmem(key->at, key->len, f->key.at, f->key.len) != NULL));
+    return (strcmp(f->op, "*") == 0 || strcmp(f->op, op) == 0) &&
+           (f->part == 0 || f->part == part) &&
+           (f->key.len == 0 ||
+               (key->len > 0 && memmem(key->at, key->len, f->key.at, f->key.len) != NULL));
 }
 
 void faults_match(
@@ -348,8 +356,8 @@ void faults_match(
         if (!fits(one, op, key, part))
             continue;
         one->seen++;
-        bool strikes = one->when == ALWAYS || (one->when == NTH && one->seen == one->number)
-            || (one->when == EVERY && one->seen % one->number == 0);
+        bool strikes = one->when == ALWAYS || (one->when == NTH && one->seen == one->number) ||
+                       (one->when == EVERY && one->seen % one->number == 0);
         if (!strikes || (one->count > 0 && one->played >= one->count))
             continue;
         one->played++;

@@ -1,5 +1,5 @@
-/* The fault language: lines that say which requests go wrong, when and how; and the gates that hold
- * requests until a test opens them. README.md is its manual. Any thread may call. */
+/* The fault language: lines that say which requests go wrong, when and how; and the gates that
+ * hold requests until a test opens them. README.md is its manual. Any thread may call. */
 #ifndef ENDPOINT_FAULTS_H
 #define ENDPOINT_FAULTS_H
 
@@ -11,13 +11,13 @@ enum { FAULT_WORD_MAX = 128, FAULT_TEXT_MAX = 512 };
 /* What goes wrong with one request: the actions of all the lines that strike it. Numbers are
  * FAULT_UNSET and words empty unless set. */
 struct play {
-    int64_t status, status_after, retry_after, reset_mid_body, truncate, delay_ms, trickle, skew_s,
-        extra_bytes;
+    int64_t status, status_after, retry_after, reset_mid_body, truncate, delay_ms, trickle,
+        skew_s, extra_bytes;
     char code[FAULT_WORD_MAX], error_200[FAULT_WORD_MAX], error_200_after[FAULT_WORD_MAX],
         etag[FAULT_WORD_MAX], content_range[FAULT_WORD_MAX], header[FAULT_WORD_MAX],
         gate[FAULT_WORD_MAX], gate_after[FAULT_WORD_MAX];
-    bool html, early, drop_before, drop_after, empty_200, empty_200_after, no_etag, no_upload_id,
-        ignore_range, replace_object;
+    bool html, early, drop_before, drop_after, empty_200, empty_200_after, no_etag,
+        no_upload_id, ignore_range, replace_object;
     struct text lines; /* owned: the lines that struck, for the log */
 };
 

@@ -90,10 +90,12 @@ void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct tex
     text_addf(out,
         "{\"requests\":%" PRIu64 ",\"connections\":%" PRIu64 ",\"bytes_in\":%" PRIu64
         ",\"bytes_out\":%" PRIu64 ",\"in_flight\":%u,\"in_flight_max\":%u,\"operations\":{",
-        l->locked.total, atomic_load(&l->tallies.connections), atomic_load(&l->tallies.bytes_in),
-        atomic_load(&l->tallies.bytes_out), l->locked.in_flight, l->locked.in_flight_max);
+        l->locked.total, atomic_load(&l->tallies.connections),
+        atomic_load(&l->tallies.bytes_in), atomic_load(&l->tallies.bytes_out),
+        l->locked.in_flight, l->locked.in_flight_max);
     for (unsigned op = 0; op < LEDGER_OPS_MAX && name(op) != NULL; op++)
-        text_addf(out, "%s\"%s\":%" PRIu64, op > 0 ? "," : "", name(op), l->locked.requests[op]);
+        text_addf(
+            out, "%s\"%s\":%" PRIu64, op > 0 ? "," : "", name(op), l->locked.requests[op]);
     text_puts(out, "}}\n");
     pthread_mutex_unlock(&l->lock);
 }

@@ -1,4 +1,5 @@
-/* What the endpoint has seen: counters and a log of one JSON line a request. Any thread may call. */
+/* What the endpoint has seen: counters and a log of one JSON line a request. Any thread may
+ * call. */
 #ifndef ENDPOINT_LEDGER_H
 #define ENDPOINT_LEDGER_H
 

@@ -1,4 +1,5 @@
-/* The listings: objects, open uploads and the parts of one, page by page in the keys' byte order. */
+/* The listings: objects, open uploads and the parts of one, page by page in the keys' byte
+ * order. */
 #include "operations.h"
 
 #include <inttypes.h>
@@ -9,8 +10,10 @@ enum { PAGE_MAX = 1000 };
 
 void xml_begin(struct text *out, const char *root)
 {
-    text_addf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<%s xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">", root);
+    text_addf(out,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<%s xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
+        root);
 }
 
 void xml_element(struct text *out, const char *name, const struct text *value)
@@ -90,7 +93,8 @@ static void add_object(struct page *p, const struct text *key, const struct obje
     char date[DATE_MAX];
     text_puts(&p->contents, "<Contents>");
     name_element(&p->contents, "Key", key, p->url);
-    text_addf(&p->contents, "<LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag><Size>%" PRIu64
+    text_addf(&p->contents,
+        "<LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag><Size>%" PRIu64
         "</Size><StorageClass>STANDARD</StorageClass></Contents>",
         date_iso(o->modified_ms, date), o->etag, o->size);
 }
@@ -99,9 +103,9 @@ static void add_object(struct page *p, const struct text *key, const struct obje
 static bool common_prefix(const struct page *p, const struct text *key, struct text *out)
 {
     const char *rest = key->at + p->prefix->len;
-    const char *end = p->delimiter->len == 0
-        ? NULL
-        : memmem(rest, key->len - p->prefix->len, p->delimiter->at, p->delimiter->len);
+    const char *end = p->delimiter->len == 0 ? NULL
+                                             : memmem(rest, key->len - p->prefix->len,
+                                                   p->delimiter->at, p->delimiter->len);
     text_clear(out);
     if (end != NULL)
         text_add(out, key->at, (size_t) (end - key->at) + p->delimiter->len);
@@ -143,8 +147,10 @@ static void write_page(struct exchange *x, const struct page *p)
         name_element(out, "StartAfter", exchange_param(x, "start-after"), p->url);
     if (exchange_param(x, "continuation-token")->len > 0)
         xml_element(out, "ContinuationToken", exchange_param(x, "continuation-token"));
-    text_addf(out, "%s<MaxKeys>%" PRId64 "</MaxKeys><KeyCount>%" PRId64 "</KeyCount><IsTruncated>%s"
-        "</IsTruncated>", p->url ? "<EncodingType>url</EncodingType>" : "", p->max, p->count,
+    text_addf(out,
+        "%s<MaxKeys>%" PRId64 "</MaxKeys><KeyCount>%" PRId64 "</KeyCount><IsTruncated>%s"
+        "</IsTruncated>",
+        p->url ? "<EncodingType>url</EncodingType>" : "", p->max, p->count,
         p->token.len > 0 ? "true" : "false");
     if (p->token.len > 0)
         xml_element(out, "NextContinuationToken", &p->token);
@@ -186,12 +192,14 @@ static void add_upload(struct text *out, const struct upload *up, bool url)
     char date[DATE_MAX];
     text_puts(out, "<Upload>");
     name_element(out, "Key", &up->key, url);
-    text_addf(out, "<UploadId>%s</UploadId><StorageClass>STANDARD</StorageClass><Initiated>%s</Initiated>"
-        "</Upload>", up->id, date_iso(up->initiated_ms, date));
+    text_addf(out,
+        "<UploadId>%s</UploadId><StorageClass>STANDARD</StorageClass><Initiated>%s</Initiated>"
+        "</Upload>",
+        up->id, date_iso(up->initiated_ms, date));
 }
 
-/* Fills `page` with the uploads behind (key-marker, upload-id-marker); *last is the last of them,
- * NULL when nothing is left behind it. */
+/* Fills `page` with the uploads behind (key-marker, upload-id-marker); *last is the last of
+ * them, NULL when nothing is left behind it. */
 static void walk_uploads(struct exchange *x, const struct skiplist *all, int64_t max, bool url,
     struct text *page, struct text *last_key, struct text *last_id)
 {
@@ -211,8 +219,9 @@ static void walk_uploads(struct exchange *x, const struct skiplist *all, int64_t
     for (struct skipnode *n = skiplist_seek(all, &from); n != NULL; n = n->next[0]) {
         const struct upload *up = n->item;
         int order = text_compare(&up->key, key_marker);
-        bool behind = key_marker->len == 0 || order > 0
-            || (order == 0 && id_marker->len > 0 && strcmp(up->id, text_c(id_marker)) > 0);
+        bool behind =
+            key_marker->len == 0 || order > 0 ||
+            (order == 0 && id_marker->len > 0 && strcmp(up->id, text_c(id_marker)) > 0);
         if (!text_starts_with(&n->key, &bucket) || !text_starts_with(&up->key, prefix))
             break;
         if (!behind || up->completing)
@@ -257,9 +266,11 @@ void op_list_uploads(struct exchange *x)
         name_element(out, "NextKeyMarker", &last_key, url);
         xml_element(out, "NextUploadIdMarker", &last_id);
     }
-    text_addf(out, "%s<MaxUploads>%" PRId64 "</MaxUploads><IsTruncated>%s</IsTruncated>%s"
-        "</ListMultipartUploadsResult>", url ? "<EncodingType>url</EncodingType>" : "", max,
-        last_id.len > 0 ? "true" : "false", text_c(&page));
+    text_addf(out,
+        "%s<MaxUploads>%" PRId64 "</MaxUploads><IsTruncated>%s</IsTruncated>%s"
+        "</ListMultipartUploadsResult>",
+        url ? "<EncodingType>url</EncodingType>" : "", max, last_id.len > 0 ? "true" : "false",
+        text_c(&page));
     text_free(&page);
     text_free(&last_key);
     text_free(&last_id);
@@ -268,7 +279,8 @@ void op_list_uploads(struct exchange *x)
 static void add_part(struct text *out, unsigned number, const struct part *p)
 {
     char date[DATE_MAX];
-    text_addf(out, "<Part><PartNumber>%u</PartNumber><LastModified>%s</LastModified><ETag>&quot;", number,
+    text_addf(out,
+        "<Part><PartNumber>%u</PartNumber><LastModified>%s</LastModified><ETag>&quot;", number,
         date_iso(p->modified_ms, date));
     text_add_hex(out, p->md5, MD5_BYTES);
     text_addf(out, "&quot;</ETag><Size>%" PRIu64 "</Size></Part>", p->size);
@@ -303,11 +315,13 @@ void op_list_parts(struct exchange *x)
     xml_begin(out, "ListPartsResult");
     xml_element(out, "Bucket", &x->bucket);
     xml_element(out, "Key", &x->key);
-    text_addf(out, "<UploadId>%s</UploadId><PartNumberMarker>%" PRId64 "</PartNumberMarker>", id->at, marker);
+    text_addf(out, "<UploadId>%s</UploadId><PartNumberMarker>%" PRId64 "</PartNumberMarker>",
+        id->at, marker);
     if (truncated)
         text_addf(out, "<NextPartNumberMarker>%" PRId64 "</NextPartNumberMarker>", last);
-    text_addf(out, "<MaxParts>%" PRId64 "</MaxParts><IsTruncated>%s</IsTruncated>%s</ListPartsResult>", max,
-        truncated ? "true" : "false", text_c(&page));
+    text_addf(out,
+        "<MaxParts>%" PRId64 "</MaxParts><IsTruncated>%s</IsTruncated>%s</ListPartsResult>",
+        max, truncated ? "true" : "false", text_c(&page));
 out:
     text_free(&page);
 }

@@ -1,4 +1,5 @@
-/* The operations of a multipart upload. CompleteMultipartUpload's document is read by libxml2. */
+/* The operations of a multipart upload. CompleteMultipartUpload's document is read by libxml2.
+ */
 #include "operations.h"
 
 #include <libxml/parser.h>
@@ -30,8 +31,8 @@ void op_create_upload(struct exchange *x)
 /* Checks what does not need the body. Returns whether the part may come. */
 static bool accepts_part(struct exchange *x)
 {
-    const char *why = upload_check(
-        x->server->uploads, &x->bucket, &x->key, exchange_param(x, "uploadId"));
+    const char *why =
+        upload_check(x->server->uploads, &x->bucket, &x->key, exchange_param(x, "uploadId"));
     if (exchange_number(x, "partNumber", -1, 1, PARTS_MAX) < 0)
         why = "InvalidArgument";
     if (why != NULL)
@@ -39,7 +40,8 @@ static bool accepts_part(struct exchange *x)
     return why == NULL;
 }
 
-static void put_part(struct exchange *x, struct draft *d, const unsigned char md5[static MD5_BYTES])
+static void put_part(
+    struct exchange *x, struct draft *d, const unsigned char md5[static MD5_BYTES])
 {
     struct text hex = { 0 };
     const char *why = upload_put_part(x->server->uploads, &x->bucket, &x->key,
@@ -73,8 +75,8 @@ void op_upload_part_copy(struct exchange *x)
 
 void op_abort_upload(struct exchange *x)
 {
-    const char *why = upload_abort(
-        x->server->uploads, &x->bucket, &x->key, exchange_param(x, "uploadId"));
+    const char *why =
+        upload_abort(x->server->uploads, &x->bucket, &x->key, exchange_param(x, "uploadId"));
     if (why != NULL)
         exchange_fail(x, why);
     else
@@ -122,8 +124,8 @@ static struct wanted *read_list(const struct text *xml, unsigned *count)
 }
 
 /* Joins the parts and puts the object in its place. NULL: done. */
-static const char *complete(struct exchange *x, const struct wanted *list, unsigned count,
-    char etag[static ETAG_MAX])
+static const char *complete(
+    struct exchange *x, const struct wanted *list, unsigned count, char etag[static ETAG_MAX])
 {
     struct upload *up;
     struct draft d = DRAFT_NONE;

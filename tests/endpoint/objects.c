@@ -35,8 +35,8 @@ void op_list_buckets(struct exchange *x)
 void op_create_bucket(struct exchange *x)
 {
     struct text location = { 0 };
-    if (exchange_body_text(x, &location) == 0
-        && passes(x, store_create_bucket(x->server->store, &x->bucket)))
+    if (exchange_body_text(x, &location) == 0 &&
+        passes(x, store_create_bucket(x->server->store, &x->bucket)))
         text_addf(&x->reply.headers, "Location: /%s\r\n", text_c(&x->bucket));
     text_free(&location);
 }
@@ -53,7 +53,8 @@ void op_get_bucket_location(struct exchange *x)
     if (!passes(x, store_check_bucket(x->server->store, &x->bucket)))
         return;
     xml_begin(&x->reply.body, "LocationConstraint");
-    text_addf(&x->reply.body, "%s</LocationConstraint>", strcmp(region, "us-east-1") == 0 ? "" : region);
+    text_addf(&x->reply.body, "%s</LocationConstraint>",
+        strcmp(region, "us-east-1") == 0 ? "" : region);
 }
 
 void op_delete_bucket(struct exchange *x)
@@ -71,8 +72,8 @@ void set_etag(struct exchange *x, const char *etag)
 
 void kept_headers(const struct request *r, struct text *out)
 {
-    static const char *const kept[] = { "Cache-Control", "Content-Disposition", "Content-Encoding",
-        "Content-Language", "Content-Type", "Expires" };
+    static const char *const kept[] = { "Cache-Control", "Content-Disposition",
+        "Content-Encoding", "Content-Language", "Content-Type", "Expires" };
     for (unsigned i = 0; i < r->header_count; i++) {
         const struct header *h = &r->headers[i];
         bool keep = strncasecmp(h->name, "x-amz-meta-", 11) == 0;
@@ -119,8 +120,8 @@ int receive_draft(struct exchange *x, struct draft *d, unsigned char md5[static 
     return -1;
 }
 
-static void publish(struct exchange *x, struct draft *d, const unsigned char md5[static MD5_BYTES],
-    struct text *headers)
+static void publish(struct exchange *x, struct draft *d,
+    const unsigned char md5[static MD5_BYTES], struct text *headers)
 {
     const char *only_new = request_header(x->request, "If-None-Match");
     struct text hex = { 0 };
@@ -128,7 +129,8 @@ static void publish(struct exchange *x, struct draft *d, const unsigned char md5
     *headers = (struct text){ 0 };
     text_add_hex(&hex, md5, MD5_BYTES);
     memcpy(o.etag, hex.at, hex.len + 1);
-    if (passes(x, store_publish(x->server->store, &x->bucket, &x->key, d, &o, only_new != NULL)))
+    if (passes(
+            x, store_publish(x->server->store, &x->bucket, &x->key, d, &o, only_new != NULL)))
         set_etag(x, o.etag);
     draft_drop(d);
     object_free(&o);
@@ -140,7 +142,8 @@ void op_put_object(struct exchange *x)
     struct draft d;
     struct text headers = { 0 };
     unsigned char md5[MD5_BYTES];
-    if (!passes(x, store_check_bucket(x->server->store, &x->bucket)) || receive_draft(x, &d, md5) < 0)
+    if (!passes(x, store_check_bucket(x->server->store, &x->bucket)) ||
+        receive_draft(x, &d, md5) < 0)
         return;
     kept_headers(x->request, &headers);
     publish(x, &d, md5, &headers);
@@ -150,7 +153,8 @@ enum range_kind { RANGE_NONE, RANGE_SLICE, RANGE_OUTSIDE };
 
 /* One range of bytes as in "bytes=0-99", "bytes=100-", "bytes=-5". What is not of that form is
  * ignored, as HTTP wants it. */
-static enum range_kind parse_range(const char *header, uint64_t size, uint64_t *start, uint64_t *len)
+static enum range_kind parse_range(
+    const char *header, uint64_t size, uint64_t *start, uint64_t *len)
 {
     char *end = NULL;
     if (header == NULL || strncmp(header, "bytes=", 6) != 0)
@@ -194,7 +198,8 @@ static bool names_etag(const char *header, const char *etag)
     return false;
 }
 
-static const char *check_conditions(const char *if_match, const char *if_none_match, const char *etag)
+static const char *check_conditions(
+    const char *if_match, const char *if_none_match, const char *etag)
 {
     if (if_match != NULL && !names_etag(if_match, etag))
         return "PreconditionFailed";
@@ -210,8 +215,8 @@ void op_get_object(struct exchange *x)
     char date[DATE_MAX];
     if (!passes(x, store_find(x->server->store, &x->bucket, &x->key, &o, &p->fd)))
         return;
-    const char *why
-        = check_conditions(request_header(r, "If-Match"), request_header(r, "If-None-Match"), o.etag);
+    const char *why = check_conditions(
+        request_header(r, "If-Match"), request_header(r, "If-None-Match"), o.etag);
     const char *header = x->play.ignore_range ? NULL : request_header(r, "Range");
     p->len = o.size;
     enum range_kind kind = parse_range(header, o.size, &p->start, &p->len);
@@ -223,8 +228,9 @@ void op_get_object(struct exchange *x)
     } else {
         if (kind == RANGE_SLICE) {
             p->status = 206;
-            snprintf(p->content_range, sizeof p->content_range, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
-                p->start, p->start + p->len - 1, o.size);
+            snprintf(p->content_range, sizeof p->content_range,
+                "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, p->start, p->start + p->len - 1,
+                o.size);
         }
         set_etag(x, o.etag);
         text_addf(&p->headers, "Accept-Ranges: bytes\r\nLast-Modified: %s\r\n",
@@ -264,16 +270,15 @@ int copy_draft(struct exchange *x, struct draft *d, unsigned char md5[static MD5
     parse_source(r, &bucket, &key);
     const char *why = store_find(x->server->store, &bucket, &key, &o, &fd);
     len = o.size;
-    if (why == NULL
-        && check_conditions(request_header(r, "x-amz-copy-source-if-match"),
-               request_header(r, "x-amz-copy-source-if-none-match"), o.etag) != NULL)
+    if (why == NULL &&
+        check_conditions(request_header(r, "x-amz-copy-source-if-match"),
+            request_header(r, "x-amz-copy-source-if-none-match"), o.etag) != NULL)
         why = "PreconditionFailed";
-    if (why == NULL
-        && parse_range(request_header(r, "x-amz-copy-source-range"), o.size, &start, &len)
-            == RANGE_OUTSIDE)
+    if (why == NULL && parse_range(request_header(r, "x-amz-copy-source-range"), o.size, &start,
+                           &len) == RANGE_OUTSIDE)
         why = "InvalidRange";
-    if (why == NULL
-        && (draft_open(&x->server->drafts, d) < 0 || draft_append(d, fd, start, len, true) < 0))
+    if (why == NULL &&
+        (draft_open(&x->server->drafts, d) < 0 || draft_append(d, fd, start, len, true) < 0))
         why = "InternalError";
     if (passes(x, why)) {
         draft_md5(d, md5);

@@ -37,8 +37,8 @@ _Static_assert((int) OPERATION_COUNT <= (int) LEDGER_OPS_MAX, "the ledger has a 
 /* Queries that make a request another operation than its method alone says. */
 static const char *const subresources[] = { "accelerate", "acl", "attributes", "cors", "delete",
     "encryption", "legal-hold", "lifecycle", "list-type", "location", "logging", "notification",
-    "object-lock", "partNumber", "policy", "replication", "restore", "retention", "select", "tagging",
-    "torrent", "uploadId", "uploads", "versioning", "versions", "website" };
+    "object-lock", "partNumber", "policy", "replication", "restore", "retention", "select",
+    "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website" };
 
 static bool is_plain(const struct request *r)
 {
@@ -52,9 +52,9 @@ const struct operation *operation_of(const struct request *r, enum scope scope)
 {
     const struct operation *op = operations;
     for (; op < operations + OPERATION_COUNT - 1; op++)
-        if (op->scope == scope && strcmp(op->method, r->method) == 0
-            && (op->param != NULL ? request_param(r, op->param) != NULL : is_plain(r))
-            && (op->header == NULL || request_header(r, op->header) != NULL))
+        if (op->scope == scope && strcmp(op->method, r->method) == 0 &&
+            (op->param != NULL ? request_param(r, op->param) != NULL : is_plain(r)) &&
+            (op->header == NULL || request_header(r, op->header) != NULL))
             break;
     return op;
 }

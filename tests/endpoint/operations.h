@@ -31,7 +31,8 @@ void op_put_object(struct exchange *x);
 void op_copy_object(struct exchange *x);
 void op_get_object(struct exchange *x);
 void op_delete_object(struct exchange *x);
-/* Receives the body into a draft and checks all its sums. -1: dropped, and the reply says why. */
+/* Receives the body into a draft and checks all its sums. -1: dropped, and the reply says why.
+ */
 int receive_draft(struct exchange *x, struct draft *d, unsigned char md5[static MD5_BYTES]);
 /* Copies what x-amz-copy-source names into a draft, as receive_draft(). `headers` gets the
  * source's, which the caller frees, if it is not NULL. */
@@ -51,7 +52,8 @@ void op_list_uploads(struct exchange *x);
 void op_list_parts(struct exchange *x);
 /* The declaration and the open root element, in S3's namespace. */
 void xml_begin(struct text *out, const char *root);
-void xml_element(struct text *out, const char *name, const struct text *value) __attribute__((nonnull));
+void xml_element(struct text *out, const char *name, const struct text *value)
+    __attribute__((nonnull));
 
 /* multipart.c */
 void op_create_upload(struct exchange *x);

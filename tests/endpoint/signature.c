@@ -1,5 +1,5 @@
-/* SigV4, the server's side. Shares no code with the library that it tests: a wrong signer must not
- * agree with itself. */
+/* SigV4, the server's side. Shares no code with the library that it tests: a wrong signer must
+ * not agree with itself. */
 #include "signature.h"
 
 #include <openssl/evp.h>
@@ -78,7 +78,8 @@ static const char *read_claim(const struct request *r, struct claim *c)
         copy_param(r, "X-Amz-Expires", expires);
         c->expires_s = strtoll(expires, NULL, 10);
         c->payload = payload != NULL ? payload : "UNSIGNED-PAYLOAD";
-        return strcmp(query_algorithm, algorithm) == 0 ? NULL : "AuthorizationQueryParametersError";
+        return strcmp(query_algorithm, algorithm) == 0 ? NULL
+                                                       : "AuthorizationQueryParametersError";
     }
     if (strncmp(authorization, algorithm, strlen(algorithm)) != 0)
         return "AuthorizationHeaderMalformed";
@@ -90,19 +91,21 @@ static const char *read_claim(const struct request *r, struct claim *c)
     return payload != NULL ? NULL : "InvalidRequest";
 }
 
-static const char *check_scope(const struct keys *keys, const struct claim *c, struct scope *s,
-    struct text *extra)
+static const char *check_scope(
+    const struct keys *keys, const struct claim *c, struct scope *s, struct text *extra)
 {
     /* The access key may itself hold slashes, so the scope is read from its end. */
     const char *slash = c->credential + strlen(c->credential);
     for (int i = 0; i < 4 && slash > c->credential; i++)
         slash = memrchr(c->credential, '/', (size_t) (slash - c->credential))
-            ? memrchr(c->credential, '/', (size_t) (slash - c->credential))
-            : c->credential;
-    snprintf(s->access_key, sizeof s->access_key, "%.*s", (int) (slash - c->credential), c->credential);
-    if (sscanf(slash, "/%15[^/]/%63[^/]/%15[^/]/%15s", s->date, s->region, s->service, s->end) != 4
-        || strcmp(s->service, "s3") != 0 || strcmp(s->end, "aws4_request") != 0
-        || strncmp(s->date, c->stamp, 8) != 0 || strlen(s->date) != 8)
+                    ? memrchr(c->credential, '/', (size_t) (slash - c->credential))
+                    : c->credential;
+    snprintf(s->access_key, sizeof s->access_key, "%.*s", (int) (slash - c->credential),
+        c->credential);
+    if (sscanf(slash, "/%15[^/]/%63[^/]/%15[^/]/%15s", s->date, s->region, s->service,
+            s->end) != 4 ||
+        strcmp(s->service, "s3") != 0 || strcmp(s->end, "aws4_request") != 0 ||
+        strncmp(s->date, c->stamp, 8) != 0 || strlen(s->date) != 8)
         return "AuthorizationHeaderMalformed";
     if (strcmp(s->access_key, keys->access_key) != 0)
         return "InvalidAccessKeyId";
@@ -137,7 +140,8 @@ static bool is_signed(const struct claim *c, const char *name)
     return false;
 }
 
-/* The names must be lower case and in order; host and every x-amz- header must be among them. */
+/* The names must be lower case and in order; host and every x-amz- header must be among them.
+ */
 static const char *check_coverage(const struct claim *c, const struct request *r)
 {
     char last[FIELD_MAX] = "", name[FIELD_MAX];
@@ -151,7 +155,8 @@ static const char *check_coverage(const struct claim *c, const struct request *r
     if (!is_signed(c, "host"))
         return "AccessDenied";
     for (unsigned i = 0; i < r->header_count; i++)
-        if (strncasecmp(r->headers[i].name, "x-amz-", 6) == 0 && !is_signed(c, r->headers[i].name))
+        if (strncasecmp(r->headers[i].name, "x-amz-", 6) == 0 &&
+            !is_signed(c, r->headers[i].name))
             return "AccessDenied";
     return NULL;
 }
@@ -161,8 +166,8 @@ static int compare_lines(const void *a, const void *b)
     return text_compare(a, b);
 }
 
-/* "name=value&name=value", encoded, then sorted; the signature itself is no part of it. Names and
- * values sort as "name" NUL "value": `=` must not take part in the comparison. */
+/* "name=value&name=value", encoded, then sorted; the signature itself is no part of it. Names
+ * and values sort as "name" NUL "value": `=` must not take part in the comparison. */
 static void add_query(struct text *out, const struct request *r)
 {
     struct text lines[PARAMS_MAX] = { 0 };
@@ -189,7 +194,8 @@ static void add_header(struct text *out, const struct request *r, const char *na
     bool first = true;
     text_addf(out, "%.*s:", (int) len, name);
     for (unsigned i = 0; i < r->header_count; i++) {
-        if (strlen(r->headers[i].name) != len || strncasecmp(r->headers[i].name, name, len) != 0)
+        if (strlen(r->headers[i].name) != len ||
+            strncasecmp(r->headers[i].name, name, len) != 0)
             continue;
         text_puts(out, first ? "" : ",");
         first = false;
@@ -256,16 +262,17 @@ static const char *check_signature(const struct keys *keys, const struct request
     return same ? NULL : "SignatureDoesNotMatch";
 }
 
-/* Hex of 64 digits is checked against the body; the words that S3 knows for other ways of signing
- * a body (chunk by chunk, trailers) are not implemented here. */
-static const char *check_payload_form(const struct claim *c, char payload_hash[static SHA256_HEX_MAX])
+/* Hex of 64 digits is checked against the body; the words that S3 knows for other ways of
+ * signing a body (chunk by chunk, trailers) are not implemented here. */
+static const char *check_payload_form(
+    const struct claim *c, char payload_hash[static SHA256_HEX_MAX])
 {
     if (strcmp(c->payload, "UNSIGNED-PAYLOAD") == 0)
         return NULL;
     if (strncmp(c->payload, "STREAMING-", 10) == 0)
         return "NotImplemented";
-    if (strlen(c->payload) != SHA256_HEX_MAX - 1
-        || strspn(c->payload, "0123456789abcdef") != SHA256_HEX_MAX - 1)
+    if (strlen(c->payload) != SHA256_HEX_MAX - 1 ||
+        strspn(c->payload, "0123456789abcdef") != SHA256_HEX_MAX - 1)
         return "InvalidArgument";
     memcpy(payload_hash, c->payload, SHA256_HEX_MAX);
     return NULL;
@@ -280,9 +287,9 @@ const char *signature_check(const struct keys *keys, const struct request *r, in
     payload_hash[0] = '\0';
     if (keys->access_key == NULL)
         return NULL;
-    if ((why = read_claim(r, &c)) == NULL && (why = check_scope(keys, &c, &s, extra)) == NULL
-        && (why = check_time(&c, now_ms)) == NULL && (why = check_coverage(&c, r)) == NULL
-        && (why = check_payload_form(&c, payload_hash)) == NULL)
+    if ((why = read_claim(r, &c)) == NULL && (why = check_scope(keys, &c, &s, extra)) == NULL &&
+        (why = check_time(&c, now_ms)) == NULL && (why = check_coverage(&c, r)) == NULL &&
+        (why = check_payload_form(&c, payload_hash)) == NULL)
         why = check_signature(keys, r, &c, &s, extra);
     return why;
 }

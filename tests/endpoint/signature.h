@@ -1,5 +1,5 @@
-/* AWS Signature Version 4 as a server checks it, written from the specification: the Authorization
- * header and presigned queries, and the hash that a signed body must have. */
+/* AWS Signature Version 4 as a server checks it, written from the specification: the
+ * Authorization header and presigned queries, and the hash that a signed body must have. */
 #ifndef ENDPOINT_SIGNATURE_H
 #define ENDPOINT_SIGNATURE_H
 
@@ -12,8 +12,8 @@ struct keys {
     const char *secret_key, *region;
 };
 
-/* NULL: the request may pass; else S3's code. payload_hash is what the body's SHA-256 must be in
- * hex, empty when it is free. `extra` gets XML that belongs into the error's document. */
+/* NULL: the request may pass; else S3's code. payload_hash is what the body's SHA-256 must be
+ * in hex, empty when it is free. `extra` gets XML that belongs into the error's document. */
 const char *signature_check(const struct keys *keys, const struct request *r, int64_t now_ms,
     char payload_hash[static SHA256_HEX_MAX], struct text *extra);
 

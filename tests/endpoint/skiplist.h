@@ -8,8 +8,8 @@
 enum { SKIPLIST_LEVELS = 20 };
 
 struct skipnode {
-    struct text key;    /* owned */
-    void *item;         /* the caller's */
+    struct text key;         /* owned */
+    void *item;              /* the caller's */
     struct skipnode *next[]; /* next[0] is the following key, NULL at the end */
 };
 

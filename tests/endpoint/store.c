@@ -105,8 +105,8 @@ static void load_bucket(struct store *s, int folder_fd, const struct text *name)
         if (o == NULL)
             abort();
         snprintf(path, sizeof path, "buckets/%.63s/%.63s", text_c(name), e->d_name);
-        if (e->d_name[0] != '.' && draft_read_file(s->drafts, path, &content) == 0
-            && read_object(&content, &key, o) == 0)
+        if (e->d_name[0] != '.' && draft_read_file(s->drafts, path, &content) == 0 &&
+            read_object(&content, &key, o) == 0)
             o = skiplist_set(&b->objects, &key, o);
         if (o != NULL)
             free_object_item(o);
@@ -189,8 +189,8 @@ static bool is_bucket_name(const struct text *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
     const char *at = text_c(name);
-    return name->len >= 3 && name->len <= 63 && strspn(at, allowed) == name->len && at[0] != '.'
-        && at[0] != '-';
+    return name->len >= 3 && name->len <= 63 && strspn(at, allowed) == name->len &&
+           at[0] != '.' && at[0] != '-';
 }
 
 const char *store_create_bucket(struct store *s, const struct text *bucket)
@@ -291,8 +291,8 @@ const char *store_publish(struct store *s, const struct text *bucket, const stru
     o->modified_ms = date_now_ms();
     write_object(&content, key, o);
     object_path(bucket, key, path);
-    if (mine == NULL || draft_open(s->drafts, &sidecar) < 0
-        || draft_write(&sidecar, content.at, content.len) < 0)
+    if (mine == NULL || draft_open(s->drafts, &sidecar) < 0 ||
+        draft_write(&sidecar, content.at, content.len) < 0)
         goto out;
 
     pthread_mutex_lock(&s->lock);
@@ -301,8 +301,8 @@ const char *store_publish(struct store *s, const struct text *bucket, const stru
         why = "NoSuchBucket";
     } else if (only_new && skiplist_get(&b->objects, key) != NULL) {
         why = "PreconditionFailed";
-    } else if (renameat(s->drafts->root_fd, draft_path(sidecar.serial, small), s->drafts->root_fd,
-                   path) == 0) {
+    } else if (renameat(s->drafts->root_fd, draft_path(sidecar.serial, small),
+                   s->drafts->root_fd, path) == 0) {
         *mine = *o;
         o->headers = (struct text){ 0 }; /* now the index's */
         old = skiplist_set(&b->objects, key, mine);

@@ -1,6 +1,7 @@
 /* Buckets and objects: an index in memory, and under ROOT/buckets/NAME one small file an object
- * that names its bytes under ROOT/data. What a restart reads is what was answered for. Functions
- * that can refuse return NULL for success, or S3's code for the reason. Any thread may call. */
+ * that names its bytes under ROOT/data. What a restart reads is what was answered for.
+ * Functions that can refuse return NULL for success, or S3's code for the reason. Any thread
+ * may call. */
 #ifndef ENDPOINT_STORE_H
 #define ENDPOINT_STORE_H
 
@@ -37,8 +38,8 @@ const char *store_find(struct store *s, const struct text *bucket, const struct 
     struct object *out, int *fd);
 void object_free(struct object *o);
 /* Puts the draft's bytes under the key. o->etag and o->headers are given; the headers are taken
- * over. only_new: an object that stands there already is a PreconditionFailed. The draft is kept
- * on success. */
+ * over. only_new: an object that stands there already is a PreconditionFailed. The draft is
+ * kept on success. */
 const char *store_publish(struct store *s, const struct text *bucket, const struct text *key,
     struct draft *d, struct object *o, bool only_new);
 const char *store_delete(struct store *s, const struct text *bucket, const struct text *key);

@@ -71,13 +71,14 @@ int text_compare(const struct text *a, const struct text *b)
 
 bool text_starts_with(const struct text *t, const struct text *prefix)
 {
-    return prefix->len == 0 || (t->len >= prefix->len && memcmp(t->at, prefix->at, prefix->len) == 0);
+    return prefix->len == 0 ||
+           (t->len >= prefix->len && memcmp(t->at, prefix->at, prefix->len) == 0);
 }
 
 static bool is_unreserved(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'
-        || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void text_add_percent(struct text *t, const struct text *raw, const char *keep)
@@ -144,7 +145,12 @@ int text_add_unhex(struct text *t, const char *hex, size_t len)
 static size_t utf8_len(const char *p, size_t left)
 {
     const unsigned char *u = (const unsigned char *) p;
-    size_t len = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
+    size_t len = u[0] < 0x80   ? 1
+                 : u[0] < 0xc2 ? 0
+                 : u[0] < 0xe0 ? 2
+                 : u[0] < 0xf0 ? 3
+                 : u[0] < 0xf5 ? 4
+                               : 0;
     if (len > left)
         return 0;
     for (size_t i = 1; i < len; i++)
@@ -210,7 +216,8 @@ const char *date_http(int64_t ms, char out[static DATE_MAX])
 const char *date_iso(int64_t ms, char out[static DATE_MAX])
 {
     struct tm tm;
-    size_t len = strftime(out, DATE_MAX, "%Y-%m-%dT%H:%M:%S", gmtime_r(&(time_t){ ms / 1000 }, &tm));
+    size_t len =
+        strftime(out, DATE_MAX, "%Y-%m-%dT%H:%M:%S", gmtime_r(&(time_t){ ms / 1000 }, &tm));
     snprintf(out + len, DATE_MAX - len, ".%03uZ", (unsigned) (ms % 1000));
     return out;
 }
@@ -219,5 +226,6 @@ int64_t date_from_amz(const char *stamp)
 {
     struct tm tm = { 0 };
     const char *end = strptime(stamp, "%Y%m%dT%H%M%SZ", &tm);
-    return end != NULL && *end == '\0' && strlen(stamp) == 16 ? (int64_t) timegm(&tm) * 1000 : -1;
+    return end != NULL && *end == '\0' && strlen(stamp) == 16 ? (int64_t) timegm(&tm) * 1000
+                                                              : -1;
 }

@@ -18,7 +18,8 @@ struct text {
 
 void text_add(struct text *t, const void *data, size_t len);
 void text_puts(struct text *t, const char *s);
-void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull));
+void text_addf(struct text *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3), nonnull));
 /* The text's bytes as a C string, never NULL. */
 const char *text_c(const struct text *t);
 /* Sets the length back to 0 and keeps the room. */

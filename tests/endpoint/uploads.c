@@ -1,5 +1,5 @@
-/* Open multipart uploads. On disk an upload is a folder: the file `upload` says what it is, and a
- * part is a file whose name holds its number, serial and MD5. */
+/* Open multipart uploads. On disk an upload is a folder: the file `upload` says what it is, and
+ * a part is a file whose name holds its number, serial and MD5. */
 #include "uploads.h"
 
 #include <dirent.h>
@@ -44,12 +44,13 @@ static void index_key(
     text_puts(out, id);
 }
 
-static void part_path(const char *id, unsigned number, const struct part *p,
-    char out[static UPLOAD_PATH_MAX])
+static void part_path(
+    const char *id, unsigned number, const struct part *p, char out[static UPLOAD_PATH_MAX])
 {
     struct text md5 = { 0 };
     text_add_hex(&md5, p->md5, MD5_BYTES);
-    snprintf(out, UPLOAD_PATH_MAX, "uploads/%s/%05u-%016" PRIx64 "-%s", id, number, p->serial, md5.at);
+    snprintf(out, UPLOAD_PATH_MAX, "uploads/%s/%05u-%016" PRIx64 "-%s", id, number, p->serial,
+        md5.at);
     text_free(&md5);
 }
 
@@ -76,14 +77,15 @@ static void load_part(struct upload *up, int folder_fd, const char *name)
     struct stat st;
     unsigned number = 0;
     char hex[MD5_HEX_MAX] = "";
-    if (sscanf(name, "%5u-%16" SCNx64 "-%32s", &number, &p.serial, hex) != 3 || number == 0
-        || number > PARTS_MAX || text_add_unhex(&md5, hex, strlen(hex)) < 0
-        || md5.len != MD5_BYTES || fstatat(folder_fd, name, &st, 0) < 0)
+    if (sscanf(name, "%5u-%16" SCNx64 "-%32s", &number, &p.serial, hex) != 3 || number == 0 ||
+        number > PARTS_MAX || text_add_unhex(&md5, hex, strlen(hex)) < 0 ||
+        md5.len != MD5_BYTES || fstatat(folder_fd, name, &st, 0) < 0)
         goto out;
     memcpy(p.md5, md5.at, MD5_BYTES);
     p.size = (uint64_t) st.st_size;
     p.modified_ms = (int64_t) st.st_mtim.tv_sec * 1000;
-    /* Killed between a part's arrival and the removal of the one it replaces: the newer counts. */
+    /* Killed between a part's arrival and the removal of the one it replaces: the newer counts.
+     */
     if (number >= up->part_count || up->parts[number].serial < p.serial)
         set_part(up, number, &p);
 out:
@@ -206,8 +208,8 @@ const char *upload_create(struct uploads *u, const struct text *bucket, const st
     return NULL;
 }
 
-static struct upload *find_locked(struct uploads *u, const struct text *bucket,
-    const struct text *key, const struct text *id)
+static struct upload *find_locked(
+    struct uploads *u, const struct text *bucket, const struct text *key, const struct text *id)
 {
     struct text at = { 0 };
     index_key(&at, bucket, key, text_c(id));
@@ -216,14 +218,14 @@ static struct upload *find_locked(struct uploads *u, const struct text *bucket,
     return up != NULL && !up->completing ? up : NULL;
 }
 
-const struct upload *upload_find_locked(struct uploads *u, const struct text *bucket,
-    const struct text *key, const struct text *id)
+const struct upload *upload_find_locked(
+    struct uploads *u, const struct text *bucket, const struct text *key, const struct text *id)
 {
     return find_locked(u, bucket, key, id);
 }
 
-const char *upload_check(struct uploads *u, const struct text *bucket, const struct text *key,
-    const struct text *id)
+const char *upload_check(
+    struct uploads *u, const struct text *bucket, const struct text *key, const struct text *id)
 {
     uploads_lock(u);
     const char *why = find_locked(u, bucket, key, id) != NULL ? NULL : "NoSuchUpload";
@@ -231,8 +233,8 @@ const char *upload_check(struct uploads *u, const struct text *bucket, const str
     return why;
 }
 
-const char *upload_put_part(struct uploads *u, const struct text *bucket, const struct text *key,
-    const struct text *id, unsigned number, struct draft *d,
+const char *upload_put_part(struct uploads *u, const struct text *bucket,
+    const struct text *key, const struct text *id, unsigned number, struct draft *d,
     const unsigned char md5[static MD5_BYTES])
 {
     char from[DRAFT_PATH_MAX], to[UPLOAD_PATH_MAX];
@@ -245,7 +247,8 @@ const char *upload_put_part(struct uploads *u, const struct text *bucket, const 
     struct upload *up = find_locked(u, bucket, key, id);
     if (up == NULL)
         why = "NoSuchUpload";
-    else if (renameat(u->drafts->root_fd, draft_path(d->serial, from), u->drafts->root_fd, to) < 0)
+    else if (renameat(u->drafts->root_fd, draft_path(d->serial, from), u->drafts->root_fd, to) <
+             0)
         why = "InternalError";
     else
         old = set_part(up, number, &p);
@@ -284,8 +287,8 @@ static void forget_locked(struct uploads *u, const struct upload *up)
     text_free(&at);
 }
 
-const char *upload_abort(struct uploads *u, const struct text *bucket, const struct text *key,
-    const struct text *id)
+const char *upload_abort(
+    struct uploads *u, const struct text *bucket, const struct text *key, const struct text *id)
 {
     pthread_mutex_lock(&u->lock);
     struct upload *up = find_locked(u, bucket, key, id);
@@ -304,7 +307,8 @@ void uploads_drop_bucket(struct uploads *u, const struct text *bucket)
     text_add(&from, bucket->at, bucket->len);
     text_add(&from, "", 1);
     pthread_mutex_lock(&u->lock);
-    for (struct skipnode *n = skiplist_seek(&u->locked.open, &from), *next; n != NULL; n = next) {
+    for (struct skipnode *n = skiplist_seek(&u->locked.open, &from), *next; n != NULL;
+         n = next) {
         struct upload *up = n->item;
         next = n->next[0];
         if (!text_starts_with(&n->key, &from))
@@ -318,8 +322,8 @@ void uploads_drop_bucket(struct uploads *u, const struct text *bucket)
     text_free(&from);
 }
 
-static const char *check_list(const struct upload *up, const struct wanted *list, unsigned count,
-    uint64_t min_part_bytes)
+static const char *check_list(
+    const struct upload *up, const struct wanted *list, unsigned count, uint64_t min_part_bytes)
 {
     for (unsigned i = 1; i < count; i++)
         if (list[i].number <= list[i - 1].number)
@@ -328,10 +332,10 @@ static const char *check_list(const struct upload *up, const struct wanted *list
         struct text md5 = { 0 };
         const struct text *etag = &list[i].etag;
         size_t quote = etag->len >= 2 && etag->at[0] == '"' ? 1 : 0;
-        bool same = list[i].number < up->part_count && up->parts[list[i].number].serial != 0
-            && text_add_unhex(&md5, text_c(etag) + quote, etag->len - 2 * quote) == 0
-            && md5.len == MD5_BYTES
-            && memcmp(md5.at, up->parts[list[i].number].md5, MD5_BYTES) == 0;
+        bool same = list[i].number < up->part_count && up->parts[list[i].number].serial != 0 &&
+                    text_add_unhex(&md5, text_c(etag) + quote, etag->len - 2 * quote) == 0 &&
+                    md5.len == MD5_BYTES &&
+                    memcmp(md5.at, up->parts[list[i].number].md5, MD5_BYTES) == 0;
         text_free(&md5);
         if (!same)
             return "InvalidPart";
@@ -348,8 +352,7 @@ const char *upload_begin_complete(struct uploads *u, const struct text *bucket,
 {
     pthread_mutex_lock(&u->lock);
     struct upload *up = find_locked(u, bucket, key, id);
-    const char *why
-        = up != NULL ? check_list(up, list, count, min_part_bytes) : "NoSuchUpload";
+    const char *why = up != NULL ? check_list(up, list, count, min_part_bytes) : "NoSuchUpload";
     if (why == NULL) {
         up->completing = true;
         *out = up;

@@ -1,6 +1,6 @@
-/* Open multipart uploads and their parts, in memory and under ROOT/uploads/ID, so that a restart
- * finds them. Functions that can refuse return NULL for success, or S3's code for the reason. Any
- * thread may call. */
+/* Open multipart uploads and their parts, in memory and under ROOT/uploads/ID, so that a
+ * restart finds them. Functions that can refuse return NULL for success, or S3's code for the
+ * reason. Any thread may call. */
 #ifndef ENDPOINT_UPLOADS_H
 #define ENDPOINT_UPLOADS_H
 
@@ -42,8 +42,8 @@ const char *upload_create(struct uploads *u, const struct text *bucket, const st
 const char *upload_check(struct uploads *u, const struct text *bucket, const struct text *key,
     const struct text *id);
 /* Makes the draft that part; kept on success. */
-const char *upload_put_part(struct uploads *u, const struct text *bucket, const struct text *key,
-    const struct text *id, unsigned number, struct draft *d,
+const char *upload_put_part(struct uploads *u, const struct text *bucket,
+    const struct text *key, const struct text *id, unsigned number, struct draft *d,
     const unsigned char md5[static MD5_BYTES]);
 const char *upload_abort(struct uploads *u, const struct text *bucket, const struct text *key,
     const struct text *id);
@@ -58,7 +58,8 @@ int upload_assemble(struct uploads *u, const struct upload *up, const struct wan
     unsigned count, struct draft *d, char etag[static ETAG_MAX]);
 void upload_end_complete(struct uploads *u, struct upload *up, bool done);
 
-/* For listings: between lock and unlock all stands still. The keys are BUCKET NUL KEY NUL ID. */
+/* For listings: between lock and unlock all stands still. The keys are BUCKET NUL KEY NUL ID.
+ */
 const struct skiplist *uploads_lock(struct uploads *u);
 /* NULL: no such upload. While locked. */
 const struct upload *upload_find_locked(struct uploads *u, const struct text *bucket,

@@ -68,7 +68,8 @@ void wire_close(struct wire *w)
 
 void wire_reset(struct wire *w)
 {
-    setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+    setsockopt(
+        w->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
     close(w->fd);
     w->fd = -1;
 }
@@ -153,11 +154,13 @@ static int parse_head(struct request *r)
     r->has_length = length != NULL;
     if (length != NULL)
         r->length = strtoull(length, &end, 10);
-    if ((end != NULL && (end == length || *end != '\0')) || request_header(r, "Transfer-Encoding"))
+    if ((end != NULL && (end == length || *end != '\0')) ||
+        request_header(r, "Transfer-Encoding"))
         return -1;
     if (connection != NULL && strcasecmp(connection, "close") == 0)
         r->keep_alive = false;
-    r->awaits_continue = expect != NULL && strcasecmp(expect, "100-continue") == 0 && r->length > 0;
+    r->awaits_continue =
+        expect != NULL && strcasecmp(expect, "100-continue") == 0 && r->length > 0;
     return parse_query(r);
 }
 
@@ -220,7 +223,8 @@ ssize_t request_body(struct request *r, const char **data)
     if (r->broken)
         return -1;
     if (r->reset_after >= 0 && r->length > 0) {
-        uint64_t limit = (uint64_t) r->reset_after < r->length ? (uint64_t) r->reset_after : r->length;
+        uint64_t limit =
+            (uint64_t) r->reset_after < r->length ? (uint64_t) r->reset_after : r->length;
         left = limit - r->received;
         if (left == 0) {
             wire_reset(w);

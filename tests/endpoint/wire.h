@@ -1,5 +1,5 @@
-/* One connection, plain or TLS, and the HTTP/1.1 requests that arrive on it. What a request means
- * is not known here. */
+/* One connection, plain or TLS, and the HTTP/1.1 requests that arrive on it. What a request
+ * means is not known here. */
 #ifndef ENDPOINT_WIRE_H
 #define ENDPOINT_WIRE_H
 
@@ -19,7 +19,7 @@ struct wire {
     struct ssl_st *ssl; /* owned; NULL: plain */
     char *buf;          /* owned: bytes received and not yet used are buf[start, end) */
     size_t start, end;
-    bool counted;       /* has carried a request of S3's */
+    bool counted; /* has carried a request of S3's */
 };
 
 struct header {
@@ -32,7 +32,7 @@ struct param {
 
 struct request {
     struct wire *wire;
-    struct text head; /* owned: the pointers below lead into it */
+    struct text head;                  /* owned: the pointers below lead into it */
     const char *method, *path, *query; /* path and query as they were sent; query may be "" */
     struct header headers[HEADERS_MAX];
     unsigned header_count;
@@ -41,10 +41,10 @@ struct request {
     uint64_t length;   /* of the body, as promised */
     uint64_t received; /* of the body, so far */
     bool has_length, keep_alive;
-    bool awaits_continue; /* the client sends no body before it sees our 100 */
-    bool broken;          /* the connection is of no more use */
-    int64_t reset_after;  /* RST after so many bytes of the body; below 0: never */
-    int64_t rate;         /* bytes a second; 0 or less: as fast as it goes */
+    bool awaits_continue;    /* the client sends no body before it sees our 100 */
+    bool broken;             /* the connection is of no more use */
+    int64_t reset_after;     /* RST after so many bytes of the body; below 0: never */
+    int64_t rate;            /* bytes a second; 0 or less: as fast as it goes */
     _Atomic uint64_t *tally; /* counts the body's bytes; NULL: nobody does */
 };
 

@@ -37,7 +37,7 @@ UNSEEN = {
         upload-of-a-downloaded-file""",
     "more than its patterns tell": """
         bucket-dots bucket-ip include-pattern key-long part-size-overflow path-dot path-long
-        path-up path-up-later part-size-large part-size-small""",
+        path-long-with-name path-up path-up-later url-long part-size-large part-size-small""",
 }
 
 

@@ -1,5 +1,5 @@
 /* The event loop: requests go in, results come out, on the caller's thread. A client belongs to
- * one thread; only haul_client_wake() may be called from others. Clients share nothing but the
+ * one thread; only haul_client_wake() and haul_client_stop() may be called from others. Clients share nothing but the
  * endpoints, so one client a thread is how to use more cores. */
 #ifndef HAUL_CLIENT_H
 #define HAUL_CLIENT_H
@@ -29,7 +29,7 @@ struct haul_client *haul_client_new(
 void haul_client_free(struct haul_client *c);
 
 /* Called exactly once for each submitted request, cancelled ones included, on the thread inside
- * haul_client_run(), haul_client_cancel() or haul_client_free(). *result is valid only during
+ * haul_client_run() or haul_client_free(). *result is valid only during
  * the call. It may submit further requests (not from inside haul_client_free()). */
 typedef void haul_done_fn(void *payload, const struct haul_result *result);
 
@@ -52,8 +52,9 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
 /* Makes the present or the next haul_client_run() return soon. Any thread. */
 void haul_client_wake(struct haul_client *c);
 
-/* Ends every request as HAUL_CANCELLED. */
-void haul_client_cancel(struct haul_client *c);
+/* The next haul_client_run(), which it wakes, ends every request as HAUL_CANCELLED, and from then
+ * on each new one as well. Any thread. */
+void haul_client_stop(struct haul_client *c);
 
 #ifdef __cplusplus
 }
