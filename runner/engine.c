@@ -1,5 +1,5 @@
-/* Scheduling: which worker does what next, and how a run starts, stops and ends. What is done to
- * an object is upload.c's and download.c's. */
+/* Scheduling: which worker does what next, and how a run starts, stops and ends. The objects'
+ * book-keeping is motion.c's, requests are slot.c's, the protocol upload.c's and download.c's. */
 #include "engine.h"
 
 #include <errno.h>
@@ -13,7 +13,6 @@
 
 #include "log.h"
 #include "motion.h"
-#include "refusal.h"
 
 #define WORKERS_MAX 8
 #define SLOTS_AUTO 8         /* a worker */
@@ -31,7 +30,7 @@ int64_t now_ms(void)
 
 /* ---- Waking ---- */
 
-static void wake_hungry_locked(struct engine *e)
+void engine_wake_locked(struct engine *e)
 {
     for (unsigned i = 0; i < e->worker_count; i++)
         if (e->workers[i].hungry) {
@@ -47,7 +46,7 @@ static void wake_all_locked(struct engine *e)
 }
 
 /* Nothing is due, nothing moves, nothing will be planned: that is the end. */
-static void check_over_locked(struct engine *e)
+void engine_check_over_locked(struct engine *e)
 {
     if (e->locked.planned && e->locked.dry && e->locked.ready_count == 0 &&
         e->locked.in_motion == 0 && !e->locked.over) {
@@ -74,404 +73,21 @@ void engine_pause(struct engine *e, const struct error *why)
     pthread_mutex_unlock(&e->lock);
 }
 
-static const struct error interrupted = { EXIT_INTERRUPTED,
+const struct error engine_interrupted = { EXIT_INTERRUPTED,
     "interrupted: `haul resume` goes on" };
 
 void engine_stop(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    end_locked(e, &interrupted, false);
+    end_locked(e, &engine_interrupted, false);
     pthread_mutex_unlock(&e->lock);
 }
 
 void engine_cancel(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    end_locked(e, &interrupted, true);
+    end_locked(e, &engine_interrupted, true);
     pthread_mutex_unlock(&e->lock);
-}
-
-bool engine_is_stopping(struct engine *e)
-{
-    pthread_mutex_lock(&e->lock);
-    bool stopping = e->locked.stopping;
-    pthread_mutex_unlock(&e->lock);
-    return stopping;
-}
-
-/* ---- Objects ---- */
-
-static void free_object(struct object *o)
-{
-    task_clear(&o->task);
-    part_records_free(o->entry.records, o->entry.record_count);
-    if (o->fd >= 0)
-        close(o->fd);
-    place_close(&o->place);
-    while (o->orphan_count > 0)
-        free(o->orphans[--o->orphan_count]);
-    free(o->orphans);
-    free(o->completing);
-    free(o->key);
-    free(o->marks);
-    free(o->crc32c);
-    free(o);
-}
-
-static void free_list(struct object *o)
-{
-    while (o != NULL) {
-        struct object *next = o->next;
-        free_object(o);
-        o = next;
-    }
-}
-
-static struct object *new_object(struct engine *e, struct task *t)
-{
-    struct object *o = calloc(1, sizeof *o);
-    if (o == NULL)
-        return NULL;
-    o->engine = e;
-    o->fd = -1;
-    o->place.folder = -1;
-    o->transfer = e->options.manifest->transfers[t->transfer - 1];
-    for (size_t i = 0; i < e->options.manifest->endpoint_count; i++)
-        if (e->options.manifest->endpoints[i] == o->transfer->endpoint)
-            o->endpoint = e->options.endpoints[i];
-    int len = asprintf(
-        &o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
-    if (len < 0) {
-        o->key = NULL;
-        free_object(o);
-        return NULL;
-    }
-    o->task = *t;
-    *t = (struct task) { 0 };
-    return o;
-}
-
-void object_ready(struct object *o, step_fn *step)
-{
-    struct engine *e = o->engine;
-    pthread_mutex_lock(&e->lock);
-    o->step = step;
-    o->next = NULL;
-    *e->locked.runnable_last = o;
-    e->locked.runnable_last = &o->next;
-    wake_hungry_locked(e);
-    pthread_mutex_unlock(&e->lock);
-}
-
-void object_release(struct object *o)
-{
-    struct engine *e = o->engine;
-    pthread_mutex_lock(&e->lock);
-    e->locked.in_motion--;
-    e->locked.large -= o->large;
-    check_over_locked(e);
-    wake_hungry_locked(e);
-    pthread_mutex_unlock(&e->lock);
-    free_object(o);
-}
-
-void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why)
-{
-    if (o->verdict == VERDICT_GOOD) {
-        o->verdict = verdict;
-        o->trouble = *why;
-    }
-}
-
-/* ---- Commits ---- */
-
-struct change *object_change(struct object *o)
-{
-    o->entry.change = (struct change) {
-        .object = o->task.id,
-        .generation = o->task.generation,
-        .kind = o->transfer->kind,
-        .size = o->task.size,
-        .modified_ms = o->task.modified_ms,
-    };
-    return &o->entry.change;
-}
-
-static void count_end(struct object *o, enum object_event event)
-{
-    struct engine *e = o->engine;
-    pthread_mutex_lock(&e->lock);
-    e->locked.progress.done += event == EVENT_FINISHED;
-    e->locked.progress.failed += event == EVENT_FAILED;
-    pthread_mutex_unlock(&e->lock);
-}
-
-/* The queue has it, so our copy follows. */
-static void on_committed(struct entry *entry, bool failed)
-{
-    struct object *o = entry->payload;
-    enum object_event event = entry->change.event;
-    if (failed || o->step == NULL) {
-        if (!failed)
-            count_end(o, event);
-        object_release(o);
-        return;
-    }
-    o->task.state = object_next(o->transfer->kind, o->task.state, event);
-    o->task.generation += event == EVENT_RESTARTED;
-    if (entry->records != NULL) {
-        part_records_free(o->task.records, o->task.record_count);
-        o->task.records = entry->records;
-        o->task.record_count = entry->record_count;
-        entry->records = NULL;
-    }
-    object_ready(o, o->step);
-}
-
-void object_commit(struct object *o, enum object_event event, step_fn *step)
-{
-    o->entry.kind = ENTRY_CHANGE;
-    o->entry.change.event = event;
-    o->entry.urgent = step != NULL;
-    o->entry.committed = on_committed;
-    o->entry.payload = o;
-    o->step = step;
-    journal_post(o->engine->journal, &o->entry);
-}
-
-struct part_entry {
-    struct entry entry;
-    struct part_record record;
-};
-
-static void on_recorded(struct entry *entry, bool failed)
-{
-    struct part_entry *p = entry->payload;
-    (void) failed; /* the engine has been told */
-    free(p->record.etag);
-    free(p);
-}
-
-int object_record(
-    struct object *o, unsigned number, enum part_state state, const char *etag, uint32_t crc32c)
-{
-    struct part_entry *p = calloc(1, sizeof *p);
-    if (p == NULL)
-        return -1;
-    p->record = (struct part_record) { number, state, crc32c, etag ? strdup(etag) : NULL };
-    if (etag && !p->record.etag) {
-        free(p);
-        return -1;
-    }
-    p->entry.kind = ENTRY_PARTS;
-    p->entry.parts.object = o->task.id;
-    p->entry.parts.generation = o->task.generation;
-    p->entry.parts.records = &p->record;
-    p->entry.parts.count = 1;
-    p->entry.committed = on_recorded;
-    p->entry.payload = p;
-    journal_post(o->engine->journal, &p->entry);
-    return 0;
-}
-
-/* ---- Parts ---- */
-
-int object_cut(struct object *o)
-{
-    free(o->marks);
-    free(o->crc32c);
-    o->count = part_count(o->task.size, o->task.part_bytes);
-    o->marks = calloc(o->count, sizeof *o->marks);
-    o->crc32c = calloc(o->count, sizeof *o->crc32c);
-    o->first_due = 0;
-    o->moving = 0;
-    return o->marks && o->crc32c ? 0 : -1;
-}
-
-static step_fn *parts_over(const struct object *o)
-{
-    return o->transfer->kind == TRANSFER_UPLOAD ? upload_parts_over : download_parts_over;
-}
-
-void object_open_parts(struct object *o)
-{
-    struct engine *e = o->engine;
-    o->verdict = VERDICT_GOOD;
-    o->due = 0;
-    for (unsigned i = 0; i < o->count; i++)
-        o->due += o->marks[i] == MARK_DUE;
-    if (o->due == 0) {
-        object_ready(o, parts_over(o));
-        return;
-    }
-    pthread_mutex_lock(&e->lock);
-    o->next = e->locked.active;
-    e->locked.active = o;
-    o->is_open = true;
-    e->locked.due_parts += o->due;
-    wake_hungry_locked(e);
-    pthread_mutex_unlock(&e->lock);
-}
-
-static void close_parts_locked(struct engine *e, struct object *o)
-{
-    struct object **link = &e->locked.active;
-    if (!o->is_open)
-        return;
-    while (*link != o)
-        link = &(*link)->next;
-    *link = o->next;
-    o->is_open = false;
-    e->locked.due_parts -= o->due;
-}
-
-/* The number of a part that is from now on moving. */
-static unsigned claim_part_locked(struct engine *e, struct object *o)
-{
-    while (o->marks[o->first_due] != MARK_DUE)
-        o->first_due++;
-    o->marks[o->first_due] = MARK_MOVING;
-    o->moving++;
-    o->due--;
-    e->locked.due_parts--;
-    if (o->due == 0)
-        close_parts_locked(e, o);
-    return o->first_due + 1;
-}
-
-void object_part_ended(struct object *o)
-{
-    struct engine *e = o->engine;
-    pthread_mutex_lock(&e->lock);
-    o->moving--;
-    if (o->verdict != VERDICT_GOOD)
-        close_parts_locked(e, o);
-    bool over = o->moving == 0 && !o->is_open;
-    pthread_mutex_unlock(&e->lock);
-    if (over)
-        object_ready(o, parts_over(o));
-}
-
-void part_moved(struct slot *s)
-{
-    struct object *o = s->object;
-    pthread_mutex_lock(&o->engine->lock);
-    o->marks[s->part - 1] = MARK_MOVED;
-    o->crc32c[s->part - 1] = s->crc32c;
-    o->engine->locked.progress.moved_bytes += s->range.len;
-    pthread_mutex_unlock(&o->engine->lock);
-    object_part_ended(o);
-}
-
-void part_failed(struct slot *s, enum verdict verdict, const struct error *why)
-{
-    struct object *o = s->object;
-    pthread_mutex_lock(&o->engine->lock);
-    object_set_trouble(o, verdict, why);
-    pthread_mutex_unlock(&o->engine->lock);
-    object_part_ended(o);
-}
-
-/* ---- Slots ---- */
-
-struct slot *slot_take(struct worker *w, struct object *o)
-{
-    struct slot *s = w->free;
-    w->free = s->next;
-    *s = (struct slot) { .worker = w, .object = o, .began_ms = now_ms() };
-    w->in_flight++;
-    return s;
-}
-
-static void on_done(void *payload, const struct haul_result *result)
-{
-    struct slot *s = payload;
-    struct worker *w = s->worker;
-    struct engine *e = w->engine;
-    atomic_fetch_add(&e->sent, result->bytes_sent);
-    atomic_fetch_add(&e->received, result->bytes_received);
-    if (result->error.code == HAUL_OK)
-        atomic_store(&e->last_success_ms, now_ms());
-    s->done(s, result);
-    s->next = w->free;
-    w->free = s;
-    w->in_flight--;
-}
-
-void slot_send(struct slot *s, enum haul_operation operation,
-    void (*done)(struct slot *s, const struct haul_result *result))
-{
-    struct haul_result result = { 0 };
-    s->done = done;
-    s->request.operation = operation;
-    s->request.endpoint = s->object->endpoint;
-    s->request.bucket = s->object->transfer->bucket;
-    s->request.key = s->object->key;
-    if (haul_client_submit(s->worker->client, &s->request, on_done, s, &result.error) < 0)
-        on_done(s, &result);
-}
-
-static enum verdict judge_local(
-    struct slot *s, const struct haul_error *error, struct error *why)
-{
-    struct object *o = s->object;
-    if (o->transfer->kind == TRANSFER_UPLOAD) {
-        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
-        return error->sys_errno == 0 ? VERDICT_RESTART : VERDICT_FAIL;
-    }
-    return local_verdict(o, error->sys_errno, why);
-}
-
-enum verdict local_verdict(struct object *o, int cause, struct error *why)
-{
-    if (cause == ENOSPC || cause == EDQUOT) {
-        error_set(why, EXIT_PAUSED, "%s: %s: make room there, then `haul resume`",
-            o->transfer->local, strerror(cause));
-        engine_pause(o->engine, why);
-        return VERDICT_DROP;
-    }
-    error_set(why, EXIT_SOME_FAILED, "%s", strerror(cause));
-    return VERDICT_FAIL;
-}
-
-enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct error *why)
-{
-    struct engine *e = s->object->engine;
-    const struct haul_error *error = &result->error;
-    if (error->code == HAUL_OK)
-        return VERDICT_GOOD;
-    if (error->code == HAUL_CANCELLED) {
-        *why = interrupted;
-        return VERDICT_DROP;
-    }
-    if (error->code == HAUL_LOCAL)
-        return judge_local(s, error, why);
-    bool refused = false;
-    switch (error->retry) {
-    case HAUL_RETRY_FROM_START:
-        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
-        return VERDICT_RESTART;
-    case HAUL_RETRY_WHEN_FIXED:
-    case HAUL_RETRY_RESIGN:
-        refused = true;
-        break;
-    case HAUL_RETRY_NOW:
-    case HAUL_RETRY_LATER:
-    case HAUL_RETRY_SLOWER:
-        /* The tries are used up. If the endpoint served others meanwhile, the fault is with
-         * this object; if not, with the endpoint. */
-        refused = atomic_load(&e->last_success_ms) < s->began_ms;
-        break;
-    case HAUL_RETRY_NEVER:
-        break;
-    }
-    if (!refused) {
-        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
-        return VERDICT_FAIL;
-    }
-    refusal_explain(error, s->object->transfer->endpoint, s->object->transfer->bucket, why);
-    engine_pause(e, why);
-    return VERDICT_DROP;
 }
 
 /* ---- Workers ---- */
@@ -534,7 +150,7 @@ static struct claim claim(struct worker *w)
                 e->locked.runnable_last = &e->locked.runnable;
         } else if (e->locked.active != NULL && (e->locked.parts_next || !may_begin)) {
             c.object = e->locked.active;
-            c.part = claim_part_locked(e, c.object);
+            c.part = object_claim_part_locked(c.object);
             e->locked.parts_next = false;
         } else if (may_begin) {
             c.object = begin_locked(e);
@@ -603,7 +219,7 @@ static void on_offer(void *payload, struct task *tasks, int count)
     struct object *first = NULL, **last = &first;
     unsigned added = 0;
     for (int i = 0; i < count; i++) {
-        struct object *o = new_object(e, &tasks[i]);
+        struct object *o = object_new(e, &tasks[i]);
         if (o == NULL) { /* no memory: it stays due in the queue */
             struct error why;
             error_set(&why, EXIT_QUEUE, "out of memory: `haul resume` goes on");
@@ -624,8 +240,8 @@ static void on_offer(void *payload, struct task *tasks, int count)
     e->locked.refilling = false;
     e->locked.dry = count == 0 && !e->locked.more_planned;
     e->locked.more_planned = false;
-    check_over_locked(e);
-    wake_hungry_locked(e);
+    engine_check_over_locked(e);
+    engine_wake_locked(e);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -646,7 +262,7 @@ void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool fin
     e->locked.more_planned = e->locked.refilling;
     e->locked.dry = false;
     bool refill = wants_refill_locked(e);
-    wake_hungry_locked(e);
+    engine_wake_locked(e);
     pthread_mutex_unlock(&e->lock);
     if (refill)
         journal_refill(e->journal);
@@ -715,9 +331,9 @@ static void free_engine(struct engine *e)
         free(e->workers[i].slots);
     }
     free(e->workers);
-    free_list(e->locked.runnable);
-    free_list(e->locked.active);
-    free_list(e->locked.ready);
+    object_free_list(e->locked.runnable);
+    object_free_list(e->locked.active);
+    object_free_list(e->locked.ready);
     if (e->over_fd >= 0)
         close(e->over_fd);
     pthread_mutex_destroy(&e->lock);

@@ -1,5 +1,6 @@
-/* The inside of the engine: objects in motion and who may touch them. engine.c schedules, upload.c
- * and download.c know the protocol, disk.c does what blocks.
+/* The inside of the engine: objects in motion and who may touch them. engine.c schedules, motion.c
+ * keeps the books, slot.c sends and judges requests, upload.c and download.c know the protocol,
+ * disk.c does what blocks.
  *
  * An object has at most one control step under way (a request, a commit, a job for the disk),
  * and whoever carries that step out owns the object. Only its parts move concurrently, and
@@ -150,10 +151,54 @@ struct engine {
     } locked; /* while holding lock */
 };
 
-/* ---- engine.c, for the protocol ---- */
+/* ---- engine.c ---- */
+
+/* Wakes the workers that wait for work, now that there is some. */
+void engine_wake_locked(struct engine *e);
+void engine_check_over_locked(struct engine *e);
+void engine_pause(struct engine *e, const struct error *why); /* EXIT_PAUSED or EXIT_QUEUE */
+void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished);
+extern const struct error engine_interrupted;
+
+int64_t now_ms(void); /* monotonic */
+
+/* ---- motion.c ---- */
+
+/* Takes what the task holds. NULL: out of memory. */
+struct object *object_new(struct engine *e, struct task *t);
+void object_free_list(struct object *first);
 
 /* Hands the object to any worker, which calls `step`. Any thread. */
 void object_ready(struct object *o, step_fn *step);
+
+/* Commits an event, then calls `step` (NULL: the object is released). The caller fills the change
+ * before that: object_change() returns it with what is the same for all events. */
+struct change *object_change(struct object *o);
+void object_commit(struct object *o, enum object_event event, step_fn *step);
+
+/* Makes room for the marks, all due. */
+int object_cut(struct object *o);
+
+/* Parts may be claimed from now on. Claiming returns the number of one that is moving then. */
+void object_open_parts(struct object *o);
+unsigned object_claim_part_locked(struct object *o);
+
+/* Records one part, in a while. etag NULL for downloads. */
+int object_record(
+    struct object *o, unsigned number, enum part_state state, const char *etag, uint32_t crc32c);
+
+/* A part's end. When it was the last one in flight of an object that has none left or is in
+ * trouble, the object goes on with its next step. */
+void part_moved(struct slot *s);
+void part_failed(struct slot *s, enum verdict verdict, const struct error *why);
+void object_part_ended(struct object *o);
+
+/* Why it ends; the first trouble counts. With parts in motion: under the lock. */
+void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why);
+
+void object_release(struct object *o); /* done, or dropped: only memory goes */
+
+/* ---- slot.c ---- */
 
 /* Sends a request in a slot; `done` is called on this worker's thread. A worker that is told to
  * do a step has a free slot. */
@@ -161,52 +206,22 @@ struct slot *slot_take(struct worker *w, struct object *o);
 void slot_send(struct slot *s, enum haul_operation operation,
     void (*done)(struct slot *s, const struct haul_result *result));
 
-/* Records one part, in a while. etag NULL for downloads. */
-int object_record(
-    struct object *o, unsigned number, enum part_state state, const char *etag, uint32_t crc32c);
-
-/* "device:inode:size:mtime:ctime" of an open file. Returns 0, or -1 with errno. */
-int file_identity(int fd, char out[static IDENTITY_MAX]);
-
-/* Commits an event, then calls `step` (NULL: the object is released). */
-void object_commit(struct object *o, enum object_event event, step_fn *step);
-
-/* The caller fills o->entry.change before that. */
-struct change *object_change(struct object *o);
-
-/* Makes room for the marks, all due. */
-int object_cut(struct object *o);
-
-/* Parts may be claimed from now on. */
-void object_open_parts(struct object *o);
-
-/* A part's end. When it was the last one in flight of an object that has none left or is in
- * trouble, the object goes on with its next step. */
-void object_part_ended(struct object *o);
-void part_moved(struct slot *s);
-void part_failed(struct slot *s, enum verdict verdict, const struct error *why);
-
 /* What a request's end means for its object; pauses the run when it means more than that. */
-enum verdict slot_judge(
-    struct slot *s, const struct haul_result *result, struct error *why);
+enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct error *why);
 
 /* The same for an errno of the local side. */
 enum verdict local_verdict(struct object *o, int cause, struct error *why);
-
-/* The ends of a life. */
-void object_release(struct object *o); /* done, or dropped: only memory goes */
-void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why);
-void engine_pause(struct engine *e, const struct error *why); /* EXIT_PAUSED or EXIT_QUEUE */
-void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished);
-bool engine_is_stopping(struct engine *e);
-
-int64_t now_ms(void); /* monotonic */
 
 /* ---- upload.c and download.c ---- */
 
 void upload_begin(struct worker *w, struct object *o); /* from whatever state it is in */
 void upload_part(struct worker *w, struct object *o, unsigned number);
 void upload_parts_over(struct worker *w, struct object *o);
+void upload_end_badly(struct worker *w, struct object *o); /* as o->verdict says */
+
+/* upload_resume.c: what an earlier attempt or process left on the server. Both open the parts. */
+void upload_list_parts(struct worker *w, struct object *o);
+void upload_sweep(struct worker *w, struct object *o);
 
 void download_begin(struct worker *w, struct object *o);
 void download_part(struct worker *w, struct object *o, unsigned number);

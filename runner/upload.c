@@ -1,6 +1,6 @@
 /* The upload of one object, by the protocol: the upload id is committed before the first part is
  * sent, the parts before the completion, and what an earlier process left is proven or begun
- * again, never guessed. An object of one part is one PutObject. */
+ * again, never guessed (upload_resume.c). An object of one part is one PutObject. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,14 +14,11 @@
 #include "motion.h"
 #include "step.h"
 
-#define BUFFER_BYTES (256 * 1024)
-#define ORPHANS_MAX 16
-
-static step_fn create, begin_parts, sweep, sweep_next, list_parts, complete, prove, end_badly;
+static step_fn create, begin_parts, complete, prove;
 
 /* ---- The source ---- */
 
-int file_identity(int fd, char out[static IDENTITY_MAX])
+static int file_identity(int fd, char out[static IDENTITY_MAX])
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
@@ -118,7 +115,7 @@ static void on_aborted(struct slot *s, const struct haul_result *result)
 }
 
 /* Restart or failure: our upload goes first, so that nothing is left to pay for. */
-static void end_badly(struct worker *w, struct object *o)
+void upload_end_badly(struct worker *w, struct object *o)
 {
     if (o->verdict == VERDICT_DROP) {
         object_release(o);
@@ -151,7 +148,7 @@ static bool is_good(struct slot *s, const struct haul_result *result)
     if (verdict == VERDICT_GOOD)
         return true;
     object_set_trouble(s->object, verdict, &why);
-    object_ready(s->object, end_badly);
+    object_ready(s->object, upload_end_badly);
     return false;
 }
 
@@ -178,7 +175,7 @@ static void on_put(struct slot *s, const struct haul_result *result)
         return;
     }
     object_set_trouble(o, verdict, &why);
-    object_ready(o, end_badly);
+    object_ready(o, upload_end_badly);
 }
 
 static void put(struct worker *w, struct object *o)
@@ -208,7 +205,7 @@ static void begin_in_parts(struct object *o)
 {
     if (set_token(o) < 0 || object_cut(o) < 0) {
         trouble(o, VERDICT_FAIL, "out of memory");
-        object_ready(o, end_badly);
+        object_ready(o, upload_end_badly);
         return;
     }
     /* An orphan of an earlier beginning is as old as that. */
@@ -231,7 +228,7 @@ static void begin_anew(struct worker *w, struct object *o, const struct stat *st
     if (o->task.part_bytes == 0) {
         trouble(o, VERDICT_FAIL,
             "larger than S3's 48.8 TiB (10,000 parts of 5 GiB): split the file");
-        end_badly(w, o);
+        upload_end_badly(w, o);
     } else if (o->task.size <= o->task.part_bytes) {
         put(w, o);
     } else {
@@ -249,7 +246,7 @@ void upload_begin(struct worker *w, struct object *o)
     }
     if (open_source(o, &st) < 0) {
         trouble(o, VERDICT_FAIL, errno == EBADMSG ? "no regular file" : strerror(errno));
-        end_badly(w, o);
+        upload_end_badly(w, o);
         return;
     }
     if (o->task.state == OBJECT_PLANNED) {
@@ -259,14 +256,14 @@ void upload_begin(struct worker *w, struct object *o)
     o->orphan_possible = o->task.state == OBJECT_CREATING;
     if (strcmp(o->identity, o->task.source) != 0) {
         trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
-        end_badly(w, o);
+        upload_end_badly(w, o);
     } else if (object_cut(o) < 0) {
         trouble(o, VERDICT_FAIL, "out of memory");
-        end_badly(w, o);
+        upload_end_badly(w, o);
     } else if (o->task.state == OBJECT_CREATING) {
         create(w, o);
     } else {
-        list_parts(w, o);
+        upload_list_parts(w, o);
     }
 }
 
@@ -280,7 +277,7 @@ static void on_created(struct slot *s, const struct haul_result *result)
     o->task.upload_id = strdup(result->upload_id);
     if (o->task.upload_id == NULL) {
         trouble(o, VERDICT_DROP, "out of memory");
-        object_ready(o, end_badly);
+        object_ready(o, upload_end_badly);
         return;
     }
     object_change(o)->upload_id = o->task.upload_id;
@@ -299,180 +296,9 @@ static void begin_parts(struct worker *w, struct object *o)
 {
     step("upload.moving");
     if (o->orphan_possible)
-        sweep(w, o);
+        upload_sweep(w, o);
     else
         object_open_parts(o);
-}
-
-/* ---- Orphans: uploads of ours whose id never reached us ----
- *
- * ListMultipartUploads does not show metadata, so our token can't be seen before completion. What
- * can: the key is ours, it was initiated after we asked for the first time and not after the
- * upload that we hold, and no part was ever sent to it, as we send none before the id is
- * committed. */
-
-static bool may_be_orphan(const struct object *o, const struct haul_entry *e, int64_t ours_ms)
-{
-    return strcmp(e->key, o->key) == 0 && e->upload_id && e->modified_ms >= 0 &&
-        strcmp(e->upload_id, o->task.upload_id) != 0 &&
-        e->modified_ms >= o->task.began_ms - 2000 && e->modified_ms <= ours_ms;
-}
-
-static void on_uploads(struct slot *s, const struct haul_result *result)
-{
-    struct object *o = s->object;
-    int64_t ours_ms = -1;
-    if (result->error.code == HAUL_CANCELLED) {
-        object_release(o);
-        return;
-    }
-    if (result->error.code != HAUL_OK)
-        LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", result->error.text });
-    for (size_t i = 0; i < result->listing.count; i++)
-        if (strcmp(result->listing.entries[i].upload_id, o->task.upload_id) == 0)
-            ours_ms = result->listing.entries[i].modified_ms;
-    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
-    for (size_t i = 0; o->orphans && i < result->listing.count; i++) {
-        const struct haul_entry *e = &result->listing.entries[i];
-        if (o->orphan_count < ORPHANS_MAX && may_be_orphan(o, e, ours_ms) &&
-            (o->orphans[o->orphan_count] = strdup(e->upload_id)) != NULL)
-            o->orphan_count++;
-    }
-    object_ready(o, sweep_next);
-}
-
-/* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */
-static void sweep(struct worker *w, struct object *o)
-{
-    struct slot *s = slot_take(w, o);
-    o->orphan_possible = false;
-    s->request.prefix = o->key;
-    slot_send(s, HAUL_LIST_UPLOADS, on_uploads);
-}
-
-static void pop_orphan(struct object *o)
-{
-    free(o->orphans[--o->orphan_count]);
-    object_ready(o, sweep_next);
-}
-
-static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
-{
-    struct object *o = s->object;
-    const char *id = o->orphans[o->orphan_count - 1];
-    LOG(LOG_INFO, result->error.code == HAUL_OK ? "orphan_aborted" : "orphan_not_aborted",
-        { "object", o->key }, { "upload_id", id });
-    pop_orphan(o);
-}
-
-static void abort_orphan(struct worker *w, struct object *o)
-{
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->orphans[o->orphan_count - 1];
-    slot_send(s, HAUL_ABORT_UPLOAD, on_orphan_aborted);
-}
-
-static void on_orphan_listed(struct slot *s, const struct haul_result *result)
-{
-    if (result->error.code == HAUL_OK && result->listing.count == 0)
-        object_ready(s->object, abort_orphan);
-    else
-        pop_orphan(s->object);
-}
-
-static void sweep_next(struct worker *w, struct object *o)
-{
-    if (o->orphan_count == 0) {
-        free(o->orphans);
-        o->orphans = NULL;
-        object_open_parts(o);
-        return;
-    }
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->orphans[o->orphan_count - 1];
-    s->request.max_entries = 1;
-    slot_send(s, HAUL_LIST_PARTS, on_orphan_listed);
-}
-
-/* ---- Resuming: what does the server have? ---- */
-
-static int by_number(const void *a, const void *b)
-{
-    unsigned left = ((const struct part_record *) a)->number;
-    unsigned right = ((const struct part_record *) b)->number;
-    return left < right ? -1 : left > right;
-}
-
-static const struct part_record *find_record(const struct object *o, unsigned number)
-{
-    const struct part_record wanted = { .number = number };
-    return bsearch(&wanted, o->task.records, o->task.record_count, sizeof wanted, by_number);
-}
-
-/* The part was sent but its record got lost: an ETag that is the MD5 of our bytes proves it. */
-static bool etag_fits(const struct object *o, struct haul_range r, const char *etag,
-    uint32_t *crc32c)
-{
-    char hex[36] = "\"", *buffer = malloc(BUFFER_BYTES);
-    struct haul_md5 *md5 = haul_md5_new();
-    bool whole = buffer && md5;
-    *crc32c = 0;
-    while (whole && r.len > 0) {
-        size_t want = r.len < BUFFER_BYTES ? (size_t) r.len : BUFFER_BYTES;
-        ssize_t got = pread(o->fd, buffer, want, (off_t) r.start);
-        whole = got > 0;
-        if (!whole)
-            break;
-        haul_md5_add(md5, buffer, (size_t) got);
-        *crc32c = haul_crc32c(*crc32c, buffer, (size_t) got);
-        r.start += (uint64_t) got;
-        r.len -= (uint64_t) got;
-    }
-    if (whole) {
-        haul_md5_hex(md5, hex + 1);
-        strcat(hex, "\"");
-    }
-    free(buffer);
-    haul_md5_free(md5);
-    return whole && strcmp(hex, etag) == 0;
-}
-
-static void reconcile(struct object *o, const struct haul_entry *e)
-{
-    if (e->part_number < 1 || e->part_number > o->count || e->etag == NULL)
-        return;
-    struct haul_range r = part_range(o->task.size, o->task.part_bytes, e->part_number);
-    const struct part_record *known = find_record(o, e->part_number);
-    uint32_t crc32c;
-    if (e->size != r.len)
-        return;
-    if (known ? strcmp(known->etag, e->etag) == 0
-              : etag_fits(o, r, e->etag, &crc32c) &&
-                object_record(o, e->part_number, PART_SENT, e->etag, crc32c) == 0)
-        o->marks[e->part_number - 1] = MARK_MOVED;
-}
-
-static void on_listed(struct slot *s, const struct haul_result *result)
-{
-    struct object *o = s->object;
-    if (!is_good(s, result))
-        return;
-    for (size_t i = 0; i < result->listing.count; i++)
-        reconcile(o, &result->listing.entries[i]);
-    o->list_after = result->listing.next_part;
-    if (result->listing.truncated)
-        object_ready(o, list_parts);
-    else
-        object_open_parts(o);
-}
-
-static void list_parts(struct worker *w, struct object *o)
-{
-    step("upload.resuming");
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->task.upload_id;
-    s->request.part_number = o->list_after;
-    slot_send(s, HAUL_LIST_PARTS, on_listed);
 }
 
 /* ---- Parts ---- */
@@ -512,7 +338,7 @@ void upload_part(struct worker *w, struct object *o, unsigned number)
 void upload_parts_over(struct worker *w, struct object *o)
 {
     if (o->verdict != VERDICT_GOOD) {
-        end_badly(w, o);
+        upload_end_badly(w, o);
         return;
     }
     object_change(o);
@@ -535,7 +361,7 @@ static void on_complete(struct slot *s, const struct haul_result *result)
     }
     object_set_trouble(o, verdict, &why);
     /* Whatever the refusal: an earlier attempt may have been carried out. */
-    object_ready(o, verdict == VERDICT_DROP ? end_badly : prove);
+    object_ready(o, verdict == VERDICT_DROP ? upload_end_badly : prove);
 }
 
 static void complete(struct worker *w, struct object *o)
@@ -545,7 +371,7 @@ static void complete(struct worker *w, struct object *o)
     o->completing = calloc(o->count, sizeof *o->completing);
     if (o->completing == NULL || o->task.record_count != o->count) {
         trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
-        end_badly(w, o);
+        upload_end_badly(w, o);
         return;
     }
     for (unsigned i = 0; i < o->count; i++)
@@ -574,7 +400,7 @@ static void on_proof(struct slot *s, const struct haul_result *result)
         if (!is_good(s, result))
             return;
     }
-    object_ready(o, end_badly);
+    object_ready(o, upload_end_badly);
 }
 
 static void prove(struct worker *w, struct object *o)

@@ -28,7 +28,7 @@ def _session():
 class Endpoint:
     """One endpoint with a temporary root. It dies with the thread that started it.
 
-    keys: (id, secret), or None for one that checks no signatures; tls: (certificate, key) files.
+    keys: (id, secret), or None to check no signatures; tls: (certificate, key) files.
     """
 
     def __init__(self, *options, keys=(ACCESS_KEY, SECRET_KEY), region="us-east-1", tls=None):

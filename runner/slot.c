@@ -1,0 +1,107 @@
+/* One request of an object: sent in a slot of a worker, and its end judged: is the object to go
+ * on, to begin again, to fail, or is it the whole run that can't go on? */
+#include <errno.h>
+#include <string.h>
+
+#include "motion.h"
+#include "refusal.h"
+
+struct slot *slot_take(struct worker *w, struct object *o)
+{
+    struct slot *s = w->free;
+    w->free = s->next;
+    *s = (struct slot) { .worker = w, .object = o, .began_ms = now_ms() };
+    w->in_flight++;
+    return s;
+}
+
+static void on_done(void *payload, const struct haul_result *result)
+{
+    struct slot *s = payload;
+    struct worker *w = s->worker;
+    struct engine *e = w->engine;
+    atomic_fetch_add(&e->sent, result->bytes_sent);
+    atomic_fetch_add(&e->received, result->bytes_received);
+    if (result->error.code == HAUL_OK)
+        atomic_store(&e->last_success_ms, now_ms());
+    s->done(s, result);
+    s->next = w->free;
+    w->free = s;
+    w->in_flight--;
+}
+
+void slot_send(struct slot *s, enum haul_operation operation,
+    void (*done)(struct slot *s, const struct haul_result *result))
+{
+    struct haul_result result = { 0 };
+    s->done = done;
+    s->request.operation = operation;
+    s->request.endpoint = s->object->endpoint;
+    s->request.bucket = s->object->transfer->bucket;
+    s->request.key = s->object->key;
+    if (haul_client_submit(s->worker->client, &s->request, on_done, s, &result.error) < 0)
+        on_done(s, &result);
+}
+
+static enum verdict judge_local(
+    struct slot *s, const struct haul_error *error, struct error *why)
+{
+    struct object *o = s->object;
+    if (o->transfer->kind == TRANSFER_UPLOAD) {
+        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
+        return error->sys_errno == 0 ? VERDICT_RESTART : VERDICT_FAIL;
+    }
+    return local_verdict(o, error->sys_errno, why);
+}
+
+enum verdict local_verdict(struct object *o, int cause, struct error *why)
+{
+    if (cause == ENOSPC || cause == EDQUOT) {
+        error_set(why, EXIT_PAUSED, "%s: %s: make room there, then `haul resume`",
+            o->transfer->local, strerror(cause));
+        engine_pause(o->engine, why);
+        return VERDICT_DROP;
+    }
+    error_set(why, EXIT_SOME_FAILED, "%s", strerror(cause));
+    return VERDICT_FAIL;
+}
+
+enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct error *why)
+{
+    struct engine *e = s->object->engine;
+    const struct haul_error *error = &result->error;
+    if (error->code == HAUL_OK)
+        return VERDICT_GOOD;
+    if (error->code == HAUL_CANCELLED) {
+        *why = engine_interrupted;
+        return VERDICT_DROP;
+    }
+    if (error->code == HAUL_LOCAL)
+        return judge_local(s, error, why);
+    bool refused = false;
+    switch (error->retry) {
+    case HAUL_RETRY_FROM_START:
+        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
+        return VERDICT_RESTART;
+    case HAUL_RETRY_WHEN_FIXED:
+    case HAUL_RETRY_RESIGN:
+        refused = true;
+        break;
+    case HAUL_RETRY_NOW:
+    case HAUL_RETRY_LATER:
+    case HAUL_RETRY_SLOWER:
+        /* The tries are used up. If the endpoint served others meanwhile, the fault is with
+         * this object; if not, with the endpoint. */
+        refused = atomic_load(&e->last_success_ms) < s->began_ms;
+        break;
+    case HAUL_RETRY_NEVER:
+        break;
+    }
+    if (!refused) {
+        error_set(why, EXIT_SOME_FAILED, "%s", error->text);
+        return VERDICT_FAIL;
+    }
+    refusal_explain(error, s->object->transfer->endpoint, s->object->transfer->bucket, why);
+    engine_pause(e, why);
+    return VERDICT_DROP;
+}

@@ -1,0 +1,190 @@
+/* What an earlier attempt or an earlier process may have left on the server: uploads whose id never
+ * reached us, and parts of the upload that we take up again. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "motion.h"
+#include "step.h"
+
+#define BUFFER_BYTES (256 * 1024)
+#define ORPHANS_MAX 16
+
+static step_fn sweep_next;
+
+/* ---- Orphans: uploads of ours whose id never reached us ----
+ *
+ * ListMultipartUploads does not show metadata, so our token can't be seen before completion. What
+ * can: the key is ours, it was initiated after we asked for the first time and not after the
+ * upload that we hold, and no part was ever sent to it, as we send none before the id is
+ * committed. */
+
+static bool may_be_orphan(const struct object *o, const struct haul_entry *e, int64_t ours_ms)
+{
+    return strcmp(e->key, o->key) == 0 && e->upload_id && e->modified_ms >= 0 &&
+        strcmp(e->upload_id, o->task.upload_id) != 0 &&
+        e->modified_ms >= o->task.began_ms - 2000 && e->modified_ms <= ours_ms;
+}
+
+static void on_uploads(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    int64_t ours_ms = -1;
+    if (result->error.code == HAUL_CANCELLED) {
+        object_release(o);
+        return;
+    }
+    if (result->error.code != HAUL_OK)
+        LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", result->error.text });
+    for (size_t i = 0; i < result->listing.count; i++)
+        if (strcmp(result->listing.entries[i].upload_id, o->task.upload_id) == 0)
+            ours_ms = result->listing.entries[i].modified_ms;
+    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
+    for (size_t i = 0; o->orphans && i < result->listing.count; i++) {
+        const struct haul_entry *e = &result->listing.entries[i];
+        if (o->orphan_count < ORPHANS_MAX && may_be_orphan(o, e, ours_ms) &&
+            (o->orphans[o->orphan_count] = strdup(e->upload_id)) != NULL)
+            o->orphan_count++;
+    }
+    object_ready(o, sweep_next);
+}
+
+/* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */
+void upload_sweep(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    o->orphan_possible = false;
+    s->request.prefix = o->key;
+    slot_send(s, HAUL_LIST_UPLOADS, on_uploads);
+}
+
+static void pop_orphan(struct object *o)
+{
+    free(o->orphans[--o->orphan_count]);
+    object_ready(o, sweep_next);
+}
+
+static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    const char *id = o->orphans[o->orphan_count - 1];
+    LOG(LOG_INFO, result->error.code == HAUL_OK ? "orphan_aborted" : "orphan_not_aborted",
+        { "object", o->key }, { "upload_id", id });
+    pop_orphan(o);
+}
+
+static void abort_orphan(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->orphans[o->orphan_count - 1];
+    slot_send(s, HAUL_ABORT_UPLOAD, on_orphan_aborted);
+}
+
+static void on_orphan_listed(struct slot *s, const struct haul_result *result)
+{
+    if (result->error.code == HAUL_OK && result->listing.count == 0)
+        object_ready(s->object, abort_orphan);
+    else
+        pop_orphan(s->object);
+}
+
+static void sweep_next(struct worker *w, struct object *o)
+{
+    if (o->orphan_count == 0) {
+        free(o->orphans);
+        o->orphans = NULL;
+        object_open_parts(o);
+        return;
+    }
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->orphans[o->orphan_count - 1];
+    s->request.max_entries = 1;
+    slot_send(s, HAUL_LIST_PARTS, on_orphan_listed);
+}
+
+/* ---- Resuming: what does the server have? ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    unsigned left = ((const struct part_record *) a)->number;
+    unsigned right = ((const struct part_record *) b)->number;
+    return left < right ? -1 : left > right;
+}
+
+static const struct part_record *find_record(const struct object *o, unsigned number)
+{
+    const struct part_record wanted = { .number = number };
+    return bsearch(&wanted, o->task.records, o->task.record_count, sizeof wanted, by_number);
+}
+
+/* The part was sent but its record got lost: an ETag that is the MD5 of our bytes proves it. */
+static bool etag_fits(const struct object *o, struct haul_range r, const char *etag,
+    uint32_t *crc32c)
+{
+    char hex[36] = "\"", *buffer = malloc(BUFFER_BYTES);
+    struct haul_md5 *md5 = haul_md5_new();
+    bool whole = buffer && md5;
+    *crc32c = 0;
+    while (whole && r.len > 0) {
+        size_t want = r.len < BUFFER_BYTES ? (size_t) r.len : BUFFER_BYTES;
+        ssize_t got = pread(o->fd, buffer, want, (off_t) r.start);
+        whole = got > 0;
+        if (!whole)
+            break;
+        haul_md5_add(md5, buffer, (size_t) got);
+        *crc32c = haul_crc32c(*crc32c, buffer, (size_t) got);
+        r.start += (uint64_t) got;
+        r.len -= (uint64_t) got;
+    }
+    if (whole) {
+        haul_md5_hex(md5, hex + 1);
+        strcat(hex, "\"");
+    }
+    free(buffer);
+    haul_md5_free(md5);
+    return whole && strcmp(hex, etag) == 0;
+}
+
+static void reconcile(struct object *o, const struct haul_entry *e)
+{
+    if (e->part_number < 1 || e->part_number > o->count || e->etag == NULL)
+        return;
+    struct haul_range r = part_range(o->task.size, o->task.part_bytes, e->part_number);
+    const struct part_record *known = find_record(o, e->part_number);
+    uint32_t crc32c;
+    if (e->size != r.len)
+        return;
+    if (known ? strcmp(known->etag, e->etag) == 0
+              : etag_fits(o, r, e->etag, &crc32c) &&
+                object_record(o, e->part_number, PART_SENT, e->etag, crc32c) == 0)
+        o->marks[e->part_number - 1] = MARK_MOVED;
+}
+
+static void on_listed(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    struct error why;
+    enum verdict verdict = slot_judge(s, result, &why);
+    if (verdict != VERDICT_GOOD) {
+        object_set_trouble(o, verdict, &why);
+        object_ready(o, upload_end_badly);
+        return;
+    }
+    for (size_t i = 0; i < result->listing.count; i++)
+        reconcile(o, &result->listing.entries[i]);
+    o->list_after = result->listing.next_part;
+    if (result->listing.truncated)
+        object_ready(o, upload_list_parts);
+    else
+        object_open_parts(o);
+}
+
+void upload_list_parts(struct worker *w, struct object *o)
+{
+    step("upload.resuming");
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->task.upload_id;
+    s->request.part_number = o->list_after;
+    slot_send(s, HAUL_LIST_PARTS, on_listed);
+}
