@@ -1,5 +1,5 @@
-"""Holds the manifest's JSON Schema and haul's own parser together: what the one takes or refuses,
-so does the other, and both know the same fields."""
+"""Holds the manifest's JSON Schema and haul's own parser together: what the one takes or
+refuses, so does the other, and both know the same fields."""
 
 import json
 import re

@@ -1,0 +1,67 @@
+/* One attempt of a request: its signature, its libcurl handle, its callbacks. client.c runs the
+ * loop and decides on retries. Both know the client's inside, which is here. */
+#ifndef ATTEMPT_H
+#define ATTEMPT_H
+
+#include <stdatomic.h>
+
+#include <haul/haul.h>
+
+#include "operation.h"
+
+#define IDLE_HANDLES_MAX 64
+#define DOCUMENT_MAX (64 * 1024 * 1024)
+#define SMALLEST_BUFFER 16384 /* libcurl's */
+
+struct curl_slist;
+
+/* One request under way: sent, or waiting for its next attempt. */
+struct exchange {
+    struct exchange *next, **link; /* in client->moving or client->waiting */
+    const struct haul_request *request; /* the caller's */
+    haul_done_fn *done;
+    void *payload;
+
+    struct call call;
+    struct reply reply;
+    char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
+    unsigned attempts, corrections;
+    bool maybe_repeated;
+    int64_t due_ms; /* waiting: when the next attempt starts, CLOCK_MONOTONIC */
+    uint64_t bytes_sent, bytes_received; /* all attempts */
+
+    /* This attempt. */
+    void *easy; /* owned: a CURL; NULL while waiting */
+    struct curl_slist *header_list; /* owned */
+    uint64_t sent, received;
+    bool head_checked;
+    int64_t expected; /* body bytes; -1: not known */
+    struct haul_error error; /* set by a callback that aborted the transfer */
+};
+
+struct haul_client {
+    struct haul_client_options options; /* defaults filled in */
+    char *user_agent;                   /* owned */
+    void *multi; /* owned: a CURLM */
+    struct exchange *moving, *waiting;
+    unsigned count; /* of both */
+    void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
+    unsigned idle_count;
+    struct sha256 *hash;
+    uint64_t random; /* for jitter only */
+    char *scratch;   /* options.buffer_bytes, for hashing bodies */
+    atomic_bool stopping; /* any thread sets it */
+};
+
+/* Builds the attempt afresh, as clock, region and keys may be others by now: x->easy is ready to
+ * be added to the multi handle. Returns 0, or -1 with *err: HAUL_LOCAL when the body could not be
+ * read for its hash. */
+int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err);
+
+/* Status and headers, into x->reply. */
+void attempt_read_head(struct exchange *x);
+
+/* Everything of the attempt goes, but what the next one can use. */
+void attempt_forget(struct haul_client *c, struct exchange *x);
+
+#endif

@@ -1,0 +1,59 @@
+"""Looks into a run's queue file from outside: what it had recorded when haul was killed, and
+whether what was sent afterwards had been recorded already.
+"""
+
+import collections
+import json
+import shutil
+import sqlite3
+import tempfile
+
+PART = collections.namedtuple("PART", "key upload_id number first last")
+
+
+class Recorded:
+    """What the only queue below haul's state folder holds, read from a copy, so that the file
+    stays as the killed process left it. `prefixes`: a transfer's id -> what its names stand behind.
+    """
+
+    def __init__(self, haul, prefixes):
+        [path] = haul.state.glob("haul/*/*.db")
+        with tempfile.TemporaryDirectory() as folder:
+            for file in path.parent.glob(path.name + "*"):
+                if not file.name.endswith((".lock", "-shm")):
+                    shutil.copy(file, folder)
+            db = sqlite3.connect(f"{folder}/{path.name}")
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+            self.states = {prefixes[t] + name: state for t, name, state in db.execute(
+                "SELECT transfer_id, name, state FROM object")}
+            self.parts = [
+                PART(prefixes[t] + name, upload_id, number, (number - 1) * part_bytes,
+                     min(number * part_bytes, size) - 1)
+                for t, name, size, upload_id, part_bytes, number in db.execute(
+                    "SELECT transfer_id, name, size, upload_id, part_bytes, number"
+                    " FROM part JOIN motion USING (object_id) JOIN object ON id = object_id")]
+            self.motions = db.execute("SELECT count(*) FROM motion").fetchone()[0]
+            db.close()
+
+    def has(self, request):
+        """Is it about an object that is done, or a part that is there? Takes lines of the scripted
+        endpoint's log and the proxy's."""
+        key, upload_id = request["key"], request["upload_id"]
+        return self.states.get(key) == "done" or any(
+            key == part.key and (
+                (upload_id, request["part"]) == (part.upload_id, part.number) if part.upload_id
+                else request["range"] == f"bytes={part.first}-{part.last}")
+            for part in self.parts)
+
+
+def assert_finished(haul, prefixes, sizes):
+    """All that there was to do (`sizes`: key -> bytes) is done, and nothing else is left."""
+    queue = Recorded(haul, prefixes)
+    assert queue.states == dict.fromkeys(sizes, "done")
+    assert (queue.parts, queue.motions) == ([], 0)
+    status = json.loads(haul.run("status", "--json").stdout)
+    objects, total = len(sizes), sum(sizes.values())
+    assert status | {
+        "state": "finished", "planned": True, "objects": objects, "done": objects, "failed": 0,
+        "skipped": 0, "due": 0, "bytes": total, "done_bytes": total, "moved_bytes": total} == status

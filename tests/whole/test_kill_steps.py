@@ -1,0 +1,200 @@
+"""Killed at each named step of the program (runner/step.h), again and again, and resumed: the
+result is that of an undisturbed run, and what the queue had recorded is not moved again.
+"""
+
+import hashlib
+import os
+import pathlib
+import re
+import signal
+import time
+
+import pytest
+
+from endpoint import Endpoint
+from queuefile import Recorded, assert_finished
+
+RUNNER = pathlib.Path(__file__).resolve().parents[2] / "runner"
+MIB = 1 << 20
+FILES = {
+    "in/empty": 0,
+    "in/one byte": 1,
+    "in/small": MIB,
+    "in/three parts": 10 * MIB + 1,
+    "in/deep/er/three": 12 * MIB,
+    "alone": 17 * MIB,
+}
+PREFIXES = {1: "in/", 2: ""}  # of the keys of both transfers
+JOB = """
+version: 1
+name: kill
+endpoints:
+  s3:
+    url: {url}
+    region: us-east-1
+defaults:
+  part_size: 5MiB
+transfers:
+"""
+UPLOAD = JOB + """
+  - upload: {folder}/in/
+    to: s3://{bucket}/in/
+  - upload: {folder}/alone
+    to: s3://{bucket}/alone
+"""
+DOWNLOAD = JOB + """
+  - download: s3://{bucket}/in/
+    to: {folder}/in/
+  - download: s3://{bucket}/alone
+    to: {folder}/alone
+"""
+
+# A step -> the first passing and a later one that any run has. Each of these is passed by...
+EITHER = {
+    "plan.listed": (1, 2),
+    "plan.committed": (1, 2),
+    "journal.before_commit": (1, 2, 4, 6, 8),
+    "journal.after_commit": (1, 2, 4, 6, 8),
+}
+UPLOADS = EITHER | {
+    "upload.put": (1, 3),
+    "upload.creating": (1, 3),
+    "upload.created": (1, 3),
+    "upload.moving": (1, 3),
+    "upload.part": (1, 3, 7),
+    "upload.completing": (1, 3),
+    "upload.completed": (1, 3),
+    "upload.resuming": (1,),
+}
+DOWNLOADS = EITHER | {
+    "disk.synced": (1, 3),
+    "disk.renamed": (1, 3),
+    "download.temporary": (1, 4),
+    "download.got": (1, 3),
+    "download.moving": (1, 3),
+    "download.range": (1, 3, 7),
+    "download.durable": (1, 3),
+    "download.publishing": (1, 3),
+    "download.resuming": (1,),
+}
+# Passed only by a process that finds an object in motion: where its predecessor died.
+BEFORE = {"upload.resuming": "upload.part:3", "download.resuming": "download.range:3"}
+
+# Deaths that undo one another's repairs: each process dies at its own step.
+UPLOAD_CHAINS = [
+    ("upload.created", "upload.moving"),
+    ("upload.created", "upload.created", "upload.moving", "upload.resuming"),
+    ("upload.part:2", "upload.resuming", "upload.part", "upload.completing", "upload.completed"),
+    ("upload.completed", "upload.completed", "journal.before_commit:2"),
+    ("journal.after_commit:3", "journal.before_commit:2", "journal.after_commit:2"),
+]
+DOWNLOAD_CHAINS = [
+    ("download.temporary", "download.moving", "download.resuming", "download.range"),
+    ("download.range:4", "download.resuming", "download.range:2", "download.durable"),
+    ("download.publishing", "disk.renamed", "journal.before_commit"),
+    ("disk.renamed:2", "disk.synced:2", "download.durable:2", "download.publishing"),
+    ("journal.after_commit:3", "journal.before_commit:2", "journal.after_commit:2"),
+]
+
+
+def cases(steps, chains):
+    """Each passing of each step, met three times over if resuming passes it, and the chains."""
+    for name, passings in steps.items():
+        for n in passings:
+            yield [*([BEFORE[name]] if name in BEFORE else []), f"{name}:{n}", name, name]
+    yield from map(list, chains)
+
+
+def named(case):
+    return " ".join(case)
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for name, size in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(os.urandom(size))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digests(files):
+    return {name: digest((files / name).read_bytes()) for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def store(files):
+    """An endpoint that has all files in the bucket "filled"."""
+    with Endpoint() as endpoint:
+        s3 = endpoint.boto()
+        s3.create_bucket(Bucket="filled")
+        for name in FILES:
+            s3.put_object(Bucket="filled", Key=name, Body=(files / name).read_bytes())
+        yield endpoint
+
+
+def die_again_and_again(haul, store, job, case, look=lambda: None):
+    """Runs the job, each process killed at its step of `case`, then to its end. `look` is called
+    after each death."""
+    command, recorded = ("run", job), None
+    for n, step in enumerate([*case, None]):
+        store.reset()
+        killed = {"HAUL_KILL_AT": step} if step else {}
+        program = haul.steps if step else haul.program
+        done = haul.run(*command, env=store.env | killed, program=program)
+        while store.stats()["in_flight"] > 0:
+            time.sleep(0.001)
+        if recorded:
+            again = [request for request in store.log() if recorded.has(request)]
+            assert again == [], f"recorded before process {n} began, and sent again"
+        if done.returncode == 0:  # a process that resumes may have nothing left on which to die
+            assert n > (case[0] in BEFORE.values()), f"{step} was not passed: {done.stderr}"
+            return
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        look()
+        recorded = Recorded(haul, PREFIXES)
+        command = ("resume",)
+    pytest.fail("never reached")
+
+
+def test_every_step_of_the_program_is_died_at():
+    there = {name for source in RUNNER.glob("*.c")
+             for name in re.findall(r'\bstep\("([^"]*)"\)', source.read_text())}
+    assert there == UPLOADS.keys() | DOWNLOADS.keys()
+
+
+@pytest.mark.parametrize("case", cases(UPLOADS, UPLOAD_CHAINS), ids=named)
+def test_an_upload_outlives_death_at(case, haul, store, files, digests):
+    s3, bucket = store.boto(), f"b-{digest(named(case).encode())[:16]}"
+    s3.create_bucket(Bucket=bucket)
+    job = haul.manifest(UPLOAD.format(url=store.url, folder=files, bucket=bucket))
+    die_again_and_again(haul, store, job, case)
+    listed = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    assert {key: digest(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            for key in listed} == digests
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert_finished(haul, PREFIXES, FILES)
+
+
+@pytest.mark.parametrize("case", cases(DOWNLOADS, DOWNLOAD_CHAINS), ids=named)
+def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
+    out = tmp_path / "out"
+
+    def found():
+        return {str(path.relative_to(out)): digest(path.read_bytes())
+                for path in out.rglob("*") if path.is_file()}
+
+    def only_whole_files():
+        wrong = {name for name, sum in found().items()
+                 if not name.endswith(".haul-part") and sum != digests[name]}
+        assert wrong == set()
+
+    job = haul.manifest(DOWNLOAD.format(url=store.url, folder=out, bucket="filled"))
+    die_again_and_again(haul, store, job, case, look=only_whole_files)
+    assert found() == digests
+    assert_finished(haul, PREFIXES, FILES)
