@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "glob.h"
+#include "utf8.h"
 
 #define TEMP_SUFFIX ".haul-part"
 
@@ -65,7 +65,7 @@ const char *destination_name_fault(const char *name)
         return "the name begins with a slash";
     if (name[len - 1] == '/')
         return "the name ends with a slash";
-    if (!glob_is_utf8(name))
+    if (!utf8_is_valid(name))
         return "the name is not UTF-8";
     const char *fault = NULL;
     for (const char *start = name, *end; start && !fault; start = *end ? end + 1 : NULL) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "address.h"
-#include "utf8.h"
+#include "json.h"
 #include "words.h"
 
 struct writer {
@@ -27,24 +27,14 @@ static void end(struct writer *w, char bracket)
     w->comma = ",";
 }
 
-/* JSON that libyaml reads as well: it refuses control characters, DEL and the C1 ones included,
- * takes some others for line ends or a byte order mark, and knows no surrogate pairs, so that
- * what lies above U+FFFF stands as it is. "${" would be a variable's, "$${" is its literal. */
+/* "${" would be a variable's, "$${" is its literal. */
 static void put_text(struct writer *w, const char *text)
 {
     fprintf(w->out, "%s\"", w->comma);
-    for (uint32_t c; *text != '\0';) {
-        const unsigned n = utf8_decode(text, &c); /* never 0: a manifest is UTF-8 */
-        if (c == '$' && text[1] == '{')
-            fputs("$$", w->out);
-        else if (c == '"' || c == '\\')
-            fprintf(w->out, "\\%c", (char) c);
-        else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
-                 c == 0xfeff || c == 0xfffe || c == 0xffff)
-            fprintf(w->out, "\\u%04x", (unsigned) c);
-        else
-            fwrite(text, 1, n, w->out);
-        text += n;
+    while (*text != '\0') {
+        if (text[0] == '$' && text[1] == '{')
+            putc('$', w->out);
+        text += json_character(w->out, text);
     }
     putc('"', w->out);
     w->comma = ",";

@@ -8,40 +8,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The length of the UTF-8 character at text, 0: there is none. Reads no byte after a NUL. */
-static unsigned utf8_length(const char *text, uint32_t *code)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    unsigned char lead = (unsigned char) *text;
-    unsigned len = lead < 0x80 ? 1 : 2 + (lead >= 0xe0) + (lead >= 0xf0);
-    if ((0x80 <= lead && lead < 0xc2) || lead > 0xf4)
-        len = 0;
-    *code = len < 2 ? lead : lead & 0x7fu >> len;
-    for (unsigned i = 1; i < len; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (text[i] & 0x3f);
-    }
-    bool is_surrogate = *code >> 11 == 0xd800 >> 11;
-    return *code < least[len] || *code > 0x10ffff || is_surrogate ? 0 : len;
-}
-
-bool glob_is_utf8(const char *text)
-{
-    uint32_t code;
-    unsigned len;
-    while ((len = utf8_length(text, &code)) > 0 && code != 0)
-        text += len;
-    return len > 0;
-}
+#include "utf8.h"
 
 /* The next character; a byte that is none stands for itself, beyond all characters. */
 static uint32_t next_character(const char **text)
 {
-    uint32_t code;
-    unsigned len = utf8_length(*text, &code);
-    if (len == 0)
-        code = 0x110000 + (unsigned char) **text;
+    uint32_t code = 0x110000 + (unsigned char) **text;
+    unsigned len = utf8_decode(*text, &code);
     *text += len > 0 ? len : 1;
     return code;
 }
@@ -185,7 +158,7 @@ const char *glob_fault(const char *pattern)
         return "the pattern is empty";
     if (*pattern == '/')
         return "the pattern begins with `/`, but names are relative";
-    if (!glob_is_utf8(pattern))
+    if (!utf8_is_valid(pattern))
         return "the pattern is not UTF-8";
     const char *fault = NULL;
     for (const char *p = pattern, *end; p && !fault; p = segment_after(end)) {

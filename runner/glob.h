@@ -18,7 +18,4 @@ bool glob_matches(const char *pattern, const char *name);
 /* Included by one at least (or there are none), excluded by none. NULL-terminated, or NULL. */
 bool glob_selects(char *const *include, char *const *exclude, const char *name);
 
-/* Is the text UTF-8, as S3 wants its keys and the manifest its patterns? */
-bool glob_is_utf8(const char *text);
-
 #endif

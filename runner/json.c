@@ -5,23 +5,28 @@
 
 #include "utf8.h"
 
+unsigned json_character(FILE *out, const char *text)
+{
+    uint32_t c;
+    unsigned len = utf8_decode(text, &c);
+    if (len == 0) {
+        fputs("\\ufffd", out);
+        len = 1;
+    } else if (c == '"' || c == '\\') {
+        fprintf(out, "\\%c", (char) c);
+    } else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+        c == 0xfffe || c == 0xffff) {
+        fprintf(out, "\\u%04x", (unsigned) c);
+    } else {
+        fwrite(text, 1, len, out);
+    }
+    return len;
+}
+
 void json_string(FILE *out, const char *text)
 {
     putc('"', out);
-    while (*text != '\0') {
-        uint32_t code;
-        unsigned len = utf8_decode(text, &code);
-        if (len == 0) {
-            fputs("\\ufffd", out);
-            len = 1;
-        } else if (code == '"' || code == '\\') {
-            fprintf(out, "\\%c", (char) code);
-        } else if (code < 0x20 || code == 0x7f) {
-            fprintf(out, "\\u%04x", (unsigned) code);
-        } else {
-            fwrite(text, 1, len, out);
-        }
-        text += len;
-    }
+    while (*text != '\0')
+        text += json_character(out, text);
     putc('"', out);
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -148,9 +147,11 @@ static int read_pid(int fd)
 }
 
 /* A companion file, never the queue itself: closing a descriptor of that would drop the locks
- * that SQLite holds on it. The kernel frees an flock however the process ends. */
+ * that SQLite holds on it. The lock belongs to the open file description, so the kernel frees it
+ * however the process ends; and, unlike flock(2), others can ask for it without taking it. */
 static int take_lock(struct queue *q, struct error *err)
 {
+    struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char *name = lock_path(q->path);
     int rc = -1;
     if (name == NULL)
@@ -159,7 +160,7 @@ static int take_lock(struct queue *q, struct error *err)
     if (q->lock_fd < 0) {
         error_set(err, EXIT_QUEUE, "queue %s: the lock file %s can't be opened: %s", q->path,
             name, strerror(errno));
-    } else if (flock(q->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    } else if (fcntl(q->lock_fd, F_OFD_SETLK, &whole_file) < 0) {
         error_set(err, EXIT_QUEUE,
             "queue %s is held by process %d: wait for it, or stop it with `kill %d`", q->path,
             read_pid(q->lock_fd), read_pid(q->lock_fd));
@@ -178,12 +179,13 @@ static int take_lock(struct queue *q, struct error *err)
 
 int queue_holder(const char *path)
 {
+    struct flock found = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char *name = lock_path(path);
     int pid = 0, fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
     free(name);
     if (fd < 0)
         return 0;
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+    if (fcntl(fd, F_OFD_GETLK, &found) == 0 && found.l_type != F_UNLCK)
         pid = read_pid(fd);
     close(fd);
     return pid;
@@ -216,16 +218,17 @@ static int open_database(struct queue *q, int flags, struct error *err)
     /* A queue may come from a colleague: its schema is data, not to be trusted. */
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    /* Until it has shown to be ours: closing it would merge what its log holds. */
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return 0;
 }
 
-/* Nothing is written before the file has shown to be ours, whole, and of our time. */
-static int check_file(struct queue *q, struct error *err)
+/* Nothing is written before the file has shown to be ours, of our time, and whole. */
+static int check_kind(struct queue *q, struct error *err)
 {
-    int64_t application, version, pages;
+    int64_t application, version;
     if (pragma_number(q, "PRAGMA application_id", &application, err) < 0 ||
-        pragma_number(q, "PRAGMA user_version", &version, err) < 0 ||
-        pragma_number(q, "PRAGMA page_count", &pages, err) < 0)
+        pragma_number(q, "PRAGMA user_version", &version, err) < 0)
         return -1;
     if (application != APPLICATION_ID)
         return error_set(err, EXIT_QUEUE,
@@ -234,10 +237,18 @@ static int check_file(struct queue *q, struct error *err)
         return error_set(err, EXIT_QUEUE,
             "queue %s: written by a newer haul (schema %d, this one knows %d); use that version",
             q->path, (int) version, SCHEMA_VERSION);
+    return 0;
+}
+
+static int check_whole(struct queue *q, struct error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t pages;
+    int rc = -1;
+    if (pragma_number(q, "PRAGMA page_count", &pages, err) < 0)
+        return -1;
     if (pages > CHECKED_PAGES_MAX)
         return 0;
-    sqlite3_stmt *s = NULL;
-    int rc = -1;
     if (sqlite3_prepare_v2(q->db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK ||
         sqlite3_step(s) != SQLITE_ROW)
         queue_fail(q, err);
@@ -301,6 +312,7 @@ static int write_schema(
 
 static int make_ready(struct queue *q, struct error *err)
 {
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return run_script(q,
                "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096",
                err) < 0
@@ -349,7 +361,7 @@ int queue_open(struct queue **out, const char *path, struct error *err)
         goto failed;
     }
     if (take_lock(q, err) < 0 || open_database(q, SQLITE_OPEN_READWRITE, err) < 0 ||
-        check_file(q, err) < 0 || make_ready(q, err) < 0)
+        check_kind(q, err) < 0 || check_whole(q, err) < 0 || make_ready(q, err) < 0)
         goto failed;
     *out = q;
     return 0;
@@ -363,22 +375,13 @@ int queue_open_reader(struct queue **out, const char *path, struct error *err)
     struct queue *q = new_queue(path, err);
     if (q == NULL)
         return -1;
-    int64_t application;
-    if (open_database(q, SQLITE_OPEN_READONLY, err) < 0 ||
-        pragma_number(q, "PRAGMA application_id", &application, err) < 0)
-        goto failed;
-    if (application != APPLICATION_ID) {
-        error_set(err, EXIT_QUEUE, "queue %s: this is no haul queue; name the .db file of a run",
-            path);
-        goto failed;
+    if (open_database(q, SQLITE_OPEN_READONLY, err) < 0 || check_kind(q, err) < 0 ||
+        prepare_all(q, err) < 0) {
+        queue_close(q);
+        return -1;
     }
-    if (prepare_all(q, err) < 0)
-        goto failed;
     *out = q;
     return 0;
-failed:
-    queue_close(q);
-    return -1;
 }
 
 void queue_close(struct queue *q)

@@ -24,7 +24,7 @@ void run_clear(struct run *r);
 int queue_create(struct queue **out, const char *path, const struct run *run, unsigned transfers,
     struct error *err);
 
-/* Takes the queue: only one process can hold it, by an flock on PATH.lock; the error names who
+/* Takes the queue: only one process can hold it, by a lock on PATH.lock; the error names who
  * does. Damaged, foreign and newer files are refused and left as they are. */
 int queue_open(struct queue **out, const char *path, struct error *err);
 

@@ -247,7 +247,11 @@ int queue_change(struct queue *q, const struct change *c, bool *stale, struct er
 {
     sqlite3_stmt *s = queue_statement(q, SQL_STATE);
     sqlite3_bind_int64(s, 1, c->object);
-    if (sqlite3_step(s) != SQLITE_ROW)
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_DONE)
+        return error_set(err, EXIT_QUEUE, "queue %s: there is no object %lld: please report"
+            " this bug", q->path, (long long) c->object);
+    if (rc != SQLITE_ROW)
         return queue_fail(q, err);
     enum object_state state = object_state_from((const char *) sqlite3_column_text(s, 0));
     unsigned generation = (unsigned) sqlite3_column_int(s, 1);

@@ -253,7 +253,8 @@ void upload_begin(struct worker *w, struct object *o)
         begin_anew(w, o, &st);
         return;
     }
-    o->orphan_possible = o->task.state == OBJECT_CREATING;
+    /* Parts are opened after the sweep, so while none is recorded, it may not have happened. */
+    o->orphan_possible = o->task.record_count == 0;
     if (strcmp(o->identity, o->task.source) != 0) {
         trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);

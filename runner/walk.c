@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "destination.h"
-#include "glob.h"
+#include "utf8.h"
 
 /* Of this many levels, the deepest ones, the descriptors are kept, and the root's. */
 #define OPEN_LEVELS_MAX 32
@@ -315,7 +315,7 @@ static int step(struct walk *w, struct walk_entry *out)
     *out = (struct walk_entry){ .name = w->path };
     if (!n)
         return l->unread ? read_more(w, out) : pop(w);
-    if (!glob_is_utf8(n->text))
+    if (!utf8_is_valid(n->text))
         return fail(out, "the name is not UTF-8");
     return n->type == DT_DIR ? push(w) : describe(w, n, out);
 }

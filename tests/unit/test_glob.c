@@ -108,20 +108,6 @@ static void a_name_is_selected_when_included_and_not_excluded(void **state)
     assert_true(glob_selects(none, some, "x"));
 }
 
-static void only_well_formed_utf8_is_utf8(void **state)
-{
-    static const char *const good[] = { "", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-        "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
-    static const char *const bad[] = { "\x80", "\xc0\xaf", "\xc1\xbf", "\xc2", "\xc2\x61",
-        "\xe0\x9f\xbf", "\xe0\xa0", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
-        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf8\x90\x80\x80", "\xff", "ok\xfe" };
-    (void) state;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        assert_true(glob_is_utf8(good[i]));
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(glob_is_utf8(bad[i]));
-}
-
 /* With nested stars a matcher that tries everything would not return before the sun burns out.
  */
 static void stars_cost_no_more_than_pattern_times_name(void **state)
@@ -203,7 +189,6 @@ int main(void)
         cmocka_unit_test(a_pattern_is_matched_against_the_whole_name),
         cmocka_unit_test(a_malformed_pattern_is_explained),
         cmocka_unit_test(a_name_is_selected_when_included_and_not_excluded),
-        cmocka_unit_test(only_well_formed_utf8_is_utf8),
         cmocka_unit_test(stars_cost_no_more_than_pattern_times_name),
         cmocka_unit_test(generated_patterns_match_as_trying_everything_does),
     };
