@@ -17,7 +17,6 @@
 #include "sizes.h"
 
 #define DRAW_MS 500
-#define DRAIN_MS 8000 /* what is in flight after a first signal; the promise is 10 s */
 
 static void stop_signals(sigset_t *set)
 {
@@ -98,19 +97,18 @@ static void draw(struct meter *m, const struct engine *e)
 
 /* ---- Waiting for the end ---- */
 
-/* The first signal lets what is in flight finish, for a while; the second one ends the process,
- * which is as safe as a crash. */
+/* The first signal stops the engine, which lets what is in flight finish, for a while; the second
+ * one ends the process, which is as safe as a crash. */
 static void await_end(struct engine *e, struct meter *m)
 {
     sigset_t set;
-    int64_t deadline = 0;
+    bool stopping = false;
     stop_signals(&set);
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     for (;;) {
         struct pollfd fds[] = { { .fd = engine_over_fd(e), .events = POLLIN },
             { .fd = signals, .events = POLLIN } };
-        int wait = m->drawn || deadline ? DRAW_MS : -1;
-        if (poll(fds, 2, wait) < 0 && errno != EINTR)
+        if (poll(fds, 2, m->drawn ? DRAW_MS : -1) < 0 && errno != EINTR)
             break;
         if (fds[0].revents & POLLIN)
             break;
@@ -118,14 +116,12 @@ static void await_end(struct engine *e, struct meter *m)
             struct signalfd_siginfo info;
             if (read(signals, &info, sizeof info) != sizeof info)
                 continue;
-            if (deadline != 0)
+            if (stopping)
                 _exit(EXIT_INTERRUPTED);
             LOG(LOG_INFO, "stopping", { "why", "a signal; a second one ends haul at once" });
             engine_stop(e);
-            deadline = clock_ms() + DRAIN_MS;
+            stopping = true;
         }
-        if (deadline != 0 && clock_ms() > deadline)
-            engine_cancel(e);
         draw(m, e);
     }
     close(signals);

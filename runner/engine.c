@@ -20,6 +20,7 @@
 #define IN_MOTION_MAX 4096   /* objects; also bounded by the descriptors we may open */
 #define RESERVED_FDS 512
 #define WAIT_MS 1000
+#define DRAIN_MS 8000 /* what is in flight may take so long when we stop; the promise is 10 s */
 
 int64_t now_ms(void)
 {
@@ -55,21 +56,20 @@ void engine_check_over_locked(struct engine *e)
     }
 }
 
-static void end_locked(struct engine *e, const struct error *why, bool cancel)
-{
-    if (e->locked.exit == EXIT_DONE && why != NULL) {
-        e->locked.exit = why->exit;
-        e->locked.trouble = *why;
-    }
-    e->locked.stopping = true;
-    e->locked.cancelling |= cancel;
-    wake_all_locked(e);
-}
-
+/* The first reason counts. When the queue fails, nothing more may take effect remotely. */
 void engine_pause(struct engine *e, const struct error *why)
 {
     pthread_mutex_lock(&e->lock);
-    end_locked(e, why, why->exit == EXIT_QUEUE);
+    if (e->locked.exit == EXIT_DONE) {
+        e->locked.exit = why->exit;
+        e->locked.trouble = *why;
+    }
+    if (!e->locked.stopping)
+        e->locked.drain_until_ms = now_ms() + DRAIN_MS;
+    if (why->exit == EXIT_QUEUE)
+        e->locked.drain_until_ms = 0;
+    e->locked.stopping = true;
+    wake_all_locked(e);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -78,16 +78,7 @@ const struct error engine_interrupted = { EXIT_INTERRUPTED,
 
 void engine_stop(struct engine *e)
 {
-    pthread_mutex_lock(&e->lock);
-    end_locked(e, &engine_interrupted, false);
-    pthread_mutex_unlock(&e->lock);
-}
-
-void engine_cancel(struct engine *e)
-{
-    pthread_mutex_lock(&e->lock);
-    end_locked(e, &engine_interrupted, true);
-    pthread_mutex_unlock(&e->lock);
+    engine_pause(e, &engine_interrupted);
 }
 
 /* ---- Workers ---- */
@@ -180,7 +171,7 @@ static bool should_leave(struct worker *w)
 {
     struct engine *e = w->engine;
     pthread_mutex_lock(&e->lock);
-    bool cancel = e->locked.cancelling && w->in_flight > 0;
+    bool cancel = e->locked.stopping && now_ms() >= e->locked.drain_until_ms && w->in_flight > 0;
     bool leave = e->locked.over || e->locked.stopping;
     pthread_mutex_unlock(&e->lock);
     if (cancel)

@@ -26,11 +26,8 @@ struct engine *engine_start(const struct engine_options *options, struct error *
 /* Becomes readable when nothing is left to do: then join. */
 int engine_over_fd(const struct engine *e);
 
-/* Claims nothing more; what is in flight may finish. Any thread. */
+/* Claims nothing more; what is in flight may finish, for 8 seconds. Any thread. */
 void engine_stop(struct engine *e);
-
-/* Ends what is in flight, too. The queue stays right. Any thread. */
-void engine_cancel(struct engine *e);
 
 /* What this process has done so far. Any thread. */
 struct progress {

@@ -144,7 +144,8 @@ struct engine {
         bool dry;         /* the last offer was empty, and nothing was planned since */
         bool planned;     /* the planner is done */
         bool parts_next;  /* whose turn it is: an active object's part, or a new object */
-        bool stopping, cancelling, over;
+        bool stopping, over;
+        int64_t drain_until_ms; /* stopping: then what is in flight is dropped */
         enum exit_code exit;
         struct error trouble;
         struct progress progress;
@@ -156,7 +157,7 @@ struct engine {
 /* Wakes the workers that wait for work, now that there is some. */
 void engine_wake_locked(struct engine *e);
 void engine_check_over_locked(struct engine *e);
-void engine_pause(struct engine *e, const struct error *why); /* EXIT_PAUSED or EXIT_QUEUE */
+void engine_pause(struct engine *e, const struct error *why); /* or EXIT_QUEUE, _INTERRUPTED */
 void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished);
 extern const struct error engine_interrupted;
 
@@ -216,10 +217,12 @@ enum verdict local_verdict(struct object *o, int cause, struct error *why);
 
 void upload_begin(struct worker *w, struct object *o); /* from whatever state it is in */
 void upload_part(struct worker *w, struct object *o, unsigned number);
+void upload_begin_parts(struct worker *w, struct object *o);
 void upload_parts_over(struct worker *w, struct object *o);
 void upload_end_badly(struct worker *w, struct object *o); /* as o->verdict says */
 
-/* upload_resume.c: what an earlier attempt or process left on the server. Both open the parts. */
+/* upload_resume.c: what an earlier attempt or process left on the server. Both go on with
+ * upload_begin_parts(), the sweep of an object in trouble with upload_end_badly(). */
 void upload_list_parts(struct worker *w, struct object *o);
 void upload_sweep(struct worker *w, struct object *o);
 

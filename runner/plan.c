@@ -51,7 +51,8 @@ static bool emit(struct plan *p, const char *name, const struct facts *f, const 
 }
 
 /* Names that could not be carried over are rows too: nothing is left out in silence. */
-static const char *name_fault(const struct plan *p, const char *name, bool *skip)
+static const char *name_fault(
+    const struct plan *p, const char *name, const struct facts *source, bool *skip)
 {
     *skip = false;
     if (p->t->kind == TRANSFER_UPLOAD)
@@ -59,7 +60,7 @@ static const char *name_fault(const struct plan *p, const char *name, bool *skip
             ? "the key would be longer than S3's 1,024 bytes"
             : NULL;
     size_t len = strlen(name);
-    if (len == 0 || name[len - 1] == '/') {
+    if ((len == 0 || name[len - 1] == '/') && source->size == 0) {
         *skip = true;
         return "a folder's marker, not an object";
     }
@@ -70,7 +71,7 @@ static bool emit_source(struct plan *p, const char *name, const struct facts *so
     const struct facts *destination, const char *etag)
 {
     bool skip;
-    const char *fault = p->t->many ? name_fault(p, name, &skip) : NULL;
+    const char *fault = p->t->many ? name_fault(p, name, source, &skip) : NULL;
     if (fault != NULL)
         return emit(p, name, source, etag, skip ? OBJECT_SKIPPED : OBJECT_FAILED, fault);
     if (!plan_wants(p->t->kind, p->t->when, source, destination))

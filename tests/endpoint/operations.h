@@ -46,7 +46,7 @@ void set_etag(struct exchange *x, const char *etag);
 /* The object under the key is replaced by another of the same size: a fault. */
 void replace_object(struct exchange *x);
 
-/* listing.c */
+/* list_objects.c */
 void op_list_objects(struct exchange *x);
 void op_list_uploads(struct exchange *x);
 void op_list_parts(struct exchange *x);
