@@ -213,7 +213,11 @@ struct haul_credentials *haul_credentials_default(struct haul_error *err)
     for (enum field f = 0; f < FIELDS; f++)
         if (is_given(getenv(environment_names[f])))
             return haul_credentials_from_environment(err);
-    return haul_credentials_from_profile(NULL, NULL, err);
+    struct haul_credentials *c = haul_credentials_from_profile(NULL, NULL, err);
+    if (c == NULL && err != NULL && err->code == HAUL_NO_CREDENTIALS)
+        haul_error_set(err, HAUL_NO_CREDENTIALS,
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and %s", err->text);
+    return c;
 }
 
 const char *haul_credentials_key_id(const struct haul_credentials *c)
