@@ -42,8 +42,20 @@ static int on_seek(void *payload, curl_off_t offset, int origin)
     struct exchange *x = payload;
     if (origin != SEEK_SET)
         return CURL_SEEKFUNC_FAIL;
+    x->bytes_sent += x->sent;
     x->sent = (uint64_t) offset;
     return CURL_SEEKFUNC_OK;
+}
+
+/* The request goes out: the second time when the pooled connection died before a reply came,
+ * which does not tell whether the server has carried it out. */
+static int on_begin(void *payload, char *address, char *own_address, int port, int own_port)
+{
+    struct exchange *x = payload;
+    (void) address, (void) own_address, (void) port, (void) own_port;
+    x->maybe_repeated |= x->begun;
+    x->begun = true;
+    return CURL_PREREQFUNC_OK;
 }
 
 static size_t on_object_bytes(struct exchange *x, char *data, size_t len)
@@ -79,9 +91,10 @@ static size_t on_body(char *data, size_t unit, size_t count, void *payload)
     bool success = x->reply.status >= 200 && x->reply.status < 300;
     if (success && x->request->operation == HAUL_GET_OBJECT)
         return on_object_bytes(x, data, len);
-    if (!success && x->reply.body.len + len > ERROR_BODY_MAX)
-        return len; /* a page of somebody's: its beginning is enough */
-    buf_add(&x->reply.body, data, len);
+    size_t take = len, room = ERROR_BODY_MAX - x->reply.body.len;
+    if (!success && take > room)
+        take = room; /* a page of somebody's: its beginning is enough */
+    buf_add(&x->reply.body, data, take);
     return x->reply.body.failed ? 0 : len;
 }
 
@@ -252,6 +265,8 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
     if (e->ca_file != NULL)
@@ -294,6 +309,10 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     curl_slist_free_all(x->header_list);
     x->header_list = NULL;
     buf_free(&x->reply.body);
+    x->bytes_sent += x->sent;
+    x->bytes_received += x->received;
+    x->sent = x->received = 0;
+    x->begun = false;
 }
 
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err)
@@ -304,7 +323,6 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     int rc = -1;
 
     x->attempts++;
-    x->sent = x->received = 0;
     x->head_checked = false;
     x->expected = -1;
     x->error.code = HAUL_OK;

@@ -27,13 +27,15 @@ struct exchange {
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
     unsigned attempts, corrections;
     bool maybe_repeated;
+    int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
     int64_t due_ms; /* waiting: when the next attempt starts, CLOCK_MONOTONIC */
-    uint64_t bytes_sent, bytes_received; /* all attempts */
+    uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
     void *easy; /* owned: a CURL; NULL while waiting */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
+    bool begun; /* it has been on its way to the server */
     bool head_checked;
     int64_t expected; /* body bytes; -1: not known */
     struct haul_error error; /* set by a callback that aborted the transfer */

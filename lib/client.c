@@ -78,8 +78,9 @@ static int start(struct haul_client *c, struct exchange *x, struct haul_error *e
 static void deliver(struct haul_client *c, struct exchange *x, struct haul_result *result)
 {
     result->attempts = x->attempts;
-    result->bytes_sent = x->bytes_sent;
-    result->bytes_received = x->bytes_received;
+    result->failing_ms = x->failed_ms ? monotonic_ms() - x->failed_ms : 0;
+    result->bytes_sent = x->bytes_sent + x->sent;
+    result->bytes_received = x->bytes_received + x->received;
     result->maybe_repeated = x->maybe_repeated;
     c->count--;
     x->done(x->payload, result);
@@ -96,9 +97,10 @@ static void release(struct haul_client *c, struct exchange *x)
 static void judge_transport(
     const struct exchange *x, CURLcode code, struct haul_result *result)
 {
-    static const CURLcode tls[] = { CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR,
-        CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
-        CURLE_SSL_ISSUER_ERROR, CURLE_SSL_PINNEDPUBKEYNOTMATCH };
+    /* Not CURLE_SSL_CONNECT_ERROR, which is also a connection that was lost in the handshake. */
+    static const CURLcode tls[] = { CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+        CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR,
+        CURLE_SSL_PINNEDPUBKEYNOTMATCH };
     struct haul_error *err = &result->error;
     haul_error_set(err, code == CURLE_OUT_OF_MEMORY ? HAUL_NO_MEMORY : HAUL_NETWORK,
         "%s: %s", haul_endpoint_url(x->request->endpoint), curl_easy_strerror(code));
@@ -108,9 +110,7 @@ static void judge_transport(
             err->code = HAUL_TLS;
             err->retry = HAUL_RETRY_WHEN_FIXED;
         }
-    result->outcome_unknown = code != CURLE_COULDNT_CONNECT &&
-        code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_RESOLVE_PROXY &&
-        err->code != HAUL_TLS;
+    result->outcome_unknown = x->begun;
 }
 
 static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul_retry class)
@@ -142,8 +142,6 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     struct haul_result result = { .modified_ms = -1, .server_ms = -1 };
     struct document *document = NULL;
     attempt_read_head(x);
-    x->bytes_sent += x->sent;
-    x->bytes_received += x->received;
     /* A refusal that came while we were still sending is a reply like any other. */
     bool refused = x->reply.status >= 300;
     if (x->error.code != HAUL_OK)
@@ -155,12 +153,17 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
 
     if (result.error.code != HAUL_OK && may_retry(c, x, result.error.retry)) {
         int64_t after_ms = retry_after_ms(&x->reply);
+        int64_t now_ms = monotonic_ms();
         x->maybe_repeated |= result.outcome_unknown;
-        x->due_ms = monotonic_ms() +
+        x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
+        x->payload_hash[0] = '\0'; /* the source may have changed meanwhile */
+        x->due_ms = now_ms +
             retry_delay_ms(result.error.retry, x->attempts - 1, next_random(c), after_ms);
         attempt_forget(c, x);
         enlist(&c->waiting, x);
     } else {
+        if (result.error.retry == HAUL_RETRY_RESIGN)
+            result.error.retry = HAUL_RETRY_WHEN_FIXED; /* correcting did not help */
         deliver(c, x, &result);
         release(c, x);
     }
@@ -185,10 +188,12 @@ static unsigned reap_finished(struct haul_client *c)
     return finished;
 }
 
-/* It could not even be sent. */
+/* It was cancelled, perhaps on its way, or could not even be sent. */
 static void fail(struct haul_client *c, struct exchange *x, const struct haul_error *err)
 {
-    struct haul_result result = { .modified_ms = -1, .server_ms = -1, .error = *err };
+    struct haul_result result = { .error = *err, .modified_ms = -1, .server_ms = -1 };
+    result.outcome_unknown = x->begun;
+    attempt_forget(c, x);
     deliver(c, x, &result);
     release(c, x);
 }
@@ -201,8 +206,6 @@ static void cancel_all(struct haul_client *c)
     struct exchange *doomed = NULL, *x;
     while ((x = c->moving) != NULL || (x = c->waiting) != NULL) {
         delist(x);
-        x->bytes_sent += x->sent;
-        attempt_forget(c, x);
         enlist(&doomed, x);
     }
     while ((x = doomed) != NULL) {
@@ -211,24 +214,34 @@ static void cancel_all(struct haul_client *c)
     }
 }
 
-/* Starts the retries that are due. Returns the ms until the next one, or -1: none waits. */
-static int64_t start_due(struct haul_client *c)
+/* Starts what is due. Returns how many could not be, and are finished. */
+static unsigned start_due(struct haul_client *c)
 {
-    int64_t now = monotonic_ms(), next = -1;
+    int64_t now = monotonic_ms();
+    unsigned finished = 0;
     struct exchange *x, *following;
     for (x = c->waiting; x != NULL; x = following) {
         struct haul_error err;
         following = x->next;
-        if (x->due_ms > now) {
-            if (next < 0 || x->due_ms - now < next)
-                next = x->due_ms - now;
+        if (x->due_ms > now)
             continue;
-        }
         delist(x);
-        if (start(c, x, &err) < 0)
+        if (start(c, x, &err) < 0) {
             fail(c, x, &err);
+            finished++;
+        }
     }
-    return next;
+    return finished;
+}
+
+/* How long nothing is due, at most `most_ms`. */
+static int idle_ms(const struct haul_client *c, int most_ms)
+{
+    int64_t now = monotonic_ms(), least_ms = most_ms;
+    for (const struct exchange *x = c->waiting; x != NULL; x = x->next)
+        if (x->due_ms - now < least_ms)
+            least_ms = x->due_ms - now;
+    return least_ms > 0 ? (int) least_ms : 0;
 }
 
 /* ---- The public face ---- */
@@ -258,17 +271,16 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err)
 {
     int running;
-    if (atomic_load(&c->stopping))
+    if (atomic_load(&c->stopping)) {
         cancel_all(c);
-    unsigned before = c->count;
-    int64_t next_ms = start_due(c);
-    CURLMcode code = curl_multi_perform(c->multi, &running);
-    /* Freed slots are refilled before anybody waits. */
-    if (code == CURLM_OK && reap_finished(c) == 0 && c->count == before && max_wait_ms > 0) {
-        if (next_ms >= 0 && next_ms < max_wait_ms)
-            max_wait_ms = (int) next_ms;
-        code = curl_multi_poll(c->multi, NULL, 0, max_wait_ms, NULL);
+        return (int) c->count; /* what the callbacks have submitted: for the next turn */
     }
+    unsigned finished = start_due(c);
+    CURLMcode code = curl_multi_perform(c->multi, &running);
+    finished += reap_finished(c);
+    /* Freed slots are refilled before anybody waits. */
+    if (code == CURLM_OK && finished == 0)
+        code = curl_multi_poll(c->multi, NULL, 0, idle_ms(c, max_wait_ms), NULL);
     if (code != CURLM_OK)
         return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
     return (int) c->count;
@@ -300,8 +312,12 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
     if (haul_client_submit(c, request, on_waited, &w, err) < 0)
         return -1;
     while (!w.finished)
-        if (haul_client_run(c, 1000, err) < 0)
+        if (haul_client_run(c, 1000, err) < 0) {
+            struct haul_error why = *err;
+            cancel_all(c); /* or w would be written to when it is gone */
+            *err = why;
             return -1;
+        }
     return w.rc;
 }
 

@@ -61,16 +61,16 @@ static int parse_url(struct haul_endpoint *e, const char *url, struct haul_error
     if (refuse_extras(u, url, err) < 0)
         goto out;
     e->scheme = take_part(u, CURLUPART_SCHEME, 0);
+    if (e->scheme && strcmp(e->scheme, "https") != 0 && strcmp(e->scheme, "http") != 0) {
+        haul_error_set(err, HAUL_BAD_CONFIG,
+            "the endpoint's URL begins with %s://: expected https:// or http://", e->scheme);
+        goto out;
+    }
     name = take_part(u, CURLUPART_HOST, 0);
     port = take_part(u, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
     path = take_part(u, CURLUPART_PATH, 0);
     if (e->scheme == NULL || name == NULL || path == NULL) {
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
-        goto out;
-    }
-    if (strcmp(e->scheme, "https") != 0 && strcmp(e->scheme, "http") != 0) {
-        haul_error_set(err, HAUL_BAD_CONFIG,
-            "the endpoint's URL begins with %s://: expected https:// or http://", e->scheme);
         goto out;
     }
     size_t len = strlen(path);

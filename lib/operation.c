@@ -47,6 +47,34 @@ bool operation_is_slow(enum haul_operation operation)
     return (operations[operation].traits & SLOW) != 0;
 }
 
+/* Nothing that would end the host's name: keys are sent there. Ceph writes tenant:bucket. */
+static bool is_bucket(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") ==
+        strlen(name);
+}
+
+/* Anything else would begin another header. */
+static bool is_line(const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++)
+        if ((unsigned char) *text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static bool are_parts(const struct haul_part *parts, size_t count)
+{
+    unsigned last = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].etag == NULL || parts[i].number <= last ||
+            parts[i].number > HAUL_PARTS_MAX)
+            return false;
+        last = parts[i].number;
+    }
+    return count > 0;
+}
+
 /* Limits first: a request that S3 must refuse is not worth its bytes. */
 static int check_request(const struct haul_request *r, struct haul_error *err)
 {
@@ -56,6 +84,8 @@ static int check_request(const struct haul_request *r, struct haul_error *err)
         fault = "needs an endpoint";
     else if (r->bucket == NULL || *r->bucket == '\0')
         fault = "needs a bucket";
+    else if (!is_bucket(r->bucket))
+        fault = "takes a bucket's name of letters, digits and . _ : -";
     else if ((o->traits & KEY) && (r->key == NULL || *r->key == '\0'))
         fault = "needs a key";
     else if ((o->traits & KEY) && strlen(r->key) > HAUL_KEY_BYTES_MAX)
@@ -64,8 +94,12 @@ static int check_request(const struct haul_request *r, struct haul_error *err)
         fault = "needs an upload id";
     else if ((o->traits & PART) && (r->part_number < 1 || r->part_number > HAUL_PARTS_MAX))
         fault = "takes part numbers from 1 to 10,000";
-    else if ((o->traits & PARTS) && (r->part_count < 1 || r->part_count > HAUL_PARTS_MAX))
-        fault = "takes 1 to 10,000 parts";
+    else if ((o->traits & PARTS) && !are_parts(r->parts, r->part_count))
+        fault = "takes 1 to 10,000 parts with ETags, in the order of their numbers";
+    else if (r->body.size > 0 && r->body.read == NULL)
+        fault = "needs a function that reads the body";
+    else if (!is_line(r->content_type) || !is_line(r->token) || !is_line(r->if_match))
+        fault = "takes no control characters in headers";
     else if ((r->operation == HAUL_PUT_OBJECT || r->operation == HAUL_UPLOAD_PART) &&
         r->body.size > HAUL_PART_BYTES_MAX)
         fault = "takes at most 5 GiB in one request";
@@ -118,8 +152,8 @@ static void build_query(const struct haul_request *r, struct buf *out)
         OPTIONAL("max-keys", r->max_entries ? most : NULL);
         break;
     case HAUL_LIST_UPLOADS:
+        /* No encoding-type: Ceph then encodes the keys, but does not say so in its reply. */
         PARAM("uploads", NULL);
-        PARAM("encoding-type", "url");
         OPTIONAL("prefix", r->prefix);
         OPTIONAL("key-marker", r->start_after);
         OPTIONAL("upload-id-marker", r->upload_id_marker);
@@ -133,7 +167,7 @@ static void build_query(const struct haul_request *r, struct buf *out)
 
 static void add_header(struct call *c, const char *name, const char *value)
 {
-    if (value != NULL)
+    if (value != NULL && *value != '\0')
         c->headers[c->header_count++] = (struct sigv4_header) { name, value };
 }
 
@@ -219,6 +253,8 @@ int operation_check_head(const struct haul_request *r, const struct reply *reply
     if (r->if_match && *reply->etag && strcmp(r->if_match, reply->etag) != 0)
         return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
     *expected_bytes = reply->content_length;
+    if (r->range.len == 0 && reply->status == 206)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a part of the object, not the whole");
     if (r->range.len == 0)
         return 0;
     *expected_bytes = (int64_t) r->range.len;
@@ -262,35 +298,42 @@ static void set_server_error(const struct haul_request *r, const struct reply *r
 }
 
 /* The clock or the region was wrong: put it right, or there is no point in signing again. */
-static void correct_signature(
-    const struct haul_request *r, const struct reply *reply, struct haul_error *err)
+static void correct_signature(const struct haul_request *r, const struct reply *reply,
+    const char *named_region, struct haul_error *err)
 {
+    bool wrong = err->retry == HAUL_RETRY_RESIGN;
+    const char *right = *reply->region       ? reply->region
+                        : wrong && named_region ? named_region
+                                                : "";
     time_t date = *reply->date ? curl_getdate(reply->date, NULL) : -1;
-    bool clock = strcmp(err->aws_code, "RequestTimeTooSkewed") == 0 && date >= 0 &&
+    bool skewed = strcmp(err->aws_code, "RequestTimeTooSkewed") == 0;
+    /* A reply to HEAD has no body to say so. */
+    bool silent = reply->status == 403 && reply->body.len == 0;
+    bool clock = (skewed || silent) && date >= 0 &&
         endpoint_learn_clock(r->endpoint, (int64_t) date * 1000);
-    bool region = reply->status >= 300 && *reply->region &&
-        endpoint_learn_region(r->endpoint, r->bucket, reply->region);
+    bool region =
+        reply->status >= 300 && *right && endpoint_learn_region(r->endpoint, r->bucket, right);
+    /* No news when another request has learnt it while this one was on its way: sign it again,
+     * too. The client sees to it that this ends. */
+    bool told = skewed ? date >= 0 : *right != '\0';
     if (clock || region)
         err->retry = HAUL_RETRY_RESIGN;
-    else if (err->retry == HAUL_RETRY_RESIGN)
+    else if (wrong && !told)
         err->retry = HAUL_RETRY_WHEN_FIXED;
 }
 
 /* An <Error> document, in a failed reply or in one that claims success. */
-static bool judge_error(
-    const struct haul_request *r, const struct reply *reply, struct haul_error *err)
+static bool judge_error(const struct haul_request *r, const struct reply *reply,
+    const struct document *d, struct haul_error *err)
 {
     bool failed = reply->status < 200 || reply->status >= 300;
-    struct document *d = reply->body.len ? document_parse(reply->body.data, reply->body.len, NULL)
-                                         : NULL;
     bool is_error = d != NULL && strcmp(document_root(d), "Error") == 0;
     if (failed || is_error) {
         const char *code = is_error ? document_text(d, "Code") : NULL;
         set_server_error(
             r, reply, code ? code : "", is_error ? document_text(d, "Message") : NULL, err);
-        correct_signature(r, reply, err);
+        correct_signature(r, reply, is_error ? document_text(d, "Region") : NULL, err);
     }
-    document_free(d);
     return failed || is_error;
 }
 
@@ -320,7 +363,6 @@ static int judge_completed(const struct haul_request *r, struct haul_result *res
         : NULL;
     if (result->etag != NULL && *result->etag != '\0')
         return 0;
-    result->outcome_unknown = true;
     return bad_reply(r, HAUL_RETRY_LATER, err, "neither a result nor an error");
 }
 
@@ -330,7 +372,9 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
     int64_t expected = -1;
     result->size = object_size(reply, received);
     if (r->operation == HAUL_HEAD_OBJECT)
-        return 0;
+        return reply->content_length >= 0
+            ? 0
+            : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
     if (operation_check_head(r, reply, &expected, &result->error) < 0)
         return -1;
     if (expected >= 0 && received != (uint64_t) expected)
@@ -339,19 +383,10 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
 }
 
 static int judge_success(const struct haul_request *r, const struct reply *reply,
-    uint64_t received, struct haul_result *result, struct document **document)
+    uint64_t received, struct haul_result *result, struct document *d)
 {
     struct haul_error *err = &result->error;
-    enum answer answer = operations[r->operation].answer;
-    if (reply->body.len > 0 && answer >= CREATED) {
-        *document = document_parse(reply->body.data, reply->body.len, err);
-        if (*document == NULL) {
-            err->retry = HAUL_RETRY_LATER; /* cut off, or not from the store at all */
-            result->outcome_unknown = true;
-            return -1;
-        }
-    }
-    switch (answer) {
+    switch (operations[r->operation].answer) {
     case NOTHING:
         return 0;
     case ETAG:
@@ -359,17 +394,16 @@ static int judge_success(const struct haul_request *r, const struct reply *reply
     case OBJECT:
         return judge_object(r, reply, received, result);
     case CREATED:
-        result->upload_id = *document ? document_text(*document, "UploadId") : NULL;
+        result->upload_id = d ? document_text(d, "UploadId") : NULL;
         if (result->upload_id && *result->upload_id)
             return 0;
-        result->outcome_unknown = true;
         return bad_reply(r, HAUL_RETRY_LATER, err, "no upload id");
     case COMPLETED:
-        return judge_completed(r, result, *document, err);
+        return judge_completed(r, result, d, err);
     case LISTING:
-        if (*document == NULL)
+        if (d == NULL)
             return bad_reply(r, HAUL_RETRY_LATER, err, "an empty listing");
-        if (document_listing(*document, &result->listing, err) == 0)
+        if (document_listing(d, &result->listing, err) == 0)
             return 0;
         err->retry = HAUL_RETRY_LATER;
         return -1;
@@ -380,18 +414,29 @@ static int judge_success(const struct haul_request *r, const struct reply *reply
 void operation_judge(const struct haul_request *r, const struct reply *reply,
     uint64_t received_bytes, struct haul_result *result, struct document **document)
 {
-    *document = NULL;
+    struct haul_error broken = { .code = HAUL_OK };
+    struct document *d =
+        reply->body.len ? document_parse(reply->body.data, reply->body.len, &broken) : NULL;
+    *document = d;
     result->etag = *reply->etag ? reply->etag : NULL;
     result->token = *reply->token ? reply->token : NULL;
     result->modified_ms = date_ms(reply->last_modified);
     result->server_ms = date_ms(reply->date);
     result->error.code = HAUL_OK;
-    if (judge_error(r, reply, &result->error)) {
+    if (judge_error(r, reply, d, &result->error)) {
         /* A server that failed may have done the work before it did. */
         result->outcome_unknown = reply->status >= 500 || reply->status < 300;
         return;
     }
-    if (judge_success(r, reply, received_bytes, result, document) < 0) {
+    int rc = -1;
+    if (broken.code != HAUL_OK && operations[r->operation].answer >= CREATED) {
+        result->error = broken;
+        result->error.retry = HAUL_RETRY_LATER; /* cut off, or not from the store at all */
+    } else {
+        rc = judge_success(r, reply, received_bytes, result, d);
+    }
+    if (rc < 0) {
+        result->outcome_unknown = true;
         result->error.http_status = reply->status;
         snprintf(result->error.request_id, sizeof result->error.request_id, "%s",
             reply->request_id);

@@ -35,7 +35,11 @@ void carry_block_signals(void)
 
 static void leave(int signal_number)
 {
+    static const char why[] = "haul: interrupted: `haul resume` goes on\n";
     (void) signal_number;
+    if (write(STDERR_FILENO, why, sizeof why - 1) < 0) {
+        /* nobody to tell */
+    }
     _exit(EXIT_INTERRUPTED);
 }
 
@@ -44,8 +48,8 @@ static void let_signals_end_us(bool let)
 {
     sigset_t set;
     stop_signals(&set);
-    signal(SIGINT, let ? leave : SIG_DFL);
-    signal(SIGTERM, let ? leave : SIG_DFL);
+    signal(SIGINT, leave);
+    signal(SIGTERM, leave);
     pthread_sigmask(let ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
 }
 
@@ -126,6 +130,8 @@ static void await_end(struct engine *e, struct meter *m)
     }
     close(signals);
     log_progress(NULL);
+    if (stopping)
+        let_signals_end_us(true);
 }
 
 /* ---- The run's own row ---- */

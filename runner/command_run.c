@@ -88,14 +88,17 @@ static int open_named(struct queue **q, const char *path, const char *frozen, st
         return -1;
     if (queue_run(*q, &run, err) < 0)
         goto failed;
-    int same = strcmp(run.manifest, frozen) == 0;
+    bool same = strcmp(run.manifest, frozen) == 0, finished = run.finished_at != NULL;
     run_clear(&run);
-    if (same)
+    if (same && !finished)
         return 0;
-    error_set(err, EXIT_USAGE,
-        "queue %s holds a run of another manifest: `haul resume --queue %s` goes on with it, or"
-        " name another file",
-        path, path);
+    if (finished)
+        error_set(err, EXIT_USAGE, "queue %s holds a run that is finished: name another file", path);
+    else
+        error_set(err, EXIT_USAGE,
+            "queue %s holds a run of another manifest: `haul resume --queue %s` goes on with it,"
+            " or name another file",
+            path, path);
 failed:
     queue_close(*q);
     *q = NULL;
@@ -147,15 +150,20 @@ enum exit_code command_run(const struct arguments *a, struct error *err)
 static char *find_only_unfinished(struct error *err)
 {
     struct run_file *files = NULL;
-    size_t count = 0, unfinished = 0;
+    size_t count = 0, unfinished = 0, unreadable = 0;
     char *path = NULL, names[512] = "";
+    struct error first;
     if (runs_list(NULL, &files, &count, err) < 0)
         return NULL;
     for (size_t i = 0; i < count; i++) {
         struct run run;
-        struct error ignored;
-        if (peek(files[i].path, &run, &ignored) < 0)
+        struct error why;
+        if (peek(files[i].path, &run, &why) < 0) {
+            LOG(LOG_WARN, "run_not_readable", { "queue", files[i].path }, { "why", why.text });
+            if (unreadable++ == 0)
+                first = why;
             continue;
+        }
         if (run.finished_at == NULL) {
             size_t len = strlen(names);
             snprintf(names + len, sizeof names - len, "%s%s (%s)", unfinished ? ", " : "",
@@ -169,7 +177,9 @@ static char *find_only_unfinished(struct error *err)
     if (unfinished == 1)
         return path;
     free(path);
-    if (unfinished == 0)
+    if (unfinished == 0 && unreadable > 0)
+        *err = first;
+    else if (unfinished == 0)
         error_set(err, EXIT_USAGE, "there is no unfinished run: `haul jobs` lists them all");
     else
         error_set(err, EXIT_USAGE, "several runs are unfinished: say which, of %s", names);

@@ -239,7 +239,6 @@ static void on_offer(void *payload, struct task *tasks, int count)
 static void on_queue_failed(void *payload, const struct error *err)
 {
     struct engine *e = payload;
-    LOG(LOG_ERROR, "queue_failed", { "why", err->text });
     engine_pause(e, err);
 }
 

@@ -9,6 +9,9 @@ int error_set(struct error *err, enum exit_code exit, const char *format, ...)
     va_start(args, format);
     err->exit = exit;
     vsnprintf(err->text, sizeof err->text, format, args);
+    for (char *at = err->text; *at != '\0'; at++)
+        if ((unsigned char) *at < ' ' || *at == 0x7f) /* a name may hold anything */
+            *at = ' ';
     va_end(args);
     return -1;
 }

@@ -70,6 +70,14 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     pthread_mutex_unlock(&sink.lock);
 }
 
+void log_last_word(const char *text)
+{
+    if (sink.json)
+        LOG(LOG_ERROR, "ended", { "why", text });
+    else
+        fprintf(stderr, "haul: %s\n", text);
+}
+
 void log_progress(const char *line)
 {
     pthread_mutex_lock(&sink.lock);

@@ -19,6 +19,9 @@ void log_init(bool json);
     log_event(level, event, (const struct log_field[]) { __VA_ARGS__, { NULL, NULL } })
 void log_event(enum log_level level, const char *event, const struct log_field *fields);
 
+/* Why the process ends as it does. As text it is `haul: TEXT`. */
+void log_last_word(const char *text);
+
 /* Takes the progress line off the terminal before a line is written, and lets it be drawn again
  * after. NULL: there is none. Any thread. */
 void log_progress(const char *line);

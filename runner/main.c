@@ -154,7 +154,7 @@ int main(int argc, char **argv)
         if (exit == EXIT_DONE)
             exit = commands[i].run(&a, &err);
         if (err.text[0] != '\0')
-            fprintf(stderr, "haul: %s\n", err.text);
+            log_last_word(err.text);
         free(a.settings);
         if (fflush(stdout) != 0 && exit == EXIT_DONE)
             exit = EXIT_SOME_FAILED;

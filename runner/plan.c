@@ -158,9 +158,9 @@ static int plan_folder(struct plan *p, const char *after)
     struct walk_entry e;
     int rc = 0;
     struct walk *w = walk_open(p->t->local, after, p->err);
-    if (w == NULL) {
-        p->err->exit = EXIT_PAUSED;
-        return -1;
+    if (w == NULL) { /* it was there when the run began */
+        struct error gone = *p->err;
+        return error_set(p->err, EXIT_PAUSED, "%s: bring it back, then `haul resume`", gone.text);
     }
     if (p->t->when != WHEN_ALWAYS &&
         (p->there = listing_open(p->client, p->endpoint, p->t, after)) == NULL) {
@@ -246,8 +246,11 @@ static int plan_object(struct plan *p)
     const char *name = last_segment(p->t->local);
     if (head_object(p, &there) < 0 || local_facts(p, name, &here) < 0)
         return -1;
-    if (!there.facts.exists)
-        return !emit(p, name, &there.facts, NULL, OBJECT_FAILED, "there is no such object");
+    if (!there.facts.exists) {
+        char why[HAUL_KEY_BYTES_MAX + 32];
+        snprintf(why, sizeof why, "there is no object %s", p->t->key);
+        return !emit(p, name, &there.facts, NULL, OBJECT_FAILED, why);
+    }
     return !emit_source(p, name, &there.facts, &here, there.etag);
 }
 

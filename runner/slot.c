@@ -56,9 +56,10 @@ static enum verdict judge_local(
 
 enum verdict local_verdict(struct object *o, int cause, struct error *why)
 {
-    if (cause == ENOSPC || cause == EDQUOT) {
-        error_set(why, EXIT_PAUSED, "%s: %s: make room there, then `haul resume`",
-            o->transfer->local, strerror(cause));
+    bool full = cause == ENOSPC || cause == EDQUOT;
+    if (full || cause == EROFS) {
+        error_set(why, EXIT_PAUSED, "%s: %s: %s, then `haul resume`", o->transfer->local,
+            strerror(cause), full ? "make room there" : "make it writable");
         engine_pause(o->engine, why);
         return VERDICT_DROP;
     }
@@ -90,9 +91,10 @@ enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct
     case HAUL_RETRY_NOW:
     case HAUL_RETRY_LATER:
     case HAUL_RETRY_SLOWER:
-        /* The tries are used up. If the endpoint served others meanwhile, the fault is with
-         * this object; if not, with the endpoint. */
-        refused = atomic_load(&e->last_success_ms) < s->began_ms;
+        /* The tries are used up. If the endpoint served others since they began to fail, the
+         * fault is with this object; if not, with the endpoint. */
+        refused = atomic_load(&e->last_success_ms) <
+            (result->attempts > 1 ? now_ms() - result->failing_ms : s->began_ms);
         break;
     case HAUL_RETRY_NEVER:
         break;

@@ -14,7 +14,7 @@
 #include "motion.h"
 #include "step.h"
 
-static step_fn create, begin_parts, complete, prove;
+static step_fn create, complete, prove;
 
 /* ---- The source ---- */
 
@@ -114,11 +114,15 @@ static void on_aborted(struct slot *s, const struct haul_result *result)
     commit_end(o);
 }
 
-/* Restart or failure: our upload goes first, so that nothing is left to pay for. */
+/* Restart or failure: our uploads go first, so that nothing is left to pay for. */
 void upload_end_badly(struct worker *w, struct object *o)
 {
     if (o->verdict == VERDICT_DROP) {
         object_release(o);
+        return;
+    }
+    if (o->orphan_possible) {
+        upload_sweep(w, o); /* and then here again */
         return;
     }
     if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
@@ -152,17 +156,24 @@ static bool is_good(struct slot *s, const struct haul_result *result)
     return false;
 }
 
+/* The verdict on bytes of the source. That it changed comes first: the server may have refused
+ * the bytes for just that. */
+static enum verdict judge_sent(
+    struct slot *s, const struct haul_result *result, struct error *why)
+{
+    if (result->error.code == HAUL_CANCELLED || source_is_same(s->object))
+        return slot_judge(s, result, why);
+    error_set(why, EXIT_SOME_FAILED, "the file changed while it was read");
+    return VERDICT_RESTART;
+}
+
 /* ---- One request ---- */
 
 static void on_put(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
-    enum verdict verdict = slot_judge(s, result, &why);
-    if (verdict != VERDICT_DROP && !source_is_same(o)) {
-        verdict = VERDICT_RESTART;
-        error_set(&why, EXIT_SOME_FAILED, "the file changed while it was read");
-    }
+    enum verdict verdict = judge_sent(s, result, &why);
     if (verdict == VERDICT_GOOD) {
         struct progress *p = &o->engine->locked.progress;
         pthread_mutex_lock(&o->engine->lock);
@@ -208,9 +219,7 @@ static void begin_in_parts(struct object *o)
         object_ready(o, upload_end_badly);
         return;
     }
-    /* An orphan of an earlier beginning is as old as that. */
-    if (!o->orphan_possible)
-        o->task.began_ms = haul_endpoint_now_ms(o->endpoint);
+    o->task.began_ms = haul_endpoint_now_ms(o->endpoint);
     struct change *c = object_change(o);
     c->part_bytes = o->task.part_bytes;
     c->began_ms = o->task.began_ms;
@@ -244,6 +253,8 @@ void upload_begin(struct worker *w, struct object *o)
         complete(w, o); /* every part is there: the source is not needed any more */
         return;
     }
+    /* Parts are opened after the sweep, so while none is recorded, it may not have happened. */
+    o->orphan_possible = o->task.state != OBJECT_PLANNED && o->task.record_count == 0;
     if (open_source(o, &st) < 0) {
         trouble(o, VERDICT_FAIL, errno == EBADMSG ? "no regular file" : strerror(errno));
         upload_end_badly(w, o);
@@ -253,8 +264,6 @@ void upload_begin(struct worker *w, struct object *o)
         begin_anew(w, o, &st);
         return;
     }
-    /* Parts are opened after the sweep, so while none is recorded, it may not have happened. */
-    o->orphan_possible = o->task.record_count == 0;
     if (strcmp(o->identity, o->task.source) != 0) {
         trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);
@@ -282,7 +291,7 @@ static void on_created(struct slot *s, const struct haul_result *result)
         return;
     }
     object_change(o)->upload_id = o->task.upload_id;
-    object_commit(o, EVENT_CREATED, begin_parts);
+    object_commit(o, EVENT_CREATED, upload_begin_parts);
 }
 
 static void create(struct worker *w, struct object *o)
@@ -293,7 +302,7 @@ static void create(struct worker *w, struct object *o)
     slot_send(s, HAUL_CREATE_UPLOAD, on_created);
 }
 
-static void begin_parts(struct worker *w, struct object *o)
+void upload_begin_parts(struct worker *w, struct object *o)
 {
     step("upload.moving");
     if (o->orphan_possible)
@@ -308,11 +317,7 @@ static void on_part(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
-    enum verdict verdict = slot_judge(s, result, &why);
-    if (verdict != VERDICT_DROP && !source_is_same(o)) {
-        verdict = VERDICT_RESTART;
-        error_set(&why, EXIT_SOME_FAILED, "the file changed while it was read");
-    }
+    enum verdict verdict = judge_sent(s, result, &why);
     step("upload.part");
     if (verdict == VERDICT_GOOD &&
         object_record(o, s->part, PART_SENT, result->etag, s->crc32c) < 0) {

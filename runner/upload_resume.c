@@ -17,20 +17,25 @@ static step_fn sweep_next;
  *
  * ListMultipartUploads does not show metadata, so our token can't be seen before completion. What
  * can: the key is ours, it was initiated after we asked for the first time and not after the
- * upload that we hold, and no part was ever sent to it, as we send none before the id is
- * committed. */
+ * upload that we hold (if we do), and no part was ever sent to it, as we send none before the id
+ * is committed. */
+
+static bool is_ours(const struct object *o, const struct haul_entry *e)
+{
+    return o->task.upload_id && e->upload_id && strcmp(e->upload_id, o->task.upload_id) == 0;
+}
 
 static bool may_be_orphan(const struct object *o, const struct haul_entry *e, int64_t ours_ms)
 {
-    return strcmp(e->key, o->key) == 0 && e->upload_id && e->modified_ms >= 0 &&
-        strcmp(e->upload_id, o->task.upload_id) != 0 &&
-        e->modified_ms >= o->task.began_ms - 2000 && e->modified_ms <= ours_ms;
+    return strcmp(e->key, o->key) == 0 && e->upload_id && !is_ours(o, e) &&
+        e->modified_ms >= 0 && e->modified_ms >= o->task.began_ms - 2000 &&
+        e->modified_ms <= ours_ms;
 }
 
 static void on_uploads(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
-    int64_t ours_ms = -1;
+    int64_t ours_ms = o->task.upload_id ? -1 : INT64_MAX;
     if (result->error.code == HAUL_CANCELLED) {
         object_release(o);
         return;
@@ -38,7 +43,7 @@ static void on_uploads(struct slot *s, const struct haul_result *result)
     if (result->error.code != HAUL_OK)
         LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", result->error.text });
     for (size_t i = 0; i < result->listing.count; i++)
-        if (strcmp(result->listing.entries[i].upload_id, o->task.upload_id) == 0)
+        if (is_ours(o, &result->listing.entries[i]))
             ours_ms = result->listing.entries[i].modified_ms;
     o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
     for (size_t i = 0; o->orphans && i < result->listing.count; i++) {
@@ -94,7 +99,7 @@ static void sweep_next(struct worker *w, struct object *o)
     if (o->orphan_count == 0) {
         free(o->orphans);
         o->orphans = NULL;
-        object_open_parts(o);
+        object_ready(o, o->verdict == VERDICT_GOOD ? upload_begin_parts : upload_end_badly);
         return;
     }
     struct slot *s = slot_take(w, o);
@@ -115,6 +120,8 @@ static int by_number(const void *a, const void *b)
 static const struct part_record *find_record(const struct object *o, unsigned number)
 {
     const struct part_record wanted = { .number = number };
+    if (o->task.record_count == 0)
+        return NULL; /* which bsearch() may not be given */
     return bsearch(&wanted, o->task.records, o->task.record_count, sizeof wanted, by_number);
 }
 
@@ -174,10 +181,7 @@ static void on_listed(struct slot *s, const struct haul_result *result)
     for (size_t i = 0; i < result->listing.count; i++)
         reconcile(o, &result->listing.entries[i]);
     o->list_after = result->listing.next_part;
-    if (result->listing.truncated)
-        object_ready(o, upload_list_parts);
-    else
-        object_open_parts(o);
+    object_ready(o, result->listing.truncated ? upload_list_parts : upload_begin_parts);
 }
 
 void upload_list_parts(struct worker *w, struct object *o)

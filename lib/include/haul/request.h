@@ -131,6 +131,7 @@ struct haul_result {
     int64_t server_ms;       /* the reply's Date; -1: none */
     struct haul_listing listing;
     unsigned attempts;    /* how often it was sent */
+    int64_t failing_ms;   /* how long ago its first attempt failed; 0: just now, or none did */
     uint64_t bytes_sent;  /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;
     /* Failed requests: a server may have carried it out all the same (the reply was lost). */
