@@ -93,9 +93,9 @@ static size_t on_body(char *data, size_t unit, size_t count, void *payload)
         return on_object_bytes(x, data, len);
     size_t take = len, room = ERROR_BODY_MAX - x->reply.body.len;
     if (!success && take > room)
-        take = room; /* a page of somebody's: its beginning is enough */
+        take = room; /* a page of somebody's: its beginning is enough, and ends the attempt */
     buf_add(&x->reply.body, data, take);
-    return x->reply.body.failed ? 0 : len;
+    return x->reply.body.failed ? 0 : take;
 }
 
 /* ---- Sending ---- */
@@ -190,7 +190,7 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
     if (keys != NULL && keys->key_id != NULL) {
         char time[17];
         struct sigv4_key key;
-        time_t now = (time_t) (haul_endpoint_now_ms(e) / 1000);
+        time_t now = (time_t) (endpoint_signing_ms(e) / 1000);
         struct tm utc;
         strftime(time, sizeof time, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
         char date[9];
@@ -269,8 +269,10 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    if (e->ca_file != NULL)
+    if (e->ca_file != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, e->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* Debian's default would trust more */
+    }
     if (e->insecure) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);

@@ -10,7 +10,7 @@
 #include "operation.h"
 
 #define IDLE_HANDLES_MAX 64
-#define DOCUMENT_MAX (64 * 1024 * 1024)
+#define DOCUMENT_MAX (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB */
 #define SMALLEST_BUFFER 16384 /* libcurl's */
 
 struct curl_slist;

@@ -17,7 +17,7 @@
 #define DEFAULT_CONNECT_MS 10000
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
-#define CORRECTIONS_MAX 2 /* of clock and region, a request */
+#define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
 #define RETRY_AFTER_MAX_S 60
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -137,6 +137,17 @@ static int64_t retry_after_ms(const struct reply *r)
     return s <= 0 ? 0 : s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S * 1000 : s * 1000;
 }
 
+/* The server had closed a pooled connection while we began to send on it. libcurl sees most of
+ * these itself, and begins again. */
+static bool was_closed(const struct exchange *x, CURLcode code)
+{
+    long connections = 1;
+    if (code != CURLE_SEND_ERROR || x->reply.status != 0)
+        return false;
+    curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
+    return connections == 0;
+}
+
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
 {
     struct haul_result result = { .modified_ms = -1, .server_ms = -1 };
@@ -150,6 +161,10 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
         judge_transport(x, code, &result);
     else
         operation_judge(x->request, &x->reply, x->received, &result, &document);
+    if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
+        x->attempts--; /* nobody's failure */
+        result.error.retry = HAUL_RETRY_NOW;
+    }
 
     if (result.error.code != HAUL_OK && may_retry(c, x, result.error.retry)) {
         int64_t after_ms = retry_after_ms(&x->reply);

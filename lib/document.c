@@ -14,11 +14,13 @@
 #include "uri.h"
 
 #define DEPTH_MAX 32
+#define TAG_BYTES_MAX 65536
 
 struct document {
     xmlDoc *xml;                /* owned */
     xmlNode *root;              /* in xml */
     struct haul_entry *entries; /* owned; their strings stand in xml */
+    bool lacks_characters;      /* some were none of XML's and are left out */
 };
 
 /* Stops a parse for a reason of ours. libxml2 may call what it has so far well-formed, so the
@@ -29,11 +31,19 @@ static void refuse(xmlParserCtxt *parser, const char *why)
     xmlStopParser(parser);
 }
 
-/* Of libxml2's errors one matters: not all its functions return that memory ran out. */
-static void on_error(void *is_out_of_memory, xmlError *error)
+/* What libxml2 found wrong. Not all its functions return that memory ran out. */
+struct faults {
+    bool out_of_memory, invalid_character, others;
+};
+
+static void on_error(void *payload, xmlError *error)
 {
-    if (error->code == XML_ERR_NO_MEMORY)
-        *(bool *) is_out_of_memory = true;
+    struct faults *f = payload;
+    f->out_of_memory |= error->code == XML_ERR_NO_MEMORY;
+    if (error->code == XML_ERR_INVALID_CHAR)
+        f->invalid_character = true;
+    else if (error->level != XML_ERR_WARNING && error->domain != XML_FROM_NAMESPACE)
+        f->others = true;
 }
 
 /* Before any declaration inside is read: nothing is ever defined, so nothing can expand. */
@@ -56,7 +66,8 @@ static void on_element(void *context, const xmlChar *name, const xmlChar *prefix
             attribute_count, defaulted_count, attributes);
 }
 
-/* NULL with *refused set, or not: then it is not well-formed. */
+/* NULL with *refused set, or not: then it is not well-formed. RECOVER, as servers repeat keys in
+ * their replies, and a key may hold characters that XML can't; on_error() sees to the rest. */
 static xmlDoc *parse(const char *data, int len, const char **refused)
 {
     xmlParserCtxt *parser = xmlNewParserCtxt();
@@ -69,31 +80,51 @@ static xmlDoc *parse(const char *data, int len, const char **refused)
     parser->sax->comment = NULL;
     parser->sax->processingInstruction = NULL;
     xmlDoc *xml = xmlCtxtReadMemory(parser, data, len, NULL, NULL,
-        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA |
+            XML_PARSE_RECOVER);
     xmlFreeParserCtxt(parser);
     return xml;
 }
 
 /* The same, with libxml2's errors caught: it would print some of them on standard error. */
-static xmlDoc *parse_quietly(const char *data, int len, struct haul_error *err)
+static xmlDoc *parse_quietly(
+    const char *data, int len, bool *lacks_characters, struct haul_error *err)
 {
-    bool is_out_of_memory = false;
+    struct faults faults = { 0 };
     const char *refused = NULL;
     xmlStructuredErrorFunc before = xmlStructuredError; /* this thread's */
     void *payload_before = xmlStructuredErrorContext;
-    xmlSetStructuredErrorFunc(&is_out_of_memory, on_error);
+    xmlSetStructuredErrorFunc(&faults, on_error);
     xmlDoc *xml = parse(data, len, &refused);
     xmlSetStructuredErrorFunc(payload_before, before);
 
-    if (is_out_of_memory)
+    *lacks_characters = faults.invalid_character;
+    if (faults.out_of_memory)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a reply");
     else if (refused != NULL)
         haul_error_set(err, HAUL_BAD_REPLY, "the reply's XML %s", refused);
-    else if (xml == NULL || xmlDocGetRootElement(xml) == NULL)
+    else if (faults.others || xml == NULL || xmlDocGetRootElement(xml) == NULL)
         haul_error_set(err, HAUL_BAD_REPLY, "the reply is not well-formed XML");
     else
         return xml;
     xmlFreeDoc(xml);
+    return NULL;
+}
+
+/* What must not get to libxml2: it would read on behind a NUL, and its check that no attribute
+ * comes twice takes time with the square of their number. */
+static const char *fault_of(const char *data, size_t len)
+{
+    const char *end = data + len;
+    if (memchr(data, '\0', len) != NULL)
+        return "has a NUL";
+    for (const char *tag = memchr(data, '<', len); tag != NULL;
+         tag = memchr(tag, '<', (size_t) (end - tag))) {
+        const char *closed = memchr(tag, '>', (size_t) (end - tag));
+        if (closed == NULL || closed - tag > TAG_BYTES_MAX)
+            return "has a tag without end";
+        tag = closed;
+    }
     return NULL;
 }
 
@@ -106,12 +137,17 @@ struct document *document_parse(const char *data, size_t len, struct haul_error 
             err, HAUL_BAD_REPLY, "the reply's XML is %s", len == 0 ? "missing" : "too long");
         return NULL;
     }
+    const char *fault = fault_of(data, len);
+    if (fault != NULL) {
+        haul_error_set(err, HAUL_BAD_REPLY, "the reply's XML %s", fault);
+        return NULL;
+    }
     struct document *d = calloc(1, sizeof *d);
     if (d == NULL) {
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a reply");
         return NULL;
     }
-    d->xml = parse_quietly(data, (int) len, err);
+    d->xml = parse_quietly(data, (int) len, &d->lacks_characters, err);
     if (d->xml == NULL) {
         document_free(d);
         return NULL;
@@ -270,6 +306,8 @@ int document_listing(struct document *d, struct haul_listing *out, struct haul_e
     if (layout == end)
         return haul_error_set(
             err, HAUL_BAD_REPLY, "the reply is no listing but <%s>", document_root(d));
+    if (d->lacks_characters && layout->has_key)
+        return haul_error_set(err, HAUL_BAD_REPLY, "the listing has characters that XML can't have");
 
     const char *encoding = document_text(d, "EncodingType");
     bool is_encoded = encoding != NULL && strcmp(encoding, "url") == 0;

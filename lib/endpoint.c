@@ -12,6 +12,9 @@
 #include "credentials.h"
 #include "uri.h"
 
+/* Whoever answers could have us sign for any day: beyond that, a person has to set the clock. */
+#define CLOCK_OFF_MAX_MS (24 * 3600 * (int64_t) 1000)
+
 static const char *domain_of(const char *region)
 {
     return strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
@@ -234,14 +237,26 @@ static int64_t clock_ms(void)
 
 int64_t haul_endpoint_now_ms(const struct haul_endpoint *e)
 {
-    return clock_ms() + atomic_load(&learner(e)->clock_offset_ms);
+    return clock_ms() + atomic_load(&learner(e)->date_offset_ms);
+}
+
+int64_t endpoint_signing_ms(const struct haul_endpoint *e)
+{
+    return clock_ms() + atomic_load(&learner(e)->signing_offset_ms);
+}
+
+void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms)
+{
+    int64_t offset_ms = server_ms - clock_ms();
+    atomic_store(&learner(e)->date_offset_ms, offset_ms);
 }
 
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
 {
-    if (llabs(server_ms - haul_endpoint_now_ms(e)) < 60000)
+    int64_t offset_ms = server_ms - clock_ms();
+    if (llabs(server_ms - endpoint_signing_ms(e)) < 60000 || llabs(offset_ms) > CLOCK_OFF_MAX_MS)
         return false;
-    atomic_store(&learner(e)->clock_offset_ms, server_ms - clock_ms());
+    atomic_store(&learner(e)->signing_offset_ms, offset_ms);
     return true;
 }
 

@@ -31,7 +31,9 @@ struct haul_endpoint {
     bool insecure;
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
 
-    atomic_int_least64_t clock_offset_ms; /* the server's clock minus ours */
+    /* The server's clock minus ours: as its latest reply had it, and as we sign, which is 0 until
+     * a signature was refused for that. */
+    atomic_int_least64_t date_offset_ms, signing_offset_ms;
 
     pthread_mutex_t lock;
     struct {
@@ -49,7 +51,13 @@ void endpoint_region(
 /* The server named another region for the bucket. true: that is news. */
 bool endpoint_learn_region(const struct haul_endpoint *e, const char *bucket, const char *region);
 
-/* The server's clock says so. true: ours was off by more than a minute. */
+/* What the time is in a signature, ms since the epoch. */
+int64_t endpoint_signing_ms(const struct haul_endpoint *e);
+
+/* A reply's Date. */
+void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms);
+
+/* A signature was refused for its time, and the server's clock says so. true: ours was off by more than a minute, and by less than a day. */
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
 
 /* The key for that date ("20260131") and region, kept until another is asked for. */

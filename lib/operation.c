@@ -422,6 +422,8 @@ void operation_judge(const struct haul_request *r, const struct reply *reply,
     result->token = *reply->token ? reply->token : NULL;
     result->modified_ms = date_ms(reply->last_modified);
     result->server_ms = date_ms(reply->date);
+    if (result->server_ms >= 0)
+        endpoint_note_date(r->endpoint, result->server_ms);
     result->error.code = HAUL_OK;
     if (judge_error(r, reply, d, &result->error)) {
         /* A server that failed may have done the work before it did. */

@@ -171,7 +171,7 @@ static void print_summary(const struct run *run, const struct tally *t,
     bool over = exit == EXIT_DONE || exit == EXIT_SOME_FAILED;
     printf("%s %s %s: %llu of %llu objects done (%s), %llu failed, %llu skipped\n", run->name,
         run->id, over ? "finished" : exit == EXIT_PAUSED ? "paused" : "interrupted",
-        (unsigned long long) t->done, (unsigned long long) t->objects,
+        (unsigned long long) t->done, (unsigned long long) (t->objects - t->skipped),
         sizes_format(t->done_bytes, done), (unsigned long long) t->failed,
         (unsigned long long) t->skipped);
     printf("this process: sent %s, received %s, in %.1f s; %s were there before\n",
@@ -228,8 +228,16 @@ enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error
         exit = EXIT_QUEUE;
         goto out;
     }
+    if (exit == EXIT_DONE && (!after.planned || after.due > 0)) {
+        *err = (struct error) { EXIT_INTERRUPTED, "objects are still due" }; /* a bug, but no lie */
+        exit = EXIT_INTERRUPTED;
+    }
     if (exit == EXIT_DONE && after.failed > 0)
         exit = EXIT_SOME_FAILED;
+    if (exit == EXIT_PAUSED) {
+        size_t len = strlen(err->text);
+        snprintf(err->text + len, sizeof err->text - len, ", then `haul resume %s`", run.id);
+    }
     queue_seal(q);
     print_summary(
         &run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);

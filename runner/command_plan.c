@@ -27,57 +27,69 @@ struct printer {
     uint64_t objects, bytes, skipped, failed;
 };
 
-static void print_text(const struct printer *p, const struct planned *row)
+static const char *action(const struct transfer *t, const struct planned *row)
 {
-    const struct transfer *t = p->t;
-    const char *name = t->many ? row->name : "";
-    char size[SIZES_TEXT_SIZE];
     if (row->state != OBJECT_PLANNED)
-        printf("%-8s %s%s: %s\n", row->state == OBJECT_SKIPPED ? "skip" : "refuse",
-            t->kind == TRANSFER_UPLOAD ? t->local : t->key, name, row->why);
-    else if (t->kind == TRANSFER_UPLOAD)
-        printf("upload   %s%s -> %s://%s/%s%s (%s)\n", t->local, name, t->endpoint->name,
-            t->bucket, t->key, name, sizes_format(row->size, size));
-    else
-        printf("download %s://%s/%s%s -> %s%s (%s)\n", t->endpoint->name, t->bucket, t->key, name,
-            t->local, name, sizes_format(row->size, size));
+        return row->state == OBJECT_SKIPPED ? "skip" : "refuse";
+    return t->kind == TRANSFER_UPLOAD ? "upload" : "download";
 }
 
-static void print_json(const struct printer *p, const struct planned *row)
+/* The row's file and key, whole. */
+struct names {
+    char *local, *key; /* owned */
+};
+
+static void print_text(const struct printer *p, const struct planned *row, const struct names *n)
 {
-    printf("{\"action\":\"%s\",\"local\":",
-        row->state == OBJECT_SKIPPED            ? "skip"
-            : row->state == OBJECT_FAILED       ? "refuse"
-            : p->t->kind == TRANSFER_UPLOAD     ? "upload"
-                                                : "download");
-    char *local = NULL, *key = NULL;
-    if (asprintf(&local, "%s%s", p->t->local, p->t->many ? row->name : "") >= 0)
-        json_string(stdout, local);
+    const struct transfer *t = p->t;
+    const bool up = t->kind == TRANSFER_UPLOAD, moves = row->state == OBJECT_PLANNED;
+    char size[SIZES_TEXT_SIZE];
+    printf("%-8s ", action(t, row));
+    for (int side = 0; side < (moves ? 2 : 1); side++) {
+        fputs(side > 0 ? " -> " : "", stdout);
+        if (up != (side == 0))
+            printf("%s://%s/", t->endpoint->name, t->bucket);
+        json_text(stdout, up == (side == 0) ? n->local : n->key, "\"\\");
+    }
+    if (moves)
+        printf(" (%s)\n", sizes_format(row->size, size));
+    else
+        printf(": %s\n", row->why);
+}
+
+static void print_json(const struct printer *p, const struct planned *row, const struct names *n)
+{
+    printf("{\"action\":\"%s\",\"local\":", action(p->t, row));
+    json_string(stdout, n->local);
     printf(",\"endpoint\":\"%s\",\"bucket\":\"%s\",\"key\":", p->t->endpoint->name, p->t->bucket);
-    if (asprintf(&key, "%s%s", p->t->key, p->t->many ? row->name : "") >= 0)
-        json_string(stdout, key);
+    json_string(stdout, n->key);
     printf(",\"size\":%llu", (unsigned long long) row->size);
     if (row->why != NULL) {
         printf(",\"why\":");
         json_string(stdout, row->why);
     }
     puts("}");
-    free(local);
-    free(key);
 }
 
 static bool print_row(void *payload, const struct planned *row)
 {
     struct printer *p = payload;
-    if (p->json)
-        print_json(p, row);
-    else
-        print_text(p, row);
+    struct names n = { 0 };
+    const char *name = p->t->many ? row->name : "";
+    if (asprintf(&n.local, "%s%s", p->t->local, name) < 0)
+        n.local = NULL;
+    if (asprintf(&n.key, "%s%s", p->t->key, name) < 0)
+        n.key = NULL;
+    bool good = n.local != NULL && n.key != NULL;
+    if (good)
+        (p->json ? print_json : print_text)(p, row, &n);
+    free(n.local);
+    free(n.key);
     p->skipped += row->state == OBJECT_SKIPPED;
     p->failed += row->state == OBJECT_FAILED;
     p->objects += row->state == OBJECT_PLANNED;
     p->bytes += row->state == OBJECT_PLANNED ? row->size : 0;
-    return !ferror(stdout);
+    return good && !ferror(stdout);
 }
 
 enum exit_code command_plan(const struct arguments *a, struct error *err)

@@ -120,8 +120,9 @@ static int find_queue(struct queue **q, const struct arguments *a, const struct 
             return rc;
         }
     }
-    if (check_local_sides(m, err) < 0 || runs_new_id(id, err) < 0)
+    if (check_local_sides(m, err) < 0)
         return -1;
+    runs_new_id(id);
     path = a->queue ? strdup(a->queue) : runs_path(m->name, id, err);
     rc = path ? create(q, path, id, m, a->operand, frozen, err) : -1;
     free(path);
@@ -196,13 +197,16 @@ enum exit_code command_resume(const struct arguments *a, struct error *err)
     char *path = a->queue ? strdup(a->queue)
         : a->operand     ? runs_find(a->operand, err)
                          : find_only_unfinished(err);
-    if (path == NULL || queue_open(&q, path, err) < 0 || queue_run(q, &run, err) < 0) {
+    if (path == NULL || peek(path, &run, err) < 0) {
         exit = err->exit;
     } else if (run.finished_at != NULL) {
         error_set(err, EXIT_USAGE, "run %s is finished: `haul status %s` tells how", run.id,
             run.id);
         exit = EXIT_USAGE;
-    } else if ((m = manifest_thaw(run.manifest, err)) != NULL) {
+    } else if (queue_open(&q, path, err) < 0 ||
+        (m = manifest_thaw(run.manifest, err)) == NULL) {
+        exit = err->exit;
+    } else {
         exit = carry_out(q, m, err);
         q = NULL;
     }

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
+#include "json.h"
 #include "queue.h"
 #include "runs.h"
 #include "sizes.h"
@@ -45,14 +47,35 @@ static int view_open(struct view *v, const char *path, struct error *err)
     return -1;
 }
 
+static void print_failure(void *payload, unsigned transfer, const char *name, const char *why)
+{
+    const char **comma = payload;
+    printf("%s{\"transfer\":%u,\"name\":", *comma, transfer);
+    json_string(stdout, name);
+    fputs(",\"why\":", stdout);
+    json_string(stdout, why);
+    putchar('}');
+    *comma = ",";
+}
+
+/* SQLite writes the object but for the failures: their names need not be UTF-8, so that they go
+ * through json_string(), before the object's last brace. */
 static int print_json(const struct view *v, bool failed, const char *end, struct error *err)
 {
     char *json = NULL;
-    if (queue_json(v->q, command_state(&v->run, v->holder), v->holder, failed, &json, err) < 0)
+    const char *comma = "";
+    if (queue_json(v->q, command_state(&v->run, v->holder), v->holder, &json, err) < 0)
         return -1;
-    printf("%s%s", json, end);
+    int rc = 0;
+    printf("%.*s", (int) strlen(json) - failed, json);
+    if (failed) {
+        fputs(",\"failures\":[", stdout);
+        rc = queue_failed(v->q, print_failure, &comma, err);
+        fputs("]}", stdout);
+    }
+    fputs(end, stdout);
     free(json);
-    return 0;
+    return rc;
 }
 
 /* ---- jobs ---- */
@@ -100,10 +123,12 @@ enum exit_code command_jobs(const struct arguments *a, struct error *err)
 
 /* ---- status ---- */
 
-static void print_failed(void *payload, const char *name, const char *why)
+static void print_failed(void *payload, unsigned transfer, const char *name, const char *why)
 {
     (void) payload;
-    printf("  failed     %s: %s\n", name, why);
+    printf("  failed     transfer %u: ", transfer);
+    json_text(stdout, name, "\"\\");
+    printf(": %s\n", why);
 }
 
 static int print_status(const struct view *v, bool failed, struct error *err)
@@ -123,9 +148,10 @@ static int print_status(const struct view *v, bool failed, struct error *err)
         t->planned ? "" : "; not all are planned yet");
     printf("  bytes      %s of %s\n", sizes_format(t->moved_bytes, moved),
         sizes_format(t->bytes, all));
-    if (v->run.paused != NULL && strcmp(state, "paused") == 0)
+    bool is_paused = strcmp(state, "paused") == 0;
+    if (is_paused)
         printf("  paused     %s\n", v->run.paused);
-    else if (strcmp(state, "interrupted") == 0)
+    if (is_paused || strcmp(state, "interrupted") == 0)
         printf("  next       haul resume %s\n", v->run.id);
     return failed ? queue_failed(v->q, print_failed, NULL, err) : 0;
 }
@@ -136,6 +162,8 @@ static int show(const struct arguments *a, const char *path, struct error *err)
     struct view v;
     if (view_open(&v, path, err) < 0)
         return -1;
+    if (a->watch && !a->json && isatty(STDOUT_FILENO))
+        fputs("\033[H\033[J", stdout); /* over the last look */
     int rc = a->json ? print_json(&v, a->failed, "\n", err) : print_status(&v, a->failed, err);
     if (rc == 0)
         rc = v.holder > 0;

@@ -91,7 +91,7 @@ int connect_all(const struct manifest *m, struct connections *out, struct error 
             LOG(LOG_WARN, "insecure_endpoint", { "endpoint", e->name },
                 { "why", "insecure: true, so its certificate is not verified" });
         if (connect_one(e, &c.credentials[i], &c.endpoints[i], &error) < 0) {
-            error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that, then `haul resume`", e->name,
+            error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name,
                 error.text);
             goto failed;
         }

@@ -270,6 +270,8 @@ int place_stamp(int fd, int64_t modified_ms)
         { .tv_nsec = UTIME_OMIT },
         { .tv_sec = (modified_ms - ms) / 1000, .tv_nsec = ms * 1000000 },
     };
+    if (modified_ms == -1)
+        times[1].tv_nsec = UTIME_OMIT;
     return fchmod(fd, 0666 & ~process_umask) < 0 ? -1 : futimens(fd, times);
 }
 

@@ -46,7 +46,8 @@ int place_create(const struct place *p, uint64_t size);
  * EBADMSG when it is not a regular file of exactly `size` bytes. */
 int place_reopen(const struct place *p, uint64_t size);
 
-/* Permissions as the umask wants them, and the modification time. Before the last sync. */
+/* Permissions as the umask wants them, and the modification time (-1: not known, so as it is).
+ * Before the last sync. */
 int place_stamp(int fd, int64_t modified_ms);
 
 /* Renames the temporary file to the final name. EISDIR when a folder stands there. */

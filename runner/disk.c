@@ -2,12 +2,14 @@
  * wrote. It takes all jobs that wait as one batch, so that a thousand small files cost one sync
  * of their file system instead of a thousand. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "motion.h"
 #include "step.h"
 
@@ -124,17 +126,28 @@ static void stamp(struct disk_job *j)
         j->error = errno;
     else if ((uint64_t) st.st_size != o->task.size)
         j->error = EIO;
-    else if (place_stamp(o->fd, o->task.modified_ms) < 0)
-        j->error = errno;
+    else if (place_stamp(o->fd, o->task.modified_ms) < 0) /* some file systems have no such thing */
+        LOG(LOG_WARN, "time_not_set", { "object", o->key }, { "why", strerror(errno) });
+}
+
+/* Does the temporary name still mean the file that we have written and synced? */
+static bool is_still_ours(const struct object *o)
+{
+    struct stat named, open;
+    return fstatat(o->place.folder, o->place.temp, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        fstat(o->fd, &open) == 0 && named.st_dev == open.st_dev && named.st_ino == open.st_ino;
 }
 
 static void rename_file(struct disk_job *j)
 {
     struct object *o = j->object;
+    bool ours = is_still_ours(o);
     int fd = o->fd;
     o->fd = -1;
-    if (fd >= 0 && close(fd) < 0)
+    if (close(fd) < 0)
         j->error = errno;
+    else if (!ours)
+        j->error = EIO; /* begun again */
     else if (place_publish(&o->place) < 0)
         j->error = errno;
 }

@@ -102,16 +102,17 @@ static void identify(struct worker *w, struct object *o)
 static int open_place(struct object *o, bool create)
 {
     const struct transfer *t = o->transfer;
-    const char *run = o->engine->options.run_id;
+    char owner[64]; /* two objects of a run may want one name: each has a file of its own */
+    snprintf(owner, sizeof owner, "%s-%lld", o->engine->options.run_id, (long long) o->task.id);
     if (t->many)
-        return place_open(&o->place, t->local, o->task.name, run, create);
+        return place_open(&o->place, t->local, o->task.name, owner, create);
     const char *slash = strrchr(t->local, '/');
     char *folder = strndup(t->local, (size_t) (slash - t->local) + 1);
     if (folder == NULL) {
         errno = ENOMEM;
         return -1;
     }
-    int rc = place_open(&o->place, folder, slash + 1, run, create);
+    int rc = place_open(&o->place, folder, slash + 1, owner, create);
     int cause = errno;
     free(folder);
     errno = cause;
@@ -132,8 +133,13 @@ static int temp_identity(int fd, char out[static IDENTITY_MAX])
 static int write_range(void *payload, uint64_t offset, const void *data, size_t len)
 {
     struct slot *s = payload;
+    uint64_t room = s->range.len ? s->range.len : s->object->task.size;
     if (offset == 0) /* a new attempt */
         s->crc32c = 0;
+    if (offset > room || len > room - offset) { /* more than the listing said */
+        errno = EFBIG;
+        return -1;
+    }
     s->crc32c = haul_crc32c(s->crc32c, data, len);
     const char *from = data;
     uint64_t at = s->range.start + offset;
@@ -254,18 +260,39 @@ static void on_rechecked(struct disk_job *job)
         object_open_parts(o);
 }
 
-/* The file is taken up again only if it is the very one that the queue knows. */
-static bool reopen(struct object *o)
+/* The file is taken up again only if it is the very one that the queue knows. Returns 0; 1: it is
+ * not there any more; -1 with errno: nobody can tell. */
+static int reopen(struct object *o)
 {
     char temp[IDENTITY_MAX];
-    return open_place(o, false) == 0 &&
-        (o->fd = place_reopen(&o->place, o->task.size)) >= 0 &&
-        temp_identity(o->fd, temp) == 0 && o->task.temp && strcmp(temp, o->task.temp) == 0;
+    if (open_place(o, false) < 0)
+        return errno == ENOENT && access(o->transfer->local, F_OK) == 0 ? 1 : -1;
+    o->fd = place_reopen(&o->place, o->task.size);
+    if (o->fd < 0)
+        return errno == ENOENT || errno == EBADMSG ? 1 : -1;
+    if (temp_identity(o->fd, temp) < 0)
+        return -1;
+    return !o->task.temp || strcmp(temp, o->task.temp) != 0;
+}
+
+/* A disk that is not mounted must not cost what lies on it. */
+static void pause_for_folder(struct object *o, int cause)
+{
+    struct error why;
+    error_set(&why, EXIT_PAUSED, "%s: %s: bring it back", o->transfer->local, strerror(cause));
+    engine_pause(o->engine, &why);
+    object_set_trouble(o, VERDICT_DROP, &why);
+    object_ready(o, end_badly);
 }
 
 static void resume_ranges(struct object *o)
 {
-    if (!reopen(o) || object_cut(o) < 0) {
+    int rc = reopen(o);
+    if (rc < 0) {
+        pause_for_folder(o, errno);
+        return;
+    }
+    if (rc > 0 || object_cut(o) < 0) {
         trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
         object_ready(o, end_badly);
         return;
@@ -287,7 +314,12 @@ static void resume_ranges(struct object *o)
  * final name already is that file. */
 static void resume_publishing(struct worker *w, struct object *o)
 {
-    if (reopen(o)) {
+    int rc = reopen(o);
+    if (rc < 0) {
+        pause_for_folder(o, errno);
+        return;
+    }
+    if (rc == 0) {
         publish(w, o);
         return;
     }
@@ -340,13 +372,13 @@ static void on_synced(struct disk_job *job)
         if (mine && job->error == 0)
             object_record(o, i + 1, PART_SYNCED, NULL, o->crc32c[i]);
     }
+    struct error why;
+    enum verdict verdict =
+        job->error ? local_verdict(o, job->error, &why) : VERDICT_GOOD;
     pthread_mutex_lock(&e->lock);
     job->object = NULL;
-    if (job->error != 0) { /* such a file is never synced again: the pages may be lost */
-        struct error why;
-        error_set(&why, EXIT_SOME_FAILED, "fsync: %s", strerror(job->error));
-        object_set_trouble(o, VERDICT_RESTART, &why);
-    }
+    if (verdict != VERDICT_GOOD)
+        object_set_trouble(o, verdict, &why);
     pthread_mutex_unlock(&e->lock);
     object_part_ended(o);
 }
@@ -383,10 +415,8 @@ static void on_range(struct slot *s, const struct haul_result *result)
     }
     step("download.range");
     if (verdict == VERDICT_GOOD &&
-        object_record(o, s->part, PART_WRITTEN, NULL, s->crc32c) < 0) {
-        verdict = VERDICT_DROP;
-        error_set(&why, EXIT_QUEUE, "out of memory");
-    }
+        object_record(o, s->part, PART_WRITTEN, NULL, s->crc32c) < 0)
+        verdict = engine_out_of_memory(o->engine, &why);
     if (verdict != VERDICT_GOOD) {
         part_failed(s, verdict, &why);
         return;
@@ -412,10 +442,7 @@ static void on_all_durable(struct disk_job *job)
 {
     struct object *o = job->object;
     if (job->error != 0) {
-        struct error why;
-        error_set(&why, EXIT_SOME_FAILED, "fsync: %s", strerror(job->error));
-        object_set_trouble(o, VERDICT_RESTART, &why);
-        object_ready(o, end_badly);
+        end_with_errno(o, job->error);
         return;
     }
     step("download.durable");

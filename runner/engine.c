@@ -18,7 +18,7 @@
 #define SLOTS_AUTO 8         /* a worker */
 #define READY_LOW 512        /* ask for more below that */
 #define IN_MOTION_MAX 4096   /* objects; also bounded by the descriptors we may open */
-#define RESERVED_FDS 512
+#define RESERVED_FDS 64
 #define WAIT_MS 1000
 #define DRAIN_MS 8000 /* what is in flight may take so long when we stop; the promise is 10 s */
 
@@ -75,6 +75,13 @@ void engine_pause(struct engine *e, const struct error *why)
 
 const struct error engine_interrupted = { EXIT_INTERRUPTED,
     "interrupted: `haul resume` goes on" };
+
+enum verdict engine_out_of_memory(struct engine *e, struct error *why)
+{
+    error_set(why, EXIT_INTERRUPTED, "out of memory: `haul resume` goes on");
+    engine_pause(e, why);
+    return VERDICT_DROP;
+}
 
 void engine_stop(struct engine *e)
 {
@@ -210,12 +217,18 @@ static void on_offer(void *payload, struct task *tasks, int count)
     struct object *first = NULL, **last = &first;
     unsigned added = 0;
     for (int i = 0; i < count; i++) {
-        struct object *o = object_new(e, &tasks[i]);
-        if (o == NULL) { /* no memory: it stays due in the queue */
-            struct error why;
-            error_set(&why, EXIT_QUEUE, "out of memory: `haul resume` goes on");
-            engine_pause(e, &why);
+        struct error why;
+        bool known = tasks[i].transfer - 1 < e->options.manifest->transfer_count;
+        struct object *o = known ? object_new(e, &tasks[i]) : NULL;
+        if (o == NULL) { /* it stays due in the queue */
             task_clear(&tasks[i]);
+            if (known) {
+                engine_out_of_memory(e, &why);
+            } else {
+                error_set(&why, EXIT_QUEUE,
+                    "the queue is damaged: it has objects of a transfer that is not there");
+                engine_pause(e, &why);
+            }
             continue;
         }
         *last = o;
@@ -281,14 +294,24 @@ static int start_worker(struct engine *e, struct worker *w, struct error *err)
     return 0;
 }
 
-/* As many objects as we may hold descriptors for: a download has two. */
-static unsigned objects_allowed(void)
+/* As many objects as we may hold descriptors for: a download has two, a slot a connection. */
+static int allow_objects(struct engine *e, struct error *err)
 {
     struct rlimit r;
+    rlim_t reserved = RESERVED_FDS;
+    e->in_motion_max = IN_MOTION_MAX;
+    for (unsigned i = 0; i < e->worker_count; i++)
+        reserved += 2 * e->workers[i].slot_count;
     if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur == RLIM_INFINITY)
-        return IN_MOTION_MAX;
-    r.rlim_cur = r.rlim_cur < RESERVED_FDS ? RESERVED_FDS / 2 : r.rlim_cur - RESERVED_FDS / 2;
-    return r.rlim_cur / 2 < IN_MOTION_MAX ? (unsigned) (r.rlim_cur / 2) : IN_MOTION_MAX;
+        return 0;
+    if (r.rlim_cur < reserved + 2)
+        return error_set(err, EXIT_USAGE,
+            "%llu open files are allowed, %llu are needed: raise the limit (ulimit -n) or lower"
+            " the manifest's concurrency",
+            (unsigned long long) r.rlim_cur, (unsigned long long) reserved + 2);
+    if ((r.rlim_cur - reserved) / 2 < IN_MOTION_MAX)
+        e->in_motion_max = (unsigned) ((r.rlim_cur - reserved) / 2);
+    return 0;
 }
 
 static int start_progress(struct engine *e, struct error *err)
@@ -321,6 +344,7 @@ static void free_engine(struct engine *e)
         free(e->workers[i].slots);
     }
     free(e->workers);
+    free(e->last_success_ms);
     object_free_list(e->locked.runnable);
     object_free_list(e->locked.active);
     object_free_list(e->locked.ready);
@@ -341,14 +365,17 @@ struct engine *engine_start(const struct engine_options *options, struct error *
     pthread_mutex_init(&e->lock, NULL);
     e->locked.runnable_last = &e->locked.runnable;
     e->locked.ready_last = &e->locked.ready;
-    e->in_motion_max = objects_allowed();
     e->over_fd = eventfd(0, EFD_CLOEXEC);
     e->workers = calloc(WORKERS_MAX, sizeof *e->workers);
-    if (e->over_fd < 0 || e->workers == NULL) {
+    e->last_success_ms =
+        calloc(options->manifest->endpoint_count + 1, sizeof *e->last_success_ms);
+    if (e->over_fd < 0 || e->workers == NULL || e->last_success_ms == NULL) {
         error_set(err, EXIT_QUEUE, "%s", strerror(errno));
         goto failed;
     }
     choose_sizes(e);
+    if (allow_objects(e, err) < 0)
+        goto failed;
     for (unsigned i = 0; i < e->worker_count; i++) {
         e->workers[i].engine = e;
         if (start_worker(e, &e->workers[i], err) < 0)

@@ -10,6 +10,10 @@
 /* A quoted string. Bytes that are not UTF-8 become U+FFFD, so that the line stays JSON. */
 void json_string(FILE *out, const char *text);
 
+/* The text as it is, or as a string when it holds one of `breaks` or what a terminal would act
+ * on: names come from anywhere. */
+void json_text(FILE *out, const char *text, const char *breaks);
+
 /* The character at `text`, which must not be its end, as it stands inside a string. Returns how
  * many bytes it took. */
 unsigned json_character(FILE *out, const char *text);

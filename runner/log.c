@@ -42,10 +42,10 @@ static void write_text(enum log_level level, const char *event, const struct log
         if (f->value == NULL)
             continue;
         fprintf(stderr, " %s=", f->key);
-        if (*f->value == '\0' || f->value[strcspn(f->value, " \"\\\t\r\n=")] != '\0')
-            json_string(stderr, f->value);
+        if (*f->value == '\0')
+            fputs("\"\"", stderr);
         else
-            fputs(f->value, stderr);
+            json_text(stderr, f->value, " \"\\=");
     }
     fputc('\n', stderr);
 }

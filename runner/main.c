@@ -1,9 +1,11 @@
 /* The command line: which command, with what arguments, and how the process ends. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <haul/haul.h>
 
@@ -132,8 +134,19 @@ static void set_limits(void)
     }
 }
 
+/* A file of ours must never get the number of a standard stream that was closed. */
+static void open_standard_streams(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        continue;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_streams();
     const char *name = argc > 1 ? argv[1] : "--help";
     set_limits();
     destination_init();
@@ -156,8 +169,10 @@ int main(int argc, char **argv)
         if (err.text[0] != '\0')
             log_last_word(err.text);
         free(a.settings);
-        if (fflush(stdout) != 0 && exit == EXIT_DONE)
-            exit = EXIT_SOME_FAILED;
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+            log_last_word("the results could not be written to standard output");
+            exit = exit == EXIT_DONE ? EXIT_SOME_FAILED : exit;
+        }
         return (int) exit;
     }
     fprintf(stderr, "haul: there is no command '%s': `haul --help` lists them\n", name);

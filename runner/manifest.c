@@ -130,7 +130,7 @@ static void read_manifest(struct loader *l, const struct yamltree *root)
     const struct yamltree *version =
         root->kind == YAMLTREE_MAPPING ? yamltree_get(root, "version") : NULL;
     struct manifest *m = l->manifest = calloc(1, sizeof *m);
-    l->vars = vars_new(l->options->now_ms);
+    l->vars = vars_new(l->options->now_ms, l->thawing);
     l->problems.no_memory |= m == NULL || l->vars == NULL;
     if (l->problems.no_memory)
         return;

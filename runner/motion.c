@@ -43,8 +43,10 @@ struct object *object_new(struct engine *e, struct task *t)
     o->place.folder = -1;
     o->transfer = e->options.manifest->transfers[t->transfer - 1];
     for (size_t i = 0; i < e->options.manifest->endpoint_count; i++)
-        if (e->options.manifest->endpoints[i] == o->transfer->endpoint)
+        if (e->options.manifest->endpoints[i] == o->transfer->endpoint) {
             o->endpoint = e->options.endpoints[i];
+            o->last_success_ms = &e->last_success_ms[i];
+        }
     int len = asprintf(
         &o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
     if (len < 0) {

@@ -62,6 +62,7 @@ struct object {
     struct task task; /* kept up to date with what the queue has committed */
     const struct transfer *transfer;
     const struct haul_endpoint *endpoint;
+    atomic_int_least64_t *last_success_ms; /* the endpoint's, in the engine */
     char *key; /* owned: the object's whole key */
 
     step_fn *step;         /* what comes next */
@@ -127,7 +128,7 @@ struct engine {
     int over_fd;
     unsigned in_motion_max;
     atomic_uint_least64_t sent, received;
-    atomic_int_least64_t last_success_ms;
+    atomic_int_least64_t *last_success_ms; /* owned; one a manifest's endpoint */
 
     pthread_mutex_t lock;
     struct {
@@ -159,6 +160,7 @@ void engine_wake_locked(struct engine *e);
 void engine_check_over_locked(struct engine *e);
 void engine_pause(struct engine *e, const struct error *why); /* or EXIT_QUEUE, _INTERRUPTED */
 void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished);
+enum verdict engine_out_of_memory(struct engine *e, struct error *why); /* VERDICT_DROP */
 extern const struct error engine_interrupted;
 
 int64_t now_ms(void); /* monotonic */

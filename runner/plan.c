@@ -71,6 +71,11 @@ static bool emit_source(struct plan *p, const char *name, const struct facts *so
     const struct facts *destination, const char *etag)
 {
     bool skip;
+    if (source->size > HAUL_OBJECT_BYTES_MAX) {
+        const struct facts none = { .modified_ms = source->modified_ms };
+        return emit(p, name, &none, etag, OBJECT_FAILED,
+            "larger than any object can be, 48.8 TiB (10,000 parts of 5 GiB)");
+    }
     const char *fault = p->t->many ? name_fault(p, name, source, &skip) : NULL;
     if (fault != NULL)
         return emit(p, name, source, etag, skip ? OBJECT_SKIPPED : OBJECT_FAILED, fault);
@@ -160,7 +165,7 @@ static int plan_folder(struct plan *p, const char *after)
     struct walk *w = walk_open(p->t->local, after, p->err);
     if (w == NULL) { /* it was there when the run began */
         struct error gone = *p->err;
-        return error_set(p->err, EXIT_PAUSED, "%s: bring it back, then `haul resume`", gone.text);
+        return error_set(p->err, EXIT_PAUSED, "%s: bring it back", gone.text);
     }
     if (p->t->when != WHEN_ALWAYS &&
         (p->there = listing_open(p->client, p->endpoint, p->t, after)) == NULL) {

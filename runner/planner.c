@@ -155,6 +155,8 @@ static void *run(void *payload)
             continue;
         if (rc < 0)
             engine_pause(e, &err);
+        else /* unless we are stopping, which has its own reason already */
+            engine_out_of_memory(e, &err);
         await_batches(p, 1);
         return NULL; /* what was not planned is planned by `haul resume` */
     }

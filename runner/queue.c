@@ -51,20 +51,18 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_PAUSE] = "UPDATE run SET paused = ?1",
     [SQL_FINISH] = "UPDATE run SET finished_at = " NOW ", paused = NULL",
     [SQL_EVENT] = "INSERT INTO event (at, event, object_id, detail) VALUES (" NOW ", ?1, ?2, ?3)",
-    [SQL_TALLY_STATES] = "SELECT state, count(*), sum(size) FROM object GROUP BY state",
-    [SQL_TALLY_PARTS] = "SELECT coalesce(sum(min(m.part_bytes, o.size - (p.number - 1) *"
-                        " m.part_bytes)), 0) FROM part AS p JOIN motion AS m"
+    [SQL_TALLY_STATES] = "SELECT state, count(*), CAST(total(size) AS INTEGER) FROM object GROUP BY state",
+    [SQL_TALLY_PARTS] = "SELECT CAST(total(min(m.part_bytes, o.size - (p.number - 1) *"
+                        " m.part_bytes)) AS INTEGER) FROM part AS p JOIN motion AS m"
                         " ON m.object_id = p.object_id JOIN object AS o ON o.id = p.object_id",
     [SQL_TALLY_PLANNED] = "SELECT coalesce(min(planned), 1) FROM transfer",
-    [SQL_FAILED] = "SELECT name, why FROM object WHERE state = 'failed' ORDER BY id",
+    [SQL_FAILED] = "SELECT transfer_id, name, why FROM object WHERE state = 'failed' ORDER BY id",
     [SQL_JSON] = "SELECT json_object('id', id, 'name', name, 'state', ?1, 'pid', ?2,"
                  " 'manifest_file', manifest_file, 'created_at', created_at,"
                  " 'finished_at', finished_at, 'paused', paused,"
                  " 'planned', json(iif(?3, 'true', 'false')),"
                  " 'objects', ?4, 'bytes', ?5, 'done', ?6, 'done_bytes', ?7, 'failed', ?8,"
-                 " 'skipped', ?9, 'due', ?10, 'moved_bytes', ?11,"
-                 " 'failures', iif(?12, json((SELECT json_group_array(json_object("
-                 " 'name', name, 'why', why)) FROM object WHERE state = 'failed')), NULL))"
+                 " 'skipped', ?9, 'due', ?10, 'moved_bytes', ?11)"
                  " FROM run",
 };
 
@@ -181,7 +179,7 @@ int queue_holder(const char *path)
 {
     struct flock found = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char *name = lock_path(path);
-    int pid = 0, fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    int pid = 0, fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
     free(name);
     if (fd < 0)
         return 0;
@@ -338,7 +336,14 @@ int queue_create(struct queue **out, const char *path, const struct run *run, un
         error_set(err, EXIT_QUEUE, "queue %s: the file exists already", path);
         goto failed;
     }
-    if (open_database(q, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0 ||
+    /* Ours alone to read; SQLite gives the log beside it the same mode. */
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        error_set(err, EXIT_QUEUE, "queue %s: %s", path, strerror(errno));
+        goto failed;
+    }
+    close(fd); /* before SQLite holds a lock on it */
+    if (open_database(q, SQLITE_OPEN_READWRITE, err) < 0 ||
         write_schema(q, run, transfers, err) < 0 || make_ready(q, err) < 0) {
         unlink(path); /* it is our own, and no run */
         goto failed;

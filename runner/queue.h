@@ -147,11 +147,10 @@ struct tally {
 int queue_tally(struct queue *q, struct tally *out, struct error *err);
 
 /* Calls `row` for each failed object, in order. */
-typedef void failed_fn(void *payload, const char *name, const char *why);
+typedef void failed_fn(void *payload, unsigned transfer, const char *name, const char *why);
 int queue_failed(struct queue *q, failed_fn *row, void *payload, struct error *err);
 
 /* The run as one line of JSON (the caller frees it). `state` and pid as the lock tells them. */
-int queue_json(struct queue *q, const char *state, int pid, bool with_failed, char **out,
-    struct error *err);
+int queue_json(struct queue *q, const char *state, int pid, char **out, struct error *err);
 
 #endif

@@ -67,14 +67,13 @@ int queue_failed(struct queue *q, failed_fn *row, void *payload, struct error *e
     sqlite3_stmt *s = queue_statement(q, SQL_FAILED);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-        row(payload, (const char *) sqlite3_column_text(s, 0),
-            (const char *) sqlite3_column_text(s, 1));
+        row(payload, (unsigned) sqlite3_column_int(s, 0), (const char *) sqlite3_column_text(s, 1),
+            (const char *) sqlite3_column_text(s, 2));
     sqlite3_reset(s);
     return rc == SQLITE_DONE ? 0 : queue_fail(q, err);
 }
 
-int queue_json(struct queue *q, const char *state, int pid, bool with_failed, char **out,
-    struct error *err)
+int queue_json(struct queue *q, const char *state, int pid, char **out, struct error *err)
 {
     struct tally t;
     if (queue_tally(q, &t, err) < 0)
@@ -84,8 +83,8 @@ int queue_json(struct queue *q, const char *state, int pid, bool with_failed, ch
     if (pid > 0)
         sqlite3_bind_int(s, 2, pid);
     uint64_t numbers[] = { t.planned, t.objects, t.bytes, t.done, t.done_bytes, t.failed,
-        t.skipped, t.due, t.moved_bytes, with_failed };
-    for (int i = 0; i < 10; i++)
+        t.skipped, t.due, t.moved_bytes };
+    for (int i = 0; i < 9; i++)
         sqlite3_bind_int64(s, 3 + i, (int64_t) numbers[i]);
     if (sqlite3_step(s) != SQLITE_ROW)
         return queue_fail(q, err);

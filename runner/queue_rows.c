@@ -1,5 +1,6 @@
 /* What planning and carrying out write into the queue and read from it. One function is one verb;
  * SQL's columns and our structs meet here. */
+#include <haul/request.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,9 +144,10 @@ static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct er
     };
     if (failed)
         return error_set(err, EXIT_QUEUE, "out of memory");
-    if (t->state != OBJECT_PLANNED && (t->part_bytes == 0 || t->source == NULL))
+    if (t->name == NULL || t->state == OBJECT_BAD ||
+        (t->state != OBJECT_PLANNED && (t->part_bytes == 0 || t->source == NULL)))
         return error_set(err, EXIT_QUEUE,
-            "queue %s: object %lld is '%s' but has no motion row: the file is damaged", q->path,
+            "queue %s: object %lld is '%s' without what that needs: the file is damaged", q->path,
             (long long) t->id, object_state_name(t->state));
     return t->state == OBJECT_PLANNED
         ? 0
@@ -192,6 +194,9 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
             room = more;
         }
         const char *state = (const char *) sqlite3_column_text(s, 1);
+        if (state == NULL || sqlite3_column_int64(s, 0) < 1 ||
+            sqlite3_column_int64(s, 0) > HAUL_PARTS_MAX)
+            continue; /* no queue of ours has such rows */
         records[n++] = (struct part_record) {
             .number = (unsigned) sqlite3_column_int(s, 0),
             .state = strcmp(state, "sent") == 0 ? PART_SENT
@@ -238,6 +243,7 @@ static int change_motion(struct queue *q, const struct change *c, struct error *
         sqlite3_bind_int64(s, 1, c->object);
         return queue_do(q, s, err);
     case EVENT_ALL_MOVED:
+    case EVENT_PARTS_LOST:
         break;
     }
     return 0;

@@ -9,7 +9,7 @@
 
 /* Fills *out with EXIT_PAUSED and one line, for example
  * "archive (https://...): PutObject answered 403 InvalidAccessKeyId: ...: check the endpoint's
- * credentials, then `haul resume`". */
+ * credentials". What to type then, the command adds. */
 void refusal_explain(const struct haul_error *refusal, const struct manifest_endpoint *endpoint,
     const char *bucket, struct error *out);
 

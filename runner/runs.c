@@ -2,24 +2,21 @@
 #include "runs.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-int runs_new_id(char id[static RUN_ID_SIZE], struct error *err)
+void runs_new_id(char id[static RUN_ID_SIZE])
 {
-    unsigned char random[2];
     struct tm utc;
-    time_t now = time(NULL);
-    if (getrandom(random, sizeof random, 0) != sizeof random)
-        return error_set(err, EXIT_QUEUE, "no random numbers: %s", strerror(errno));
-    size_t len = strftime(id, RUN_ID_SIZE, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-    snprintf(id + len, RUN_ID_SIZE - len, "-%02x%02x", random[0], random[1]);
-    return 0;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    size_t len = strftime(id, RUN_ID_SIZE, "%Y%m%dT%H%M%SZ", gmtime_r(&now.tv_sec, &utc));
+    unsigned fraction = (unsigned) (now.tv_nsec * INT64_C(0x10000) / 1000000000);
+    snprintf(id + len, RUN_ID_SIZE - len, "-%04x", fraction);
 }
 
 /* The folder of one name, or of all. */
@@ -57,10 +54,25 @@ struct list {
     size_t count;
 };
 
+/* "20260131T235959Z-1f2e.db": 0 stands for a digit, x for one of a hexadecimal number. */
+static bool is_run_file(const char *file)
+{
+    static const char picture[] = "00000000T000000Z-xxxx.db";
+    for (size_t i = 0; i < sizeof picture; i++) {
+        bool digit = file[i] >= '0' && file[i] <= '9';
+        bool letter = file[i] >= 'a' && file[i] <= 'f';
+        if (picture[i] == '0'       ? !digit
+                : picture[i] == 'x' ? !digit && !letter
+                                    : file[i] != picture[i])
+            return false;
+    }
+    return true;
+}
+
 static int add_run(struct list *l, const char *folder, const char *name, const char *file)
 {
     size_t len = strlen(file);
-    if (len != RUN_ID_SIZE - 1 - 2 + strlen(".db") || strcmp(file + len - 3, ".db") != 0)
+    if (!is_run_file(file))
         return 0;
     struct run_file *more = realloc(l->runs, (l->count + 1) * sizeof *more);
     if (more == NULL)

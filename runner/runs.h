@@ -14,8 +14,8 @@ struct run_file {
     char id[RUN_ID_SIZE];
 };
 
-/* A new id, later than all before it (to the second). Returns 0, or -1 with *err. */
-int runs_new_id(char id[static RUN_ID_SIZE], struct error *err);
+/* A new id: the time, so that ids sort by it, as fine as 15 microseconds. */
+void runs_new_id(char id[static RUN_ID_SIZE]);
 
 /* Where that run's file belongs. The caller frees it; NULL with *err: no memory, or neither
  * XDG_STATE_HOME nor HOME is set (EXIT_QUEUE). */

@@ -23,7 +23,7 @@ static void on_done(void *payload, const struct haul_result *result)
     atomic_fetch_add(&e->sent, result->bytes_sent);
     atomic_fetch_add(&e->received, result->bytes_received);
     if (result->error.code == HAUL_OK)
-        atomic_store(&e->last_success_ms, now_ms());
+        atomic_store(s->object->last_success_ms, now_ms());
     s->done(s, result);
     s->next = w->free;
     w->free = s;
@@ -47,24 +47,32 @@ static enum verdict judge_local(
     struct slot *s, const struct haul_error *error, struct error *why)
 {
     struct object *o = s->object;
-    if (o->transfer->kind == TRANSFER_UPLOAD) {
+    if (error->sys_errno == 0) { /* the source ended before its size */
         error_set(why, EXIT_SOME_FAILED, "%s", error->text);
-        return error->sys_errno == 0 ? VERDICT_RESTART : VERDICT_FAIL;
+        return VERDICT_RESTART;
     }
     return local_verdict(o, error->sys_errno, why);
 }
 
+/* What somebody can mend pauses the run; what another file may be spared is begun again. */
 enum verdict local_verdict(struct object *o, int cause, struct error *why)
 {
-    bool full = cause == ENOSPC || cause == EDQUOT;
-    if (full || cause == EROFS) {
-        error_set(why, EXIT_PAUSED, "%s: %s: %s, then `haul resume`", o->transfer->local,
-            strerror(cause), full ? "make room there" : "make it writable");
-        engine_pause(o->engine, why);
-        return VERDICT_DROP;
-    }
+    static const struct {
+        int cause;
+        const char *next;
+    } mendable[] = { { ENOSPC, "make room there" }, { EDQUOT, "make room there" },
+        { EROFS, "make it writable" }, { EMFILE, "raise the limit of open files" },
+        { ENFILE, "let other programs close files" }, { ENOMEM, "free some memory" } };
+    for (size_t i = 0; i < sizeof mendable / sizeof *mendable; i++)
+        if (mendable[i].cause == cause) {
+            error_set(why, EXIT_PAUSED, "%s: %s: %s", o->transfer->local, strerror(cause),
+                mendable[i].next);
+            engine_pause(o->engine, why);
+            return VERDICT_DROP;
+        }
     error_set(why, EXIT_SOME_FAILED, "%s", strerror(cause));
-    return VERDICT_FAIL;
+    bool again = cause == EIO && o->transfer->kind == TRANSFER_DOWNLOAD;
+    return again ? VERDICT_RESTART : VERDICT_FAIL;
 }
 
 enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct error *why)
@@ -79,6 +87,8 @@ enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct
     }
     if (error->code == HAUL_LOCAL)
         return judge_local(s, error, why);
+    if (error->code == HAUL_NO_MEMORY)
+        return engine_out_of_memory(e, why);
     bool refused = false;
     switch (error->retry) {
     case HAUL_RETRY_FROM_START:
@@ -93,7 +103,7 @@ enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct
     case HAUL_RETRY_SLOWER:
         /* The tries are used up. If the endpoint served others since they began to fail, the
          * fault is with this object; if not, with the endpoint. */
-        refused = atomic_load(&e->last_success_ms) <
+        refused = atomic_load(s->object->last_success_ms) <
             (result->attempts > 1 ? now_ms() - result->failing_ms : s->began_ms);
         break;
     case HAUL_RETRY_NEVER:

@@ -39,6 +39,9 @@ enum object_state object_next(
             return upload ? OBJECT_COMPLETING : OBJECT_PUBLISHING;
         return OBJECT_BAD;
     case OBJECT_COMPLETING:
+        if (upload && event == EVENT_PARTS_LOST)
+            return OBJECT_MOVING;
+        return event == EVENT_FINISHED ? OBJECT_DONE : OBJECT_BAD;
     case OBJECT_PUBLISHING:
         return event == EVENT_FINISHED ? OBJECT_DONE : OBJECT_BAD;
     case OBJECT_DONE:
@@ -57,7 +60,7 @@ const char *object_state_name(enum object_state state)
 
 enum object_state object_state_from(const char *name)
 {
-    for (int i = 0; i < OBJECT_BAD; i++)
+    for (int i = 0; name != NULL && i < OBJECT_BAD; i++)
         if (strcmp(names[i], name) == 0)
             return (enum object_state) i;
     return OBJECT_BAD;

@@ -21,6 +21,7 @@ enum object_event {
     EVENT_BEGAN,     /* it will move in parts */
     EVENT_CREATED,   /* upload: there is an upload id */
     EVENT_ALL_MOVED, /* every part is recorded */
+    EVENT_PARTS_LOST, /* upload: the server does not have what the queue recorded */
     EVENT_FINISHED,
     EVENT_RESTARTED, /* from nothing, under a new generation */
     EVENT_FAILED,
@@ -32,7 +33,7 @@ enum object_state object_next(
 /* As the queue spells it: "planned"... */
 const char *object_state_name(enum object_state state);
 
-/* OBJECT_BAD: not a state's name. */
+/* OBJECT_BAD: not a state's name, or NULL. */
 enum object_state object_state_from(const char *name);
 
 #endif

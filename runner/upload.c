@@ -84,6 +84,13 @@ static void trouble(struct object *o, enum verdict verdict, const char *text)
     object_set_trouble(o, verdict, &why);
 }
 
+static void end_without_memory(struct object *o)
+{
+    struct error why;
+    object_set_trouble(o, engine_out_of_memory(o->engine, &why), &why);
+    object_ready(o, upload_end_badly);
+}
+
 static void commit_end(struct object *o)
 {
     struct change *c = object_change(o);
@@ -102,13 +109,18 @@ static void commit_end(struct object *o)
 static void on_aborted(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
-    if (result->error.code == HAUL_CANCELLED) {
-        object_release(o);
-        return;
-    }
-    if (result->error.code != HAUL_OK && result->error.http_status != 404)
+    struct error why;
+    if (result->error.code != HAUL_OK && result->error.http_status != 404) {
+        if (slot_judge(s, result, &why) == VERDICT_DROP) {
+            object_release(o); /* the queue still has the id, and resume tries again */
+            return;
+        }
         LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
-            { "upload_id", o->task.upload_id }, { "why", result->error.text });
+            { "upload_id", o->task.upload_id }, { "why", why.text });
+        size_t len = strlen(o->trouble.text);
+        snprintf(o->trouble.text + len, sizeof o->trouble.text - len,
+            "; upload %s is still open: %s", o->task.upload_id, why.text);
+    }
     free(o->task.upload_id);
     o->task.upload_id = NULL;
     commit_end(o);
@@ -215,8 +227,7 @@ static int set_token(struct object *o)
 static void begin_in_parts(struct object *o)
 {
     if (set_token(o) < 0 || object_cut(o) < 0) {
-        trouble(o, VERDICT_FAIL, "out of memory");
-        object_ready(o, upload_end_badly);
+        end_without_memory(o);
         return;
     }
     o->task.began_ms = haul_endpoint_now_ms(o->endpoint);
@@ -256,7 +267,12 @@ void upload_begin(struct worker *w, struct object *o)
     /* Parts are opened after the sweep, so while none is recorded, it may not have happened. */
     o->orphan_possible = o->task.state != OBJECT_PLANNED && o->task.record_count == 0;
     if (open_source(o, &st) < 0) {
-        trouble(o, VERDICT_FAIL, errno == EBADMSG ? "no regular file" : strerror(errno));
+        struct error why;
+        int cause = errno;
+        enum verdict verdict = local_verdict(o, cause, &why);
+        if (cause == EBADMSG)
+            error_set(&why, EXIT_SOME_FAILED, "no regular file");
+        object_set_trouble(o, verdict, &why);
         upload_end_badly(w, o);
         return;
     }
@@ -268,8 +284,7 @@ void upload_begin(struct worker *w, struct object *o)
         trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);
     } else if (object_cut(o) < 0) {
-        trouble(o, VERDICT_FAIL, "out of memory");
-        upload_end_badly(w, o);
+        end_without_memory(o);
     } else if (o->task.state == OBJECT_CREATING) {
         create(w, o);
     } else {
@@ -286,8 +301,7 @@ static void on_created(struct slot *s, const struct haul_result *result)
         return;
     o->task.upload_id = strdup(result->upload_id);
     if (o->task.upload_id == NULL) {
-        trouble(o, VERDICT_DROP, "out of memory");
-        object_ready(o, upload_end_badly);
+        end_without_memory(o);
         return;
     }
     object_change(o)->upload_id = o->task.upload_id;
@@ -320,10 +334,8 @@ static void on_part(struct slot *s, const struct haul_result *result)
     enum verdict verdict = judge_sent(s, result, &why);
     step("upload.part");
     if (verdict == VERDICT_GOOD &&
-        object_record(o, s->part, PART_SENT, result->etag, s->crc32c) < 0) {
-        verdict = VERDICT_DROP;
-        error_set(&why, EXIT_QUEUE, "out of memory");
-    }
+        object_record(o, s->part, PART_SENT, result->etag, s->crc32c) < 0)
+        verdict = engine_out_of_memory(o->engine, &why);
     if (verdict == VERDICT_GOOD)
         part_moved(s);
     else
@@ -365,6 +377,13 @@ static void on_complete(struct slot *s, const struct haul_result *result)
         finish(o, result->etag);
         return;
     }
+    if (strcmp(result->error.aws_code, "InvalidPart") == 0 && ++o->restarts <= RESTARTS_MAX) {
+        LOG(LOG_WARN, "parts_lost", { "object", o->key }, { "why", result->error.text });
+        o->list_after = 0;
+        object_change(o);
+        object_commit(o, EVENT_PARTS_LOST, upload_begin);
+        return;
+    }
     object_set_trouble(o, verdict, &why);
     /* Whatever the refusal: an earlier attempt may have been carried out. */
     object_ready(o, verdict == VERDICT_DROP ? upload_end_badly : prove);
@@ -375,7 +394,11 @@ static void complete(struct worker *w, struct object *o)
     step("upload.completing");
     o->count = part_count(o->task.size, o->task.part_bytes);
     o->completing = calloc(o->count, sizeof *o->completing);
-    if (o->completing == NULL || o->task.record_count != o->count) {
+    if (o->completing == NULL) {
+        end_without_memory(o);
+        return;
+    }
+    if (o->task.record_count != o->count) {
         trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
         upload_end_badly(w, o);
         return;
@@ -400,8 +423,11 @@ static void on_proof(struct slot *s, const struct haul_result *result)
         finish(o, result->etag);
         return;
     }
-    bool absent = error->code == HAUL_OK || error->http_status == 404;
-    if (!absent) { /* not known yet: the queue still says 'completing' */
+    /* Nobody knows as long as nobody answers; the queue still says 'completing'. Who may not look
+     * has only what the completion said. */
+    bool unknown = error->code != HAUL_OK && error->http_status != 404 &&
+        error->retry != HAUL_RETRY_NEVER;
+    if (unknown) {
         o->verdict = VERDICT_GOOD;
         if (!is_good(s, result))
             return;

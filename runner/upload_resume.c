@@ -168,10 +168,25 @@ static void reconcile(struct object *o, const struct haul_entry *e)
         o->marks[e->part_number - 1] = MARK_MOVED;
 }
 
+/* Whoever may not list has only what the queue recorded; completion names those very ETags, so a
+ * wrong one is refused there. */
+static void trust_records(struct object *o)
+{
+    for (unsigned i = 0; i < o->task.record_count; i++)
+        if (o->task.records[i].number <= o->count)
+            o->marks[o->task.records[i].number - 1] = MARK_MOVED;
+}
+
 static void on_listed(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
+    if (result->error.code == HAUL_SERVER && result->error.retry == HAUL_RETRY_NEVER) {
+        LOG(LOG_WARN, "parts_not_listed", { "object", o->key }, { "why", result->error.text });
+        trust_records(o);
+        object_ready(o, upload_begin_parts);
+        return;
+    }
     enum verdict verdict = slot_judge(s, result, &why);
     if (verdict != VERDICT_GOOD) {
         object_set_trouble(o, verdict, &why);

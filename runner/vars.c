@@ -26,6 +26,7 @@ struct vars {
     struct variable *list; /* owned */
     size_t count;
     int64_t now_ms;
+    bool frozen;
     size_t left; /* bytes that references may still put in */
 };
 
@@ -44,11 +45,12 @@ __attribute__((format(printf, 2, 3))) static int fail(char *fault, const char *f
     return -1;
 }
 
-struct vars *vars_new(int64_t now_ms)
+struct vars *vars_new(int64_t now_ms, bool frozen)
 {
     struct vars *v = calloc(1, sizeof *v);
     if (v != NULL) {
         v->now_ms = now_ms;
+        v->frozen = frozen;
         v->left = VARS_TOTAL_MAX;
     }
     return v;
@@ -198,7 +200,9 @@ static int append_reference(
     const size_t before = out->len;
     int rc;
 
-    if (strncmp(inside, "env:", 4) == 0)
+    if (v->frozen)
+        rc = fail(fault, "a frozen manifest has no references left");
+    else if (strncmp(inside, "env:", 4) == 0)
         rc = append_environment(out, inside + 4, fault);
     else if (strncmp(inside, "date:", 5) == 0)
         rc = append_date(out, v->now_ms, inside + 5, fault);

@@ -9,6 +9,7 @@
 #ifndef VARS_H
 #define VARS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VARS_NAME_MAX 64        /* [A-Za-z_][A-Za-z0-9_-]* */
@@ -19,7 +20,9 @@
 
 struct vars;
 
-struct vars *vars_new(int64_t now_ms); /* NULL: out of memory */
+/* frozen: of a manifest from a queue, in which nothing is left to ask the environment for; a queue
+ * from somebody else shall not get at it. NULL: out of memory. */
+struct vars *vars_new(int64_t now_ms, bool frozen);
 void vars_free(struct vars *v);        /* NULL is fine */
 
 /* Declares a variable; its text is expanded when it is first wanted. The caller sees to it that

@@ -16,20 +16,21 @@ need_packages() {
             missing+=("$name")
     done
     ((${#missing[@]})) || return 0
-    echo "installing: ${missing[*]}" >&2
+    local install=(install -y --no-install-recommends "${missing[@]}")
     if ((EUID != 0)); then
         as_root=(sudo -n)
-        sudo -n true 2>/dev/null || {
-            echo "neither root nor sudo without a password; as root: apt-get install ${missing[*]}" >&2
+        "${as_root[@]}" true 2>/dev/null || {
+            echo "packages are missing, and this is neither root nor sudo without a password;" \
+                $'as root:\n  apt-get update; apt-get' "${install[*]}" >&2
             return 1
         }
     fi
-    local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
-        apt-get install -y -q --no-install-recommends "${missing[@]}")
-    # The lists may be missing or old: only then is there a point in fetching them.
-    "${install[@]}" </dev/null >&2 || {
-        "${as_root[@]}" apt-get update -q </dev/null >&2 && "${install[@]}" </dev/null >&2
-    } || {
+    echo "installing: ${missing[*]}" >&2
+    # A new machine has no lists yet, and its own first upgrade may hold the lock for a while.
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get -q -o DPkg::Lock::Timeout=600)
+    "${apt[@]}" update </dev/null >&2 || : # some lists may do
+    "${apt[@]}" "${install[@]}" </dev/null >&2 || {
         echo "apt could not install: ${missing[*]}" >&2
         return 1
     }

@@ -19,6 +19,7 @@ enum { UPLOAD_PATH_MAX = 160 };
 struct uploads {
     struct drafts *drafts; /* borrowed */
     pthread_mutex_t lock;
+    pthread_cond_t settled; /* a completion has ended, one way or the other */
     struct {
         struct skiplist open; /* of struct upload */
     } locked;
@@ -152,6 +153,7 @@ struct uploads *uploads_open(struct drafts *drafts)
     }
     u->drafts = drafts;
     pthread_mutex_init(&u->lock, NULL);
+    pthread_cond_init(&u->settled, NULL);
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (e->d_name[0] != '.')
             load_upload(u, e->d_name);
@@ -164,6 +166,7 @@ void uploads_free(struct uploads *u)
     if (u == NULL)
         return;
     skiplist_free(&u->locked.open, free_upload);
+    pthread_cond_destroy(&u->settled);
     pthread_mutex_destroy(&u->lock);
     free(u);
 }
@@ -213,9 +216,11 @@ static struct upload *find_locked(
 {
     struct text at = { 0 };
     index_key(&at, bucket, key, text_c(id));
-    struct upload *up = skiplist_get(&u->locked.open, &at);
+    struct upload *up;
+    while ((up = skiplist_get(&u->locked.open, &at)) != NULL && up->completing)
+        pthread_cond_wait(&u->settled, &u->lock);
     text_free(&at);
-    return up != NULL && !up->completing ? up : NULL;
+    return up;
 }
 
 const struct upload *upload_find_locked(
@@ -393,6 +398,7 @@ void upload_end_complete(struct uploads *u, struct upload *up, bool done)
         forget_locked(u, up);
     else
         up->completing = false;
+    pthread_cond_broadcast(&u->settled);
     pthread_mutex_unlock(&u->lock);
     if (done)
         remove_upload(u, up);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,10 +87,47 @@ static void what_is_not_xml_is_refused(void **state)
     assert_text_refused("<Error/><Error/>");
     assert_text_refused("<html><p>Bad gateway<br></html>");
     assert_text_refused("<Error>&undefined;</Error>");
-    assert_text_refused("<Error>\x01</Error>");
-    assert_text_refused("<Error>\xff\xfe</Error>");
     assert_refused("<Error>\0</Error>", 16);
     assert_refused("\0", 1);
+}
+
+static void a_tag_of_countless_attributes_is_refused(void **state)
+{
+    (void) state;
+    char *text = malloc(1 << 20), *at = text;
+    assert_non_null(text);
+    at += sprintf(at, "<Error");
+    for (unsigned i = 0; i < 60000; i++)
+        at += sprintf(at, " a%u=''", i);
+    at += sprintf(at, "/>");
+    assert_refused(text, (size_t) (at - text));
+    free(text);
+}
+
+static void what_xml_can_not_have_is_left_out_except_of_keys_in_listings(void **state)
+{
+    (void) state;
+    struct haul_error err = { .code = HAUL_OK };
+    struct haul_listing l;
+    struct document *d = parse("<Error><Key>a&#x1;b\x02</Key><Code>A</Code></Error>");
+    assert_string_equal(document_text(d, "Code"), "A");
+    assert_string_equal(document_text(d, "Key"), "ab");
+    document_free(d);
+    d = parse("<Error><Key>\xff\xfe</Key><Code>A</Code></Error>");
+    assert_string_equal(document_text(d, "Code"), "A");
+    document_free(d);
+    d = parse("<ListPartsResult><Key>&#x1;</Key><Part><PartNumber>1</PartNumber></Part>"
+              "</ListPartsResult>");
+    assert_int_equal(document_listing(d, &l, &err), 0);
+    assert_int_equal(l.count, 1);
+    document_free(d);
+    d = parse("<ListBucketResult><Contents><Key>a&#x1;</Key></Contents></ListBucketResult>");
+    assert_int_equal(document_listing(d, &l, &err), -1);
+    assert_int_equal(err.code, HAUL_BAD_REPLY);
+    document_free(d);
+    d = parse("<ListBucketResult><Contents><Key>\xff</Key></Contents></ListBucketResult>");
+    assert_int_equal(document_listing(d, &l, &err), -1);
+    document_free(d);
 }
 
 static void a_doctype_is_refused_before_anything_in_it_counts(void **state)
@@ -306,6 +344,8 @@ int main(void)
         cmocka_unit_test(white_space_before_the_document_is_passed_over),
         cmocka_unit_test(namespaces_are_not_looked_at),
         cmocka_unit_test(what_is_not_xml_is_refused),
+        cmocka_unit_test(a_tag_of_countless_attributes_is_refused),
+        cmocka_unit_test(what_xml_can_not_have_is_left_out_except_of_keys_in_listings),
         cmocka_unit_test(a_doctype_is_refused_before_anything_in_it_counts),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_listing_of_objects_is_read),

@@ -1,5 +1,5 @@
-/* The queue's file: who may hold it, what is refused, and that every verb leaves the rows that it
- * promises. Where no verb tells, the rows are read as anybody can read them: with SQLite. */
+/* The queue's file: who may hold it, what is refused, and that every verb leaves the rows that
+ * it promises. Where no verb tells, the rows are read as anybody can read them: with SQLite. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,7 +100,9 @@ static void tamper(const char *path, const char *sql)
 }
 
 #define PLANNED(name_, size_)                                                                  \
-    { .name = (char *) name_, .size = size_, .modified_ms = 5, .state = OBJECT_PLANNED }
+    {                                                                                          \
+        .name = (char *) name_, .size = size_, .modified_ms = 5, .state = OBJECT_PLANNED       \
+    }
 
 static void plan(struct fixture *f, unsigned transfer, const struct planned *rows, size_t count)
 {
@@ -148,8 +150,8 @@ static bool apply(struct fixture *f, struct change c)
     return !stale;
 }
 
-static void record(struct fixture *f, int64_t object, unsigned generation, unsigned number,
-    const char *etag)
+static void record(
+    struct fixture *f, int64_t object, unsigned generation, unsigned number, const char *etag)
 {
     struct part_record part = { number, PART_SENT, 0xfedcba98u, (char *) etag };
     ok(f, queue_begin(f->queue, false, &f->err));
@@ -194,6 +196,8 @@ static void a_created_run_tells_what_it_was_given(void **state)
     assert_int_equal(stat(folder, &st), 0);
     assert_int_equal(st.st_mode & 077, 0);
     free(folder);
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
 }
 
 static void an_existing_file_is_not_created_again(void **state)
@@ -293,7 +297,8 @@ static struct image read_file(const char *path)
     return i;
 }
 
-/* Refused by owner and reader alike (a NULL word: the reader may find no fault), and as it was. */
+/* Refused by owner and reader alike (a NULL word: the reader may find no fault), and as it was.
+ */
 static void assert_untouched(
     struct fixture *f, const char *path, const char *word, const char *reader_word)
 {
@@ -348,7 +353,8 @@ static void a_newer_queue_is_refused_and_left_as_it_is(void **state)
     assert_untouched(f, f->path, "newer haul (schema 99, this one knows 1)", "newer haul");
 }
 
-/* As a crash leaves it: what was committed last stands in the -wal file, which closing merges. */
+/* As a crash leaves it: what was committed last stands in the -wal file, which closing merges.
+ */
 static void a_newer_queue_with_an_unmerged_log_is_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -357,8 +363,7 @@ static void a_newer_queue_with_an_unmerged_log_is_left_as_it_is(void **state)
     queue_close(f->queue);
     f->queue = NULL;
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
     snprintf(copy, sizeof copy, "%s/copy.db", f->folder);
     snprintf(command, sizeof command, "cp '%s' '%s' && cp '%s-wal' '%s-wal'", f->path, copy,
         f->path, copy);
@@ -447,8 +452,8 @@ static void what_the_schema_forbids_is_an_error(void **state)
 {
     struct fixture *f = *state;
     struct planned bad[] = {
-        { .name = (char *) "x", .state = OBJECT_SKIPPED },              /* without a why */
-        { .name = (char *) "x", .state = OBJECT_BAD },                  /* no such state */
+        { .name = (char *) "x", .state = OBJECT_SKIPPED }, /* without a why */
+        { .name = (char *) "x", .state = OBJECT_BAD },     /* no such state */
         { .name = (char *) "x", .size = UINT64_MAX, .state = OBJECT_PLANNED },
         { .name = NULL, .state = OBJECT_PLANNED },
     };
@@ -469,8 +474,14 @@ static void tasks_come_in_order_and_only_what_is_due(void **state)
     struct task t[8];
     plan(f, 2,
         (struct planned[]){ PLANNED("one", 1),
-            { .name = (char *) "two", .state = OBJECT_SKIPPED, .why = "same", .modified_ms = -1 },
-            { .name = (char *) "three", .state = OBJECT_FAILED, .why = "odd", .modified_ms = -1 },
+            { .name = (char *) "two",
+                .state = OBJECT_SKIPPED,
+                .why = "same",
+                .modified_ms = -1 },
+            { .name = (char *) "three",
+                .state = OBJECT_FAILED,
+                .why = "odd",
+                .modified_ms = -1 },
             { .name = (char *) "four", .etag = "\"e\"", .size = 4, .modified_ms = -1 },
             PLANNED("five", 5) },
         5);
@@ -607,13 +618,12 @@ static void stale_generations_change_nothing(void **state)
     move_b(f);
     assert_true(apply(f, restarted));
     assert_false(apply(f, late));
-    assert_string_equal(seen(f, "SELECT state || generation FROM object WHERE id = 2"),
-        "planned2");
+    assert_string_equal(
+        seen(f, "SELECT state || generation FROM object WHERE id = 2"), "planned2");
     assert_string_equal(seen(f, "SELECT size FROM object WHERE id = 2"), "9");
     assert_string_equal(seen(f, "SELECT count(*) FROM motion"), "0");
     assert_string_equal(seen(f, "SELECT count(*) FROM part"), "0");
-    assert_string_equal(
-        seen(f, "SELECT event || ':' || object_id || ':' || detail FROM event"),
+    assert_string_equal(seen(f, "SELECT event || ':' || object_id || ':' || detail FROM event"),
         "restarted:2:the source changed");
 
     struct change again = began(2);
@@ -646,6 +656,21 @@ static void a_finished_object_keeps_its_facts_and_loses_its_motion(void **state)
     task_clear(&t[1]);
 }
 
+static void a_completion_that_lacks_parts_moves_again(void **state)
+{
+    struct fixture *f = *state;
+    struct task t;
+    move_b(f);
+    assert_true(apply(f, event(2, EVENT_ALL_MOVED)));
+    assert_true(apply(f, event(2, EVENT_PARTS_LOST)));
+    assert_int_equal(queue_take(f->queue, 1, &t, 1, &f->err), 1);
+    assert_int_equal(t.state, OBJECT_MOVING);
+    assert_int_equal(t.generation, 1);
+    assert_string_equal(t.upload_id, "up-1");
+    assert_int_equal(t.record_count, 2);
+    task_clear(&t);
+}
+
 static void a_failed_object_says_why_and_is_not_due(void **state)
 {
     struct fixture *f = *state;
@@ -654,9 +679,10 @@ static void a_failed_object_says_why_and_is_not_due(void **state)
     failed.why = "AccessDenied";
     plan_three(f);
     assert_true(apply(f, failed));
-    assert_string_equal(seen(f, "SELECT state || ':' || why FROM object WHERE id = 1"),
-        "failed:AccessDenied");
-    assert_string_equal(seen(f, "SELECT event || ':' || detail FROM event"), "failed:AccessDenied");
+    assert_string_equal(
+        seen(f, "SELECT state || ':' || why FROM object WHERE id = 1"), "failed:AccessDenied");
+    assert_string_equal(
+        seen(f, "SELECT event || ':' || detail FROM event"), "failed:AccessDenied");
     assert_int_equal(queue_take(f->queue, 0, t, 3, &f->err), 2);
     assert_int_equal(t[0].id, 2);
     task_clear(&t[0]);
@@ -675,8 +701,8 @@ static void an_event_that_does_not_fit_is_an_error(void **state)
     ok(f, queue_begin(f->queue, true, &f->err));
     refused(f, queue_change(f->queue, &nobody, &stale, &f->err), "no object 99");
     queue_rollback(f->queue);
-    assert_string_equal(seen(f, "SELECT group_concat(state) FROM object"),
-        "planned,planned,planned");
+    assert_string_equal(
+        seen(f, "SELECT group_concat(state) FROM object"), "planned,planned,planned");
     struct change done = event(1, EVENT_FINISHED);
     assert_true(apply(f, done));
     ok(f, queue_begin(f->queue, true, &f->err));
@@ -757,10 +783,19 @@ static void the_tally_is_what_the_rows_say(void **state)
     assert_true(t.planned);
 }
 
-static void add_failure(void *payload, const char *name, const char *why)
+static void sums_beyond_the_largest_number_are_no_error(void **state)
+{
+    struct fixture *f = *state;
+    struct tally t;
+    plan(f, 1, (struct planned[]){ PLANNED("a", INT64_MAX), PLANNED("b", INT64_MAX) }, 2);
+    ok(f, queue_tally(f->queue, &t, &f->err));
+    assert_true(t.bytes >= INT64_MAX);
+}
+
+static void add_failure(void *payload, unsigned transfer, const char *name, const char *why)
 {
     char *text = payload;
-    sprintf(text + strlen(text), "%s: %s\n", name, why);
+    sprintf(text + strlen(text), "%u %s: %s\n", transfer, name, why);
 }
 
 static void failures_are_listed_in_order(void **state)
@@ -774,7 +809,7 @@ static void failures_are_listed_in_order(void **state)
     failed.object = 1;
     assert_true(apply(f, failed));
     ok(f, queue_failed(f->queue, add_failure, text, &f->err));
-    assert_string_equal(text, "a: gone\nc: gone\n");
+    assert_string_equal(text, "1 a: gone\n1 c: gone\n");
 }
 
 static const char *field(const struct yamltree *tree, const char *key)
@@ -789,12 +824,10 @@ static void the_json_is_one_line_that_parses(void **state)
 {
     struct fixture *f = *state;
     struct yamltree_fault fault;
-    struct change failed = event(1, EVENT_FAILED);
     char *text;
-    failed.why = "a \"quoted\" \\ why\nof two lines";
-    plan(f, 1, (struct planned[]){ PLANNED("odd \"\\\n\t\x01 n\303\244me", 3) }, 1);
-    assert_true(apply(f, failed));
-    ok(f, queue_json(f->queue, "running", 42, true, &text, &f->err));
+    plan_three(f);
+    ok(f, queue_pause(f->queue, "a \"quoted\" \\ why\nof two lines", &f->err));
+    ok(f, queue_json(f->queue, "running", 42, &text, &f->err));
     assert_null(strchr(text, '\n'));
     struct yamltree *tree = yamltree_parse(text, strlen(text), &fault);
     if (tree == NULL)
@@ -802,22 +835,22 @@ static void the_json_is_one_line_that_parses(void **state)
     assert_string_equal(field(tree, "id"), RUN_ID);
     assert_string_equal(field(tree, "state"), "running");
     assert_string_equal(field(tree, "pid"), "42");
-    assert_string_equal(field(tree, "objects"), "1");
-    assert_string_equal(field(tree, "failed"), "1");
+    assert_string_equal(field(tree, "objects"), "3");
+    assert_string_equal(field(tree, "bytes"), "26214410");
+    assert_string_equal(field(tree, "due"), "3");
     assert_string_equal(field(tree, "planned"), "false");
-    assert_string_equal(field(tree, "finished_at"), "null");
-    const struct yamltree *failures = yamltree_get(tree, "failures");
-    assert_non_null(failures->first);
-    assert_string_equal(field(failures->first, "name"), "odd \"\\\n\t\x01 n\303\244me");
-    assert_string_equal(field(failures->first, "why"), failed.why);
+    assert_string_equal(field(tree, "paused"), "a \"quoted\" \\ why\nof two lines");
+    assert_true(yamltree_is_null(yamltree_get(tree, "finished_at")));
     yamltree_free(tree);
     free(text);
 
-    ok(f, queue_json(f->queue, "finished", 0, false, &text, &f->err));
+    ok(f, queue_finish(f->queue, &f->err));
+    ok(f, queue_json(f->queue, "finished", 0, &text, &f->err));
     tree = yamltree_parse(text, strlen(text), &fault);
     assert_non_null(tree);
-    assert_true(yamltree_is_null(yamltree_get(tree, "failures")));
+    assert_true(yamltree_is_null(yamltree_get(tree, "paused")));
     assert_true(yamltree_is_null(yamltree_get(tree, "pid")));
+    assert_int_equal(strlen(field(tree, "finished_at")), strlen("2026-01-31T23:59:59Z"));
     yamltree_free(tree);
     free(text);
 }
@@ -850,12 +883,14 @@ int main(void)
         TEST(ten_thousand_parts_come_back_by_number),
         TEST(stale_generations_change_nothing),
         TEST(a_finished_object_keeps_its_facts_and_loses_its_motion),
+        TEST(a_completion_that_lacks_parts_moves_again),
         TEST(a_failed_object_says_why_and_is_not_due),
         TEST(an_event_that_does_not_fit_is_an_error),
         TEST(a_rollback_without_a_transaction_is_harmless),
         TEST(a_pause_stands_until_it_is_lifted_or_the_run_finishes),
         TEST(an_event_of_no_object_is_one_of_the_run),
         TEST(the_tally_is_what_the_rows_say),
+        TEST(sums_beyond_the_largest_number_are_no_error),
         TEST(failures_are_listed_in_order),
         TEST(the_json_is_one_line_that_parses),
     };

@@ -15,7 +15,7 @@
 
 static int make(void **state)
 {
-    *state = vars_new(NOON + 999);
+    *state = vars_new(NOON + 999, false);
     setenv("HAUL_TEST_PLACE", "/srv", 1);
     setenv("HAUL_TEST_EMPTY", "", 1);
     setenv("HAUL_TEST_REFERENCE", "${a}", 1);

@@ -18,8 +18,10 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/endpoint"))
 from endpoint import Endpoint  # noqa: E402
+from scene import Scene, SmallDisk  # noqa: E402
 
-PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "S3_ENDPOINT": "s3-endpoint"}
+PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
+            "S3_ENDPOINT": "s3-endpoint"}
 for variable, name in PROGRAMS.items():
     os.environ.setdefault(variable, str(TOP / "build-test" / name))
 
@@ -98,6 +100,19 @@ def new_endpoint():
 def endpoint(new_endpoint):
     """The scripted endpoint of tests/endpoint/: .url .env .boto() .stats() .fault(text)..."""
     return new_endpoint()
+
+
+@pytest.fixture
+def scene(haul, endpoint, tmp_path):
+    """The haul program, the scripted endpoint and a bucket on it, a folder, short manifests."""
+    return Scene(haul, endpoint, tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts file systems of a given size, which takes root; .resize(size) and .remount(option)."""
+    with contextlib.ExitStack() as mounted:
+        yield lambda size, name="disk": mounted.enter_context(SmallDisk(tmp_path / name, size))
 
 
 class Server:

@@ -8,16 +8,16 @@ import shutil
 import sqlite3
 import tempfile
 
-PART = collections.namedtuple("PART", "key upload_id number first last")
+Part = collections.namedtuple("Part", "key upload_id number first last")
 
 
 class Recorded:
-    """What the only queue below haul's state folder holds, read from a copy, so that the file
-    stays as the killed process left it. `prefixes`: a transfer's id -> what its names stand behind.
+    """What the queue of a job's only run holds, read from a copy, so that the file stays as the
+    killed process left it. `prefixes`: a transfer's id -> what its names stand behind in keys.
     """
 
-    def __init__(self, haul, prefixes):
-        [path] = haul.state.glob("haul/*/*.db")
+    def __init__(self, haul, job, prefixes):
+        [path] = haul.state.glob(f"haul/{job}/*.db")
         with tempfile.TemporaryDirectory() as folder:
             for file in path.parent.glob(path.name + "*"):
                 if not file.name.endswith((".lock", "-shm")):
@@ -25,10 +25,11 @@ class Recorded:
             db = sqlite3.connect(f"{folder}/{path.name}")
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
-            self.states = {prefixes[t] + name: state for t, name, state in db.execute(
-                "SELECT transfer_id, name, state FROM object")}
+            rows = db.execute("SELECT transfer_id, name, state FROM object").fetchall()
+            self.states = {prefixes[t] + name: state for t, name, state in rows}
+            assert len(self.states) == len(rows), "planned twice"
             self.parts = [
-                PART(prefixes[t] + name, upload_id, number, (number - 1) * part_bytes,
+                Part(prefixes[t] + name, upload_id, number, (number - 1) * part_bytes,
                      min(number * part_bytes, size) - 1)
                 for t, name, size, upload_id, part_bytes, number in db.execute(
                     "SELECT transfer_id, name, size, upload_id, part_bytes, number"
@@ -37,8 +38,8 @@ class Recorded:
             db.close()
 
     def has(self, request):
-        """Is it about an object that is done, or a part that is there? Takes lines of the scripted
-        endpoint's log and the proxy's."""
+        """Is it about an object that is done, or a part that is there? Takes lines of the
+        scripted endpoint's log and of the proxy's."""
         key, upload_id = request["key"], request["upload_id"]
         return self.states.get(key) == "done" or any(
             key == part.key and (
@@ -47,13 +48,14 @@ class Recorded:
             for part in self.parts)
 
 
-def assert_finished(haul, prefixes, sizes):
+def assert_finished(haul, job, prefixes, sizes):
     """All that there was to do (`sizes`: key -> bytes) is done, and nothing else is left."""
-    queue = Recorded(haul, prefixes)
+    queue = Recorded(haul, job, prefixes)
     assert queue.states == dict.fromkeys(sizes, "done")
     assert (queue.parts, queue.motions) == ([], 0)
-    status = json.loads(haul.run("status", "--json").stdout)
-    objects, total = len(sizes), sum(sizes.values())
+    status = json.loads(haul.run("status", job, "--json").stdout)
+    count, total = len(sizes), sum(sizes.values())
     assert status | {
-        "state": "finished", "planned": True, "objects": objects, "done": objects, "failed": 0,
-        "skipped": 0, "due": 0, "bytes": total, "done_bytes": total, "moved_bytes": total} == status
+        "state": "finished", "planned": True, "objects": count, "done": count, "failed": 0,
+        "skipped": 0, "due": 0, "bytes": total, "done_bytes": total,
+        "moved_bytes": total} == status

@@ -1,8 +1,10 @@
 """A scene for tests of whole runs: the haul program, a scripted endpoint with a bucket on it, a
-folder, and manifests in a line or two. The fixture of that name is in conftest.py.
+folder, and manifests in a line or two. Its fixtures are in conftest.py.
 """
 
+import contextlib
 import json
+import os
 import pathlib
 import sqlite3
 import subprocess
@@ -23,6 +25,7 @@ class Scene:
     def __init__(self, haul, endpoint, folder):
         self.haul, self.endpoint, self.folder = haul, endpoint, folder
         self.env = endpoint.env
+        self.out = f"{folder}/out/"
         self.s3 = endpoint.boto()
         self.s3.create_bucket(Bucket=BUCKET)
         endpoint.reset()
@@ -41,7 +44,8 @@ class Scene:
         """Puts objects, {name: bytes} or names alone."""
         for name in names:
             body = names[name] if isinstance(names, dict) else name.encode()
-            self.s3.put_object(Bucket=BUCKET, Key=prefix + name, Body=body)
+            body = {"Body": body} if body else {}
+            self.s3.put_object(Bucket=BUCKET, Key=prefix + name, **body)
 
     def manifest(self, *transfers, name="job", store=None, **defaults):
         """Writes the manifest NAME.yaml (JSON is YAML) and returns its path."""
@@ -53,24 +57,27 @@ class Scene:
     def start(self, *args, env=None, **popen):
         return self.haul.start(*args, env=self.env | (env or {}), **popen)
 
-    def command(self, *args, env=None, **popen):
-        return self.haul.run(*args, env=self.env | (env or {}), **popen)
-
-    def run(self, *transfers, exit_code=0, env=None, args=(), **manifest):
-        """`haul run` of a manifest of these transfers."""
-        path = self.manifest(*transfers, **manifest)
-        done = self.command("run", path, *args, env=env)
-        assert done.returncode == exit_code, done.stderr
+    def command(self, *args, exit_code=0, env=None, **popen):
+        """Runs haul, whose exit code must be that one (None: any)."""
+        done = self.haul.run(*args, env=self.env | (env or {}), **popen)
+        assert exit_code in (None, done.returncode), done.stderr
         return done
+
+    def run(self, *transfers, args=(), exit_code=0, env=None, **manifest):
+        """`haul run` of a manifest of these transfers."""
+        return self.command(
+            "run", self.manifest(*transfers, **manifest), *args, exit_code=exit_code, env=env)
 
     def resume(self, *args, exit_code=0, env=None):
-        done = self.command("resume", *args, env=env)
-        assert done.returncode == exit_code, done.stderr
-        return done
+        return self.command("resume", *args, exit_code=exit_code, env=env)
 
-    def end(self, process, timeout=60):
-        """Waits for a started process: its exit code, output and messages."""
+    def start_run(self, *transfers, env=None, **manifest):
+        """`haul run` in the background, for end()."""
+        return self.start("run", self.manifest(*transfers, **manifest), env=env)
+
+    def end(self, process, exit_code=0, timeout=60):
         out, err = process.communicate(timeout=timeout)
+        assert process.returncode == exit_code, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     # What came of it.
@@ -80,15 +87,18 @@ class Scene:
         return sorted(self.haul.state.glob("haul/*/*.db"), key=lambda path: path.name)
 
     def rows(self, query, queue=None):
-        """What sqlite3 reads in a queue, the latest one unless named."""
+        """What SQL reads in a queue, the latest one unless named."""
         path = queue or self.queues()[-1]
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        with contextlib.closing(sqlite3.connect(path)) as db:
             return db.execute(query).fetchall()
 
     def states(self, queue=None):
-        """{name: (state, why)} of a run's objects."""
-        return {name: (state, why)
-                for name, state, why in self.rows("SELECT name, state, why FROM object", queue)}
+        """{name: state} of a run's objects."""
+        return dict(self.rows("SELECT name, state FROM object", queue))
+
+    def reasons(self, queue=None):
+        """{name: why} of a run's objects that failed or were skipped."""
+        return dict(self.rows("SELECT name, why FROM object WHERE why IS NOT NULL", queue))
 
     def keys(self, prefix=""):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
@@ -97,9 +107,38 @@ class Scene:
     def body(self, key):
         return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
+    def stored(self, prefix=""):
+        """{key behind the prefix: bytes} of all objects."""
+        return {key.removeprefix(prefix): self.body(key) for key in self.keys(prefix)}
+
     def uploads(self):
         """Multipart uploads that are open on the endpoint."""
         return self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+
+
+class SmallDisk:
+    """A file system of its own, mounted in a folder while this context lasts."""
+
+    AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
+
+    def __init__(self, folder, size):
+        self.folder, self.size = folder, size
+
+    def __enter__(self):
+        self.folder.mkdir()
+        self._mount("-t", "tmpfs", "-o", f"size={self.size}", "tmpfs")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([*self.AS_ROOT, "umount", "-l", self.folder], check=True)
+
+    def remount(self, option):
+        self._mount("-o", f"remount,{option}")
+
+    def _mount(self, *args):
+        done = subprocess.run([*self.AS_ROOT, "mount", *args, self.folder],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, f"this test takes root's right to mount: {done.stderr}"
 
 
 def tree(folder):
@@ -107,3 +146,11 @@ def tree(folder):
     folder = pathlib.Path(folder)
     return {str(path.relative_to(folder)): path.read_bytes()
             for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def refusal(done):
+    """The one line in which a command says why it ended, and nothing beside the log."""
+    lines = [line for line in done.stderr.splitlines()
+             if not line.startswith(("haul: info: ", "haul: warn: "))]
+    assert len(lines) == 1, done.stderr
+    return lines[0]

@@ -1,5 +1,6 @@
 /* Keys, and where they come from. A credentials object is immutable, may be used from any
- * thread, and must outlive the endpoints that sign with it. Its memory is wiped when freed. */
+ * thread, and must outlive the endpoints that sign with it. Its memory is wiped when freed (copies
+ * that a request under way holds, such as the token's header, are not). */
 #ifndef HAUL_CREDENTIALS_H
 #define HAUL_CREDENTIALS_H
 

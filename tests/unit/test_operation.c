@@ -1,0 +1,632 @@
+/* operation.c: what each operation looks like in HTTP, which requests are refused, and what is
+ * made of every kind of reply, without a server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "endpoint.h"
+#include "operation.h"
+
+#define NOW_MS 1769903999000 /* Sat, 31 Jan 2026 23:59:59 GMT */
+#define NOW "Sat, 31 Jan 2026 23:59:59 GMT"
+
+static struct haul_endpoint *new_endpoint(void)
+{
+    struct haul_error err;
+    struct haul_endpoint *e = haul_endpoint_new(
+        &(struct haul_endpoint_options){ .url = "http://store:7480/base", .region = "here" },
+        &err);
+    if (e == NULL)
+        fail_msg("%s", err.text);
+    return e;
+}
+
+static int make(void **state)
+{
+    *state = new_endpoint();
+    return 0;
+}
+
+static int clear(void **state)
+{
+    haul_endpoint_free(*state);
+    return 0;
+}
+
+static struct call new_call(void)
+{
+    return (struct call){
+        .path = buf_make(4096), .query = buf_make(8192), .document = buf_make(1 << 20)
+    };
+}
+
+static ssize_t read_nothing(void *payload, uint64_t offset, void *data, size_t len)
+{
+    (void) payload, (void) offset, (void) data, (void) len;
+    return 0;
+}
+
+/* ---- Building ---- */
+
+static const struct haul_part two_parts[] = { { 1, "\"e1\"" }, { 7, "\"<&>\"" } };
+
+/* clang-format off */
+static const struct {
+    struct haul_request request; /* endpoint and bucket are put in */
+    const char *method, *path, *query;
+    const char *headers; /* "name:value;" each */
+} forms[] = {
+    { { .operation = HAUL_HEAD_BUCKET }, "HEAD", "/base/bkt", "", "" },
+    { { .operation = HAUL_CREATE_BUCKET }, "PUT", "/base/bkt", "", "" },
+    { { .operation = HAUL_PUT_OBJECT, .key = "a b/../\303\274?#%", .token = "tok",
+        .content_type = "text/x", .body = { read_nothing, NULL, 5 } },
+        "PUT", "/base/bkt/a%20b/../%C3%BC%3F%23%25", "",
+        "content-type:text/x;x-amz-meta-haul:tok;" },
+    { { .operation = HAUL_GET_OBJECT, .key = "k" }, "GET", "/base/bkt/k", "", "" },
+    { { .operation = HAUL_GET_OBJECT, .key = "k", .range = { 0, 8388608 }, .if_match = "\"e\"" },
+        "GET", "/base/bkt/k", "", "if-match:\"e\";range:bytes=0-8388607;" },
+    { { .operation = HAUL_GET_OBJECT, .key = "k", .range = { HAUL_OBJECT_BYTES_MAX - 1, 1 } },
+        "GET", "/base/bkt/k", "", "range:bytes=53687091199999-53687091199999;" },
+    { { .operation = HAUL_HEAD_OBJECT, .key = "/k/" }, "HEAD", "/base/bkt//k/", "", "" },
+    { { .operation = HAUL_DELETE_OBJECT, .key = "." }, "DELETE", "/base/bkt/.", "", "" },
+    { { .operation = HAUL_CREATE_UPLOAD, .key = "k", .token = "tok", .content_type = "" },
+        "POST", "/base/bkt/k", "uploads=", "x-amz-meta-haul:tok;" },
+    { { .operation = HAUL_UPLOAD_PART, .key = "k", .upload_id = "u/+=", .part_number = 10000 },
+        "PUT", "/base/bkt/k", "partNumber=10000&uploadId=u%2F%2B%3D", "" },
+    { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u",
+        .parts = two_parts, .part_count = 2 },
+        "POST", "/base/bkt/k", "uploadId=u", "" },
+    { { .operation = HAUL_ABORT_UPLOAD, .key = "k", .upload_id = "u" },
+        "DELETE", "/base/bkt/k", "uploadId=u", "" },
+    { { .operation = HAUL_LIST_PARTS, .key = "k", .upload_id = "u" },
+        "GET", "/base/bkt/k", "uploadId=u", "" },
+    { { .operation = HAUL_LIST_PARTS, .key = "k", .upload_id = "u", .part_number = 1000,
+        .max_entries = 2 },
+        "GET", "/base/bkt/k", "max-parts=2&part-number-marker=1000&uploadId=u", "" },
+    { { .operation = HAUL_LIST_OBJECTS },
+        "GET", "/base/bkt", "encoding-type=url&list-type=2", "" },
+    { { .operation = HAUL_LIST_OBJECTS, .prefix = "p/q&r", .start_after = "p/ a",
+        .continuation = "c==", .max_entries = 3 },
+        "GET", "/base/bkt", "continuation-token=c%3D%3D&encoding-type=url&list-type=2"
+        "&max-keys=3&prefix=p%2Fq%26r&start-after=p%2F%20a", "" },
+    { { .operation = HAUL_LIST_UPLOADS }, "GET", "/base/bkt", "uploads=", "" },
+    { { .operation = HAUL_LIST_UPLOADS, .prefix = "p", .start_after = "k",
+        .upload_id_marker = "u", .max_entries = 9 },
+        "GET", "/base/bkt", "key-marker=k&max-uploads=9&prefix=p"
+        "&upload-id-marker=u&uploads=", "" },
+};
+/* clang-format on */
+
+static void each_operation_has_its_form(void **state)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct haul_request r = forms[i].request;
+        struct call c = new_call();
+        struct haul_error err;
+        char headers[512] = "";
+        r.endpoint = *state;
+        r.bucket = "bkt";
+        if (operation_build(&r, &c, &err) < 0)
+            fail_msg("%s", err.text);
+        for (size_t n = 0; n < c.header_count; n++)
+            sprintf(headers + strlen(headers), "%s:%s;", c.headers[n].name, c.headers[n].value);
+        assert_string_equal(c.method, forms[i].method);
+        assert_string_equal(buf_text(&c.path), forms[i].path);
+        assert_string_equal(buf_text(&c.query), forms[i].query);
+        assert_string_equal(headers, forms[i].headers);
+        if (r.operation != HAUL_COMPLETE_UPLOAD)
+            assert_int_equal(c.body.size, r.body.size);
+        call_free(&c);
+    }
+}
+
+static void a_completion_names_its_parts_in_a_body_that_is_read_piecewise(void **state)
+{
+    static const char expected[] =
+        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        "<Part><PartNumber>1</PartNumber><ETag>\"e1\"</ETag></Part>"
+        "<Part><PartNumber>7</PartNumber><ETag>\"&lt;&amp;&gt;\"</ETag></Part>"
+        "</CompleteMultipartUpload>";
+    char text[2 * sizeof expected] = "";
+    struct haul_error err;
+    struct call c = new_call();
+    struct haul_request r = { .operation = HAUL_COMPLETE_UPLOAD,
+        .endpoint = *state,
+        .bucket = "bkt",
+        .key = "k",
+        .upload_id = "u",
+        .parts = two_parts,
+        .part_count = 2 };
+    assert_int_equal(operation_build(&r, &c, &err), 0);
+    ssize_t got = 0;
+    uint64_t at = 0;
+    for (; at < c.body.size; at += (uint64_t) got) {
+        got = c.body.read(c.body.payload, at, text + at, 7);
+        assert_in_range(got, 1, 7);
+    }
+    for (char *quote; (quote = strstr(text, "&quot;")) != NULL;) {
+        *quote = '"';
+        memmove(quote + 1, quote + 6, strlen(quote + 6) + 1);
+    }
+    assert_string_equal(text, expected);
+    call_free(&c);
+}
+
+static void a_request_that_s3_must_refuse_is_not_built(void **state)
+{
+    static char long_key[HAUL_KEY_BYTES_MAX + 2];
+    memset(long_key, 'k', HAUL_KEY_BYTES_MAX + 1);
+    static const struct haul_part backwards[] = { { 2, "\"b\"" }, { 1, "\"a\"" } },
+                                  twice[] = { { 1, "\"a\"" }, { 1, "\"a\"" } },
+                                  zero[] = { { 0, "\"a\"" } }, bare[] = { { 1, NULL } },
+                                  far[] = { { 10001, "\"a\"" } };
+    /* clang-format off */
+    const struct {
+        struct haul_request request;
+        const char *word;
+    } bad[] = {
+        { { .operation = HAUL_HEAD_BUCKET, .bucket = "" }, "HeadBucket needs a bucket" },
+        { { .operation = HAUL_HEAD_BUCKET, .bucket = "a/b" }, "a bucket's name" },
+        { { .operation = HAUL_HEAD_BUCKET, .bucket = "evil.example/?" }, "a bucket's name" },
+        { { .operation = HAUL_HEAD_BUCKET, .bucket = "me@evil" }, "a bucket's name" },
+        { { .operation = HAUL_GET_OBJECT }, "GetObject needs a key" },
+        { { .operation = HAUL_GET_OBJECT, .key = "" }, "needs a key" },
+        { { .operation = HAUL_GET_OBJECT, .key = long_key }, "1,024 bytes" },
+        { { .operation = HAUL_UPLOAD_PART, .key = "k", .part_number = 1 }, "upload id" },
+        { { .operation = HAUL_UPLOAD_PART, .key = "k", .upload_id = "u" }, "1 to 10,000" },
+        { { .operation = HAUL_UPLOAD_PART, .key = "k", .upload_id = "u",
+            .part_number = 10001 }, "1 to 10,000" },
+        { { .operation = HAUL_UPLOAD_PART, .key = "k", .upload_id = "u", .part_number = 1,
+            .body = { read_nothing, NULL, HAUL_PART_BYTES_MAX + 1 } }, "5 GiB" },
+        { { .operation = HAUL_PUT_OBJECT, .key = "k",
+            .body = { read_nothing, NULL, HAUL_PART_BYTES_MAX + 1 } }, "5 GiB" },
+        { { .operation = HAUL_PUT_OBJECT, .key = "k", .body = { .size = 1 } }, "reads the body" },
+        { { .operation = HAUL_PUT_OBJECT, .key = "k", .token = "a\r\nx: y" }, "control" },
+        { { .operation = HAUL_PUT_OBJECT, .key = "k", .content_type = "a\n" }, "control" },
+        { { .operation = HAUL_GET_OBJECT, .key = "k", .if_match = "\"\x7f\"" }, "control" },
+        { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u" }, "parts" },
+        { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u",
+            .parts = backwards, .part_count = 2 }, "order" },
+        { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u",
+            .parts = twice, .part_count = 2 }, "order" },
+        { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u",
+            .parts = zero, .part_count = 1 }, "order" },
+        { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u",
+            .parts = bare, .part_count = 1 }, "ETags" },
+        { { .operation = HAUL_COMPLETE_UPLOAD, .key = "k", .upload_id = "u",
+            .parts = far, .part_count = 1 }, "10,000" },
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct haul_request r = bad[i].request;
+        struct call c = new_call();
+        struct haul_error err = { .code = HAUL_OK };
+        r.endpoint = *state;
+        if (r.bucket == NULL)
+            r.bucket = "bkt";
+        assert_int_equal(operation_build(&r, &c, &err), -1);
+        assert_int_equal(err.code, HAUL_BAD_ARGUMENT);
+        assert_int_equal(err.retry, HAUL_RETRY_NEVER);
+        if (strstr(err.text, bad[i].word) == NULL)
+            fail_msg("\"%s\" lacks \"%s\"", err.text, bad[i].word);
+        call_free(&c);
+    }
+    struct haul_request nowhere = { .operation = HAUL_HEAD_BUCKET, .bucket = "b" };
+    struct haul_error err;
+    struct call c = new_call();
+    assert_int_equal(operation_build(&nowhere, &c, &err), -1);
+}
+
+static void the_largest_allowed_requests_are_built(void **state)
+{
+    static char key[HAUL_KEY_BYTES_MAX + 1];
+    static struct haul_part parts[HAUL_PARTS_MAX];
+    memset(key, '/' + 200, HAUL_KEY_BYTES_MAX); /* each byte becomes three */
+    for (unsigned i = 0; i < HAUL_PARTS_MAX; i++)
+        parts[i] = (struct haul_part){ i + 1, "\"0123456789abcdef0123456789abcdef\"" };
+    struct haul_request r[] = {
+        { .operation = HAUL_PUT_OBJECT,
+            .key = key,
+            .body = { read_nothing, NULL, HAUL_PART_BYTES_MAX } },
+        { .operation = HAUL_COMPLETE_UPLOAD,
+            .key = "k",
+            .upload_id = "u",
+            .parts = parts,
+            .part_count = HAUL_PARTS_MAX },
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct haul_error err;
+        struct call c = new_call();
+        c.document.limit = 64 << 20;
+        r[i].endpoint = *state;
+        r[i].bucket = "bkt";
+        if (operation_build(&r[i], &c, &err) < 0)
+            fail_msg("%s", err.text);
+        call_free(&c);
+    }
+}
+
+/* ---- Heads of objects ---- */
+
+static struct reply reply_of(int status, const char *body)
+{
+    struct reply r = { .status = status, .content_length = -1, .body = buf_make(1 << 20) };
+    strcpy(r.request_id, "R1");
+    strcpy(r.date, NOW);
+    buf_adds(&r.body, body);
+    return r;
+}
+
+/* clang-format off */
+static const struct {
+    struct haul_range asked;
+    const char *if_match;
+    int status;
+    const char *content_range, *etag;
+    int64_t length, expected; /* expected -2: refused */
+    enum haul_retry retry;
+} heads[] = {
+    { { 0, 0 }, NULL, 200, "", "\"e\"", 100, 100, 0 },
+    { { 0, 0 }, NULL, 200, "", "\"e\"", -1, -1, 0 },
+    { { 0, 0 }, "\"e\"", 200, "", "\"e\"", 100, 100, 0 },
+    { { 0, 0 }, "\"e\"", 200, "", "", 100, 100, 0 },
+    { { 0, 0 }, "\"f\"", 200, "", "\"e\"", 100, -2, HAUL_RETRY_FROM_START },
+    { { 0, 0 }, NULL, 206, "bytes 0-99/200", "", 100, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 10-99/200", "", 90, 90, 0 },
+    { { 10, 90 }, NULL, 206, "bytes 10-99/200", "", -1, 90, 0 },
+    { { 10, 90 }, "\"f\"", 206, "bytes 10-99/200", "\"e\"", 90, -2, HAUL_RETRY_FROM_START },
+    { { 10, 90 }, NULL, 206, "bytes 10-99/200", "", 89, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 10-98/200", "", 89, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 0-89/200", "", 90, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 10-99/99", "", 90, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 10-99/*", "", 90, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 10-99/200x", "", 90, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "bytes 99-10/200", "", 90, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 206, "", "", 90, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 200, "", "", 200, -2, HAUL_RETRY_LATER },
+    { { 10, 90 }, NULL, 200, "", "", 90, -2, HAUL_RETRY_LATER },
+    { { 0, 90 }, NULL, 200, "", "", 90, 90, 0 }, /* the whole object, which is no less */
+    { { 0, 90 }, NULL, 200, "", "", 200, -2, HAUL_RETRY_LATER },
+    { { 0, 90 }, NULL, 200, "", "", -1, -2, HAUL_RETRY_LATER },
+};
+/* clang-format on */
+
+static void only_the_bytes_that_were_asked_for_are_let_in(void **state)
+{
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        struct haul_request r = { .operation = HAUL_GET_OBJECT,
+            .endpoint = *state,
+            .bucket = "bkt",
+            .key = "k",
+            .range = heads[i].asked,
+            .if_match = heads[i].if_match };
+        struct reply reply = reply_of(heads[i].status, "");
+        struct haul_error err = { .code = HAUL_OK };
+        int64_t expected = -2;
+        strcpy(reply.content_range, heads[i].content_range);
+        strcpy(reply.etag, heads[i].etag);
+        reply.content_length = heads[i].length;
+        int rc = operation_check_head(&r, &reply, &expected, &err);
+        print_message("%zu: %s %s\n", i, heads[i].content_range, rc < 0 ? err.text : "fine");
+        assert_int_equal(rc, heads[i].expected == -2 ? -1 : 0);
+        if (rc == 0)
+            assert_int_equal(expected, heads[i].expected);
+        else
+            assert_int_equal(err.code, HAUL_BAD_REPLY);
+        assert_int_equal(err.retry, heads[i].retry);
+    }
+}
+
+/* ---- Whole replies ---- */
+
+#define XML "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+#define ERROR(code) XML "<Error><Code>" code "</Code><Message>As it is</Message></Error>"
+#define ELSEWHERE(code) XML "<Error><Code>" code "</Code><Region>there</Region></Error>"
+#define COMPLETED                                                                              \
+    XML "<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"    \
+        "<ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>"
+#define CREATED                                                                                \
+    XML "<InitiateMultipartUploadResult><UploadId>u1</UploadId></"                             \
+        "InitiateMultipartUploadResult>"
+#define LISTING                                                                                \
+    XML "<ListBucketResult><IsTruncated>false</IsTruncated>"                                   \
+        "<Contents><Key>k</Key><Size>5</Size></Contents></ListBucketResult>"
+
+/* clang-format off */
+static const struct {
+    enum haul_operation operation;
+    int status;
+    const char *etag, *body;
+    enum haul_code code;
+    enum haul_retry retry;
+    const char *aws_code, *word; /* part of the text */
+    bool unknown;
+} replies[] = {
+    { HAUL_PUT_OBJECT, 200, "\"e\"", "", HAUL_OK, 0, "", "", false },
+    { HAUL_PUT_OBJECT, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "no ETag", true },
+    { HAUL_UPLOAD_PART, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "no ETag", true },
+    { HAUL_PUT_OBJECT, 200, "\"e\"", ERROR("InternalError"),
+        HAUL_SERVER, HAUL_RETRY_LATER, "InternalError", "As it is", true },
+    { HAUL_PUT_OBJECT, 200, "\"e\"", "<not xml", HAUL_OK, 0, "", "", false },
+    { HAUL_PUT_OBJECT, 403, "", ERROR("AccessDenied"),
+        HAUL_SERVER, HAUL_RETRY_NEVER, "AccessDenied",
+        "PutObject answered 403 AccessDenied: As it is", false },
+    { HAUL_PUT_OBJECT, 503, "", ERROR("SlowDown"),
+        HAUL_SERVER, HAUL_RETRY_SLOWER, "SlowDown", "As it is", true },
+    { HAUL_PUT_OBJECT, 502, "", "<html>\n<body>\tBad\x01 Gateway \xff</body>",
+        HAUL_SERVER, HAUL_RETRY_LATER, "", "502: <html> <body> Bad Gateway ?</body>", true },
+    { HAUL_PUT_OBJECT, 500, "", "", HAUL_SERVER, HAUL_RETRY_LATER, "", "answered 500", true },
+    { HAUL_PUT_OBJECT, 302, "", "", HAUL_SERVER, HAUL_RETRY_NEVER, "", "302", false },
+    { HAUL_PUT_OBJECT, 100, "", "", HAUL_SERVER, HAUL_RETRY_LATER, "", "100", true },
+    { HAUL_PUT_OBJECT, 403, "", "<!DOCTYPE x><Error><Code>SlowDown</Code></Error>",
+        HAUL_SERVER, HAUL_RETRY_NEVER, "", "DOCTYPE", false },
+    { HAUL_CREATE_UPLOAD, 200, "", CREATED, HAUL_OK, 0, "", "", false },
+    { HAUL_CREATE_UPLOAD, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "no upload id", true },
+    { HAUL_CREATE_UPLOAD, 200, "", "<a><UploadId/></a>",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "no upload id", true },
+    { HAUL_CREATE_UPLOAD, 200, "", "<InitiateMultipartUploadResult><Uplo",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "", true },
+    { HAUL_COMPLETE_UPLOAD, 200, "", COMPLETED, HAUL_OK, 0, "", "", false },
+    { HAUL_COMPLETE_UPLOAD, 200, "", "\n \n  " COMPLETED, HAUL_OK, 0, "", "", false },
+    { HAUL_COMPLETE_UPLOAD, 200, "", ERROR("InternalError"),
+        HAUL_SERVER, HAUL_RETRY_LATER, "InternalError", "As it is", true },
+    { HAUL_COMPLETE_UPLOAD, 200, "", "  " ERROR("EntityTooSmall"),
+        HAUL_SERVER, HAUL_RETRY_NEVER, "EntityTooSmall", "As it is", true },
+    { HAUL_COMPLETE_UPLOAD, 200, "\"e\"", "",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither a result nor an error", true },
+    { HAUL_COMPLETE_UPLOAD, 200, "\"e\"", "<html><p>hello</p></html>",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither", true },
+    { HAUL_COMPLETE_UPLOAD, 200, "", "<CompleteMultipartUploadResult/>",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither", true },
+    { HAUL_COMPLETE_UPLOAD, 200, "", "<html><p>hello",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "", true },
+    { HAUL_COMPLETE_UPLOAD, 404, "", ERROR("NoSuchUpload"),
+        HAUL_SERVER, HAUL_RETRY_FROM_START, "NoSuchUpload", "", false },
+    { HAUL_LIST_OBJECTS, 200, "", LISTING, HAUL_OK, 0, "", "", false },
+    { HAUL_LIST_OBJECTS, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "empty", true },
+    { HAUL_LIST_OBJECTS, 200, "", "<html/>", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "", true },
+    { HAUL_LIST_OBJECTS, 404, "", ERROR("NoSuchBucket"),
+        HAUL_SERVER, HAUL_RETRY_WHEN_FIXED, "NoSuchBucket", "", false },
+    { HAUL_ABORT_UPLOAD, 204, "", "", HAUL_OK, 0, "", "", false },
+    { HAUL_DELETE_OBJECT, 204, "", "", HAUL_OK, 0, "", "", false },
+    { HAUL_HEAD_BUCKET, 200, "", "", HAUL_OK, 0, "", "", false },
+    { HAUL_HEAD_BUCKET, 404, "", "", HAUL_SERVER, HAUL_RETRY_NEVER, "", "404", false },
+    { HAUL_HEAD_OBJECT, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "Content-Length", true },
+};
+/* clang-format on */
+
+static void every_reply_has_its_judgement(void **state)
+{
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        struct haul_request r = {
+            .operation = replies[i].operation, .endpoint = *state, .bucket = "bkt", .key = "k"
+        };
+        struct reply reply = reply_of(replies[i].status, replies[i].body);
+        struct haul_result result = { .size = 0 };
+        struct document *document = NULL;
+        strcpy(reply.etag, replies[i].etag);
+        operation_judge(&r, &reply, 0, &result, &document);
+        print_message("%zu: %s\n", i, result.error.text);
+        assert_int_equal(result.error.code, replies[i].code);
+        if (replies[i].code != HAUL_OK) {
+            assert_int_equal(result.error.retry, replies[i].retry);
+            assert_string_equal(result.error.aws_code, replies[i].aws_code);
+            assert_int_equal(result.error.http_status, replies[i].status);
+            assert_string_equal(result.error.request_id, "R1");
+            assert_non_null(strstr(result.error.text, replies[i].word));
+        }
+        assert_int_equal(result.outcome_unknown, replies[i].unknown);
+        assert_true(result.server_ms == NOW_MS);
+        document_free(document);
+        buf_free(&reply.body);
+    }
+}
+
+static void a_result_tells_what_the_reply_told(void **state)
+{
+    struct haul_result result;
+    struct document *document;
+    struct haul_request r = {
+        .operation = HAUL_HEAD_OBJECT, .endpoint = *state, .bucket = "bkt", .key = "k"
+    };
+    struct reply reply = reply_of(200, "");
+    reply.content_length = 0x1234567890;
+    strcpy(reply.etag, "W/\"e\"");
+    strcpy(reply.token, "tok");
+    strcpy(reply.last_modified, "Thu, 01 Jan 1970 00:00:07 GMT");
+    result = (struct haul_result){ .size = 0 };
+    operation_judge(&r, &reply, 0, &result, &document);
+    assert_int_equal(result.error.code, HAUL_OK);
+    assert_true(result.size == 0x1234567890);
+    assert_string_equal(result.etag, "W/\"e\"");
+    assert_string_equal(result.token, "tok");
+    assert_true(result.modified_ms == 7000);
+    assert_null(document);
+
+    r.operation = HAUL_COMPLETE_UPLOAD;
+    reply = reply_of(200, COMPLETED);
+    strcpy(reply.date, "the day before yesterday");
+    result = (struct haul_result){ .size = 0 };
+    operation_judge(&r, &reply, 0, &result, &document);
+    assert_string_equal(result.etag, "\"e-2\"");
+    assert_null(result.token);
+    assert_true(result.modified_ms == -1);
+    assert_true(result.server_ms == -1);
+    document_free(document);
+    buf_free(&reply.body);
+
+    r.operation = HAUL_LIST_OBJECTS;
+    reply = reply_of(200, LISTING);
+    result = (struct haul_result){ .size = 0 };
+    operation_judge(&r, &reply, 0, &result, &document);
+    assert_int_equal(result.listing.count, 1);
+    assert_string_equal(result.listing.entries[0].key, "k");
+    document_free(document);
+    buf_free(&reply.body);
+}
+
+static void a_body_of_another_length_is_no_object(void **state)
+{
+    static const struct {
+        struct haul_range range;
+        uint64_t received;
+        enum haul_code code;
+    } cases[] = {
+        { { 0, 0 }, 200, HAUL_OK },
+        { { 0, 0 }, 199, HAUL_BAD_REPLY },
+        { { 0, 0 }, 0, HAUL_BAD_REPLY },
+        { { 10, 90 }, 90, HAUL_OK },
+        { { 10, 90 }, 89, HAUL_BAD_REPLY },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_result result = { .size = 0 };
+        struct document *document;
+        struct haul_request r = { .operation = HAUL_GET_OBJECT,
+            .endpoint = *state,
+            .bucket = "bkt",
+            .key = "k",
+            .range = cases[i].range };
+        struct reply reply = reply_of(r.range.len ? 206 : 200, "");
+        reply.content_length = r.range.len ? 90 : 200;
+        strcpy(reply.content_range, r.range.len ? "bytes 10-99/200" : "");
+        operation_judge(&r, &reply, cases[i].received, &result, &document);
+        assert_int_equal(result.error.code, cases[i].code);
+        assert_int_equal(result.size, 200);
+    }
+}
+
+/* ---- Corrections ---- */
+
+static struct haul_error judge_refusal(
+    struct haul_endpoint *e, int status, const char *body, const char *region, const char *date)
+{
+    struct haul_result result = { .size = 0 };
+    struct document *document;
+    struct haul_request r = { .operation = HAUL_LIST_OBJECTS, .endpoint = e, .bucket = "bkt" };
+    struct reply reply = reply_of(status, body);
+    strcpy(reply.region, region);
+    strcpy(reply.date, date);
+    operation_judge(&r, &reply, 0, &result, &document);
+    document_free(document);
+    buf_free(&reply.body);
+    return result.error;
+}
+
+static void a_wrong_region_is_learnt_and_signed_again(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *header, *learnt;
+        enum haul_retry retry;
+    } cases[] = {
+        { 400, ELSEWHERE("AuthorizationHeaderMalformed"), "else", "else", HAUL_RETRY_RESIGN },
+        { 400, ELSEWHERE("AuthorizationHeaderMalformed"), "", "there", HAUL_RETRY_RESIGN },
+        { 301, ERROR("PermanentRedirect"), "else", "else", HAUL_RETRY_RESIGN },
+        { 301, "", "else", "else", HAUL_RETRY_RESIGN },
+        { 307, "", "else", "else", HAUL_RETRY_RESIGN },
+        { 403, "", "else", "else", HAUL_RETRY_RESIGN },
+        { 301, "", "", "here", HAUL_RETRY_WHEN_FIXED },
+        { 403, ELSEWHERE("AccessDenied"), "", "here", HAUL_RETRY_NEVER },
+        { 400, "", "here", "here", HAUL_RETRY_NEVER },
+        { 301, "", "evil.example/", "here", HAUL_RETRY_RESIGN },
+        { 200, LISTING, "else", "here", HAUL_RETRY_NEVER },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char region[REGION_SIZE];
+        struct haul_endpoint *e = new_endpoint();
+        for (int again = 0; again < 2; again++) { /* a second one was on its way meanwhile */
+            struct haul_error err =
+                judge_refusal(e, cases[i].status, cases[i].body, cases[i].header, NOW);
+            endpoint_region(e, "bkt", region);
+            print_message("%zu: %s\n", i, err.text);
+            assert_string_equal(region, cases[i].learnt);
+            if (!again || cases[i].status != 403)
+                assert_int_equal(err.retry, cases[i].retry);
+        }
+        haul_endpoint_free(e);
+    }
+}
+
+static void a_wrong_clock_is_learnt_and_signed_again(void **state)
+{
+    char soon[64];
+    struct tm utc;
+    time_t ahead = time(NULL) + 7200;
+    strftime(soon, sizeof soon, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&ahead, &utc));
+    const struct {
+        int status;
+        const char *body, *date;
+        bool learnt;
+        enum haul_retry retry;
+    } cases[] = {
+        { 403, ERROR("RequestTimeTooSkewed"), soon, true, HAUL_RETRY_RESIGN },
+        { 403, ERROR("RequestTimeTooSkewed"), "", false, HAUL_RETRY_WHEN_FIXED },
+        { 403, "", soon, true, HAUL_RETRY_RESIGN },
+        { 403, ERROR("AccessDenied"), soon, false, HAUL_RETRY_NEVER },
+        { 404, "", soon, false, HAUL_RETRY_NEVER },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_endpoint *e = new_endpoint();
+        struct haul_error err =
+            judge_refusal(e, cases[i].status, cases[i].body, "", cases[i].date);
+        print_message("%zu: %s\n", i, err.text);
+        assert_int_equal(err.retry, cases[i].retry);
+        assert_int_equal(endpoint_signing_ms(e) / 1000 > ahead - 3600, cases[i].learnt);
+        haul_endpoint_free(e);
+    }
+}
+
+static void a_page_of_megabytes_is_quoted_briefly(void **state)
+{
+    struct haul_result result = { .size = 0 };
+    struct document *document;
+    struct haul_request r = {
+        .operation = HAUL_LIST_OBJECTS, .endpoint = *state, .bucket = "b"
+    };
+    struct reply reply = reply_of(502, "");
+    for (int i = 0; i < 60000; i++)
+        buf_adds(&reply.body, i % 2 ? "lorem ipsum " : "\n\n\t");
+    operation_judge(&r, &reply, 0, &result, &document);
+    assert_in_range(strlen(result.error.text), 50, 120);
+    assert_non_null(strstr(result.error.text, ": lorem ipsum lorem"));
+    buf_free(&reply.body);
+}
+
+static void only_a_completion_is_slow(void **state)
+{
+    (void) state;
+    for (int i = HAUL_HEAD_BUCKET; i <= HAUL_LIST_UPLOADS; i++)
+        assert_int_equal(operation_is_slow((enum haul_operation) i), i == HAUL_COMPLETE_UPLOAD);
+    assert_string_equal(operation_name(HAUL_UPLOAD_PART), "UploadPart");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_operation_has_its_form),
+        TEST(a_completion_names_its_parts_in_a_body_that_is_read_piecewise),
+        TEST(a_request_that_s3_must_refuse_is_not_built),
+        TEST(the_largest_allowed_requests_are_built),
+        TEST(only_the_bytes_that_were_asked_for_are_let_in),
+        TEST(every_reply_has_its_judgement),
+        TEST(a_result_tells_what_the_reply_told),
+        TEST(a_body_of_another_length_is_no_object),
+        cmocka_unit_test(a_wrong_region_is_learnt_and_signed_again),
+        cmocka_unit_test(a_wrong_clock_is_learnt_and_signed_again),
+        TEST(a_page_of_megabytes_is_quoted_briefly),
+        cmocka_unit_test(only_a_completion_is_slow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
