@@ -207,9 +207,9 @@ static struct queue *new_queue(const char *path, struct error *err)
     return q;
 }
 
-static int open_database(struct queue *q, int flags, struct error *err)
+static int open_database(struct queue *q, const char *path, int flags, struct error *err)
 {
-    if (sqlite3_open_v2(q->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return queue_fail(q, err);
     sqlite3_extended_result_codes(q->db, 0);
     sqlite3_busy_timeout(q->db, BUSY_MS);
@@ -318,10 +318,41 @@ static int make_ready(struct queue *q, struct error *err)
         : prepare_all(q, err);
 }
 
+/* Under another name until it is a queue, so that no crash leaves half of one. */
+static int make_file(
+    struct queue *q, const struct run *run, unsigned transfers, struct error *err)
+{
+    char *draft = NULL;
+    int rc = -1, fd;
+    if (asprintf(&draft, "%s.new", q->path) < 0)
+        return error_set(err, EXIT_QUEUE, "out of memory");
+    unlink(draft);
+    /* Ours alone to read; SQLite gives the log beside it the same mode. */
+    fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
+        goto out;
+    }
+    close(fd); /* before SQLite holds a lock on it */
+    if (open_database(q, draft, SQLITE_OPEN_READWRITE, err) < 0 ||
+        write_schema(q, run, transfers, err) < 0)
+        goto out;
+    sqlite3_close(q->db);
+    q->db = NULL;
+    if (rename(draft, q->path) < 0)
+        error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
+    else
+        rc = 0;
+out:
+    if (rc < 0)
+        unlink(draft); /* it is our own, and no run */
+    free(draft);
+    return rc;
+}
+
 int queue_create(struct queue **out, const char *path, const struct run *run, unsigned transfers,
     struct error *err)
 {
-    struct stat st;
     struct queue *q = new_queue(path, err);
     if (q == NULL)
         return -1;
@@ -332,22 +363,13 @@ int queue_create(struct queue **out, const char *path, const struct run *run, un
     }
     if (take_lock(q, err) < 0)
         goto failed;
-    if (stat(path, &st) == 0 && st.st_size > 0) {
+    if (access(path, F_OK) == 0) {
         error_set(err, EXIT_QUEUE, "queue %s: the file exists already", path);
         goto failed;
     }
-    /* Ours alone to read; SQLite gives the log beside it the same mode. */
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: %s", path, strerror(errno));
+    if (make_file(q, run, transfers, err) < 0 ||
+        open_database(q, path, SQLITE_OPEN_READWRITE, err) < 0 || make_ready(q, err) < 0)
         goto failed;
-    }
-    close(fd); /* before SQLite holds a lock on it */
-    if (open_database(q, SQLITE_OPEN_READWRITE, err) < 0 ||
-        write_schema(q, run, transfers, err) < 0 || make_ready(q, err) < 0) {
-        unlink(path); /* it is our own, and no run */
-        goto failed;
-    }
     *out = q;
     return 0;
 failed:
@@ -365,7 +387,7 @@ int queue_open(struct queue **out, const char *path, struct error *err)
             strerror(errno));
         goto failed;
     }
-    if (take_lock(q, err) < 0 || open_database(q, SQLITE_OPEN_READWRITE, err) < 0 ||
+    if (take_lock(q, err) < 0 || open_database(q, path, SQLITE_OPEN_READWRITE, err) < 0 ||
         check_kind(q, err) < 0 || check_whole(q, err) < 0 || make_ready(q, err) < 0)
         goto failed;
     *out = q;
@@ -380,7 +402,7 @@ int queue_open_reader(struct queue **out, const char *path, struct error *err)
     struct queue *q = new_queue(path, err);
     if (q == NULL)
         return -1;
-    if (open_database(q, SQLITE_OPEN_READONLY, err) < 0 || check_kind(q, err) < 0 ||
+    if (open_database(q, path, SQLITE_OPEN_READONLY, err) < 0 || check_kind(q, err) < 0 ||
         prepare_all(q, err) < 0) {
         queue_close(q);
         return -1;

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 
 import pytest
-from scene import PART, download, refusal, tree, upload
+from scene import PART, refusal, upload
 
 DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 SECRET = "scripted/secret+key"
@@ -36,8 +36,9 @@ def paused(scene):
 
 
 def flip(data):
-    middle = len(data) // 2 // 4096 * 4096
-    return data[:middle] + bytes(b ^ 0xff for b in data[middle:middle + 4096]) + data[middle + 4096:]
+    start = len(data) // 2 // 4096 * 4096
+    end = start + 4096
+    return data[:start] + bytes(b ^ 0xff for b in data[start:end]) + data[end:]
 
 
 def foreign(data, folder):

@@ -495,8 +495,10 @@ def test_a_run_without_a_terminal_draws_nothing(scene):
 def test_every_line_of_a_json_log_is_json(scene, end):
     source = scene.files([*ODD_NAMES, "b"])
     os.symlink("x", source + "li\nnk")
-    faults = {0: "PutObject nth=3 status=503", 1: "PutObject key=ü always status=400 code=Odd",
-              3: "PutObject nth=3 gate-after=here", 5: "PutObject nth=3 status=403 code=InvalidToken"}
+    faults = {0: "PutObject nth=3 status=503",
+              1: "PutObject key=ü always status=400 code=Odd",
+              3: "PutObject nth=3 gate-after=here",
+              5: "PutObject nth=3 status=403 code=InvalidToken"}
     scene.endpoint.fault(faults[end])
     running = scene.start("run", scene.manifest(upload(source)), "--log", "json")
     if end == 3:
