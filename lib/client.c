@@ -18,7 +18,6 @@
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
-#define RETRY_AFTER_MAX_S 60
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static void init_curl(void)
@@ -130,13 +129,6 @@ static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul
     return false;
 }
 
-/* In seconds, as S3 sends it; a server may ask for patience, not for eternity. */
-static int64_t retry_after_ms(const struct reply *r)
-{
-    long s = strtol(r->retry_after, NULL, 10);
-    return s <= 0 ? 0 : s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S * 1000 : s * 1000;
-}
-
 /* The server had closed a pooled connection while we began to send on it. libcurl sees most of
  * these itself, and begins again. */
 static bool was_closed(const struct exchange *x, CURLcode code)
@@ -167,7 +159,7 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     }
 
     if (result.error.code != HAUL_OK && may_retry(c, x, result.error.retry)) {
-        int64_t after_ms = retry_after_ms(&x->reply);
+        int64_t after_ms = 1000 * (int64_t) atoi(x->reply.retry_after); /* S3 sends seconds */
         int64_t now_ms = monotonic_ms();
         x->maybe_repeated |= result.outcome_unknown;
         x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;

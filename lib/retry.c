@@ -120,5 +120,7 @@ int64_t retry_delay_ms(
     if (class == HAUL_RETRY_NOW || class == HAUL_RETRY_RESIGN)
         most_ms = 0;
     int64_t delay_ms = (int64_t) (((uint64_t) random * (uint64_t) (most_ms + 1)) >> 32);
+    if (retry_after_ms > RETRY_AFTER_MAX_MS)
+        retry_after_ms = RETRY_AFTER_MAX_MS;
     return delay_ms > retry_after_ms ? delay_ms : retry_after_ms;
 }

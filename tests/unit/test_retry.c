@@ -105,6 +105,7 @@ static void the_server_may_ask_for_more_but_not_for_less(void **state)
     assert_int_equal(retry_delay_ms(HAUL_RETRY_SLOWER, 0, 0, 30000), 30000);
     assert_int_equal(retry_delay_ms(HAUL_RETRY_SLOWER, 3, UINT32_MAX, 1000), 4000);
     assert_int_equal(retry_delay_ms(HAUL_RETRY_SLOWER, 3, 0, -1), 0);
+    assert_int_equal(retry_delay_ms(HAUL_RETRY_SLOWER, 3, 0, INT64_MAX), 60000);
 }
 
 static void an_error_starts_afresh_and_knows_what_its_code_suggests(void **state)
