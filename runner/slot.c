@@ -103,7 +103,7 @@ enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct
     case HAUL_RETRY_SLOWER:
         /* The tries are used up. If the endpoint served others since they began to fail, the
          * fault is with this object; if not, with the endpoint. */
-        refused = atomic_load(s->object->last_success_ms) <
+        refused = atomic_load(s->object->last_success_ms) <=
             (result->attempts > 1 ? now_ms() - result->failing_ms : s->began_ms);
         break;
     case HAUL_RETRY_NEVER:

@@ -226,7 +226,9 @@ static int set_token(struct object *o)
 
 static void begin_in_parts(struct object *o)
 {
-    if (set_token(o) < 0 || object_cut(o) < 0) {
+    free(o->task.source);
+    o->task.source = strdup(o->identity); /* read again when the server has lost parts */
+    if (o->task.source == NULL || set_token(o) < 0 || object_cut(o) < 0) {
         end_without_memory(o);
         return;
     }
@@ -234,7 +236,7 @@ static void begin_in_parts(struct object *o)
     struct change *c = object_change(o);
     c->part_bytes = o->task.part_bytes;
     c->began_ms = o->task.began_ms;
-    c->source = o->identity;
+    c->source = o->task.source;
     c->token = o->task.token;
     object_commit(o, EVENT_BEGAN, create);
 }
