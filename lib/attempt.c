@@ -201,14 +201,19 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
                 goto out;
             hash = x->payload_hash;
         }
-        signed_headers[n++] = (struct sigv4_header) { "host", host };
-        signed_headers[n++] = (struct sigv4_header) { "x-amz-content-sha256", hash };
-        signed_headers[n++] = (struct sigv4_header) { "x-amz-date", time };
+        signed_headers[n++] = (struct sigv4_header){ "host", host };
+        signed_headers[n++] = (struct sigv4_header){ "x-amz-content-sha256", hash };
+        signed_headers[n++] = (struct sigv4_header){ "x-amz-date", time };
         if (keys->token != NULL)
-            signed_headers[n++] = (struct sigv4_header) { "x-amz-security-token", keys->token };
-        struct sigv4_request r = { .method = x->call.method, .path = buf_text(&x->call.path),
-            .query = buf_text(&x->call.query), .headers = signed_headers, .header_count = n,
-            .payload_hash = hash, .region = region, .time = time };
+            signed_headers[n++] = (struct sigv4_header){ "x-amz-security-token", keys->token };
+        struct sigv4_request r = { .method = x->call.method,
+            .path = buf_text(&x->call.path),
+            .query = buf_text(&x->call.query),
+            .headers = signed_headers,
+            .header_count = n,
+            .payload_hash = hash,
+            .region = region,
+            .time = time };
         if (endpoint_signing_key(e, date, region, &key) < 0) {
             haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
             goto out;
@@ -251,8 +256,9 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
 {
     CURL *easy = x->easy;
     const struct haul_endpoint *e = x->request->endpoint;
-    long stall_ms = operation_is_slow(x->request->operation) ? SLOW_OPERATION_STALL_MS
-                                                             : (long) c->options.stall_timeout_ms;
+    long stall_ms = operation_is_slow(x->request->operation)
+                        ? SLOW_OPERATION_STALL_MS
+                        : (long) c->options.stall_timeout_ms;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *) x);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -328,7 +334,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     x->head_checked = false;
     x->expected = -1;
     x->error.code = HAUL_OK;
-    x->reply = (struct reply) { .content_length = -1, .body = buf_make(DOCUMENT_MAX) };
+    x->reply = (struct reply){ .content_length = -1, .body = buf_make(DOCUMENT_MAX) };
     endpoint_region(r->endpoint, r->bucket, region);
     endpoint_add_host(&host, r->endpoint, r->bucket, region);
     if (buf_failed(&host, "the host's name", err) ||

@@ -11,13 +11,13 @@
 
 #define IDLE_HANDLES_MAX 64
 #define DOCUMENT_MAX (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB */
-#define SMALLEST_BUFFER 16384 /* libcurl's */
+#define SMALLEST_BUFFER 16384          /* libcurl's */
 
 struct curl_slist;
 
 /* One request under way: sent, or waiting for its next attempt. */
 struct exchange {
-    struct exchange *next, **link; /* in client->moving or client->waiting */
+    struct exchange *next, **link;      /* in client->moving or client->waiting */
     const struct haul_request *request; /* the caller's */
     haul_done_fn *done;
     void *payload;
@@ -28,36 +28,36 @@ struct exchange {
     unsigned attempts, corrections;
     bool maybe_repeated;
     int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
-    int64_t due_ms; /* waiting: when the next attempt starts, CLOCK_MONOTONIC */
+    int64_t due_ms;    /* waiting: when the next attempt starts, CLOCK_MONOTONIC */
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
-    void *easy; /* owned: a CURL; NULL while waiting */
+    void *easy;                     /* owned: a CURL; NULL while waiting */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
     bool begun; /* it has been on its way to the server */
     bool head_checked;
-    int64_t expected; /* body bytes; -1: not known */
+    int64_t expected;        /* body bytes; -1: not known */
     struct haul_error error; /* set by a callback that aborted the transfer */
 };
 
 struct haul_client {
     struct haul_client_options options; /* defaults filled in */
     char *user_agent;                   /* owned */
-    void *multi; /* owned: a CURLM */
+    void *multi;                        /* owned: a CURLM */
     struct exchange *moving, *waiting;
-    unsigned count; /* of both */
+    unsigned count;               /* of both */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct sha256 *hash;
-    uint64_t random; /* for jitter only */
-    char *scratch;   /* options.buffer_bytes, for hashing bodies */
+    uint64_t random;      /* for jitter only */
+    char *scratch;        /* options.buffer_bytes, for hashing bodies */
     atomic_bool stopping; /* any thread sets it */
 };
 
-/* Builds the attempt afresh, as clock, region and keys may be others by now: x->easy is ready to
- * be added to the multi handle. Returns 0, or -1 with *err: HAUL_LOCAL when the body could not be
- * read for its hash. */
+/* Builds the attempt afresh, as clock, region and keys may be others by now: x->easy is ready
+ * to be added to the multi handle. Returns 0, or -1 with *err: HAUL_LOCAL when the body could
+ * not be read for its hash. */
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err);
 
 /* Status and headers, into x->reply. */

@@ -8,10 +8,10 @@
 #include <haul/error.h>
 
 struct buf {
-    char *data;   /* owned; NUL-terminated once anything was added; NULL when empty */
-    size_t len;   /* without the NUL */
-    size_t size;  /* allocated */
-    size_t limit; /* len never exceeds it */
+    char *data;            /* owned; NUL-terminated once anything was added; NULL when empty */
+    size_t len;            /* without the NUL */
+    size_t size;           /* allocated */
+    size_t limit;          /* len never exceeds it */
     enum haul_code failed; /* not HAUL_OK: too long (HAUL_BAD_ARGUMENT) or HAUL_NO_MEMORY, and
                             * everything after that is ignored */
 };

@@ -1,5 +1,5 @@
-/* The loop: one libcurl multi handle, its requests, and their retries. How an attempt is made and
- * moves its bytes is attempt.c's, what a reply means operation.c's, which failures deserve
+/* The loop: one libcurl multi handle, its requests, and their retries. How an attempt is made
+ * and moves its bytes is attempt.c's, what a reply means operation.c's, which failures deserve
  * another try retry.c's. */
 #include <curl/curl.h>
 #include <errno.h>
@@ -93,16 +93,16 @@ static void release(struct haul_client *c, struct exchange *x)
 }
 
 /* No reply, or half of one. */
-static void judge_transport(
-    const struct exchange *x, CURLcode code, struct haul_result *result)
+static void judge_transport(const struct exchange *x, CURLcode code, struct haul_result *result)
 {
-    /* Not CURLE_SSL_CONNECT_ERROR, which is also a connection that was lost in the handshake. */
+    /* Not CURLE_SSL_CONNECT_ERROR, which is also a connection that was lost in the handshake.
+     */
     static const CURLcode tls[] = { CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
         CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR,
         CURLE_SSL_PINNEDPUBKEYNOTMATCH };
     struct haul_error *err = &result->error;
-    haul_error_set(err, code == CURLE_OUT_OF_MEMORY ? HAUL_NO_MEMORY : HAUL_NETWORK,
-        "%s: %s", haul_endpoint_url(x->request->endpoint), curl_easy_strerror(code));
+    haul_error_set(err, code == CURLE_OUT_OF_MEMORY ? HAUL_NO_MEMORY : HAUL_NETWORK, "%s: %s",
+        haul_endpoint_url(x->request->endpoint), curl_easy_strerror(code));
     err->retry = HAUL_RETRY_LATER;
     for (size_t i = 0; i < sizeof tls / sizeof *tls; i++)
         if (tls[i] == code) {
@@ -164,8 +164,8 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
         x->maybe_repeated |= result.outcome_unknown;
         x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
         x->payload_hash[0] = '\0'; /* the source may have changed meanwhile */
-        x->due_ms = now_ms +
-            retry_delay_ms(result.error.retry, x->attempts - 1, next_random(c), after_ms);
+        x->due_ms = now_ms + retry_delay_ms(
+                                 result.error.retry, x->attempts - 1, next_random(c), after_ms);
         attempt_forget(c, x);
         enlist(&c->waiting, x);
     } else {

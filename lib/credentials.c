@@ -17,10 +17,14 @@ enum field { KEY_ID, SECRET, TOKEN, FIELDS };
 
 static const char *const call_names[] = { "the key id", "the secret", "the token" };
 static const char *const environment_names[] = {
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
 };
 static const char *const file_names[] = {
-    "aws_access_key_id", "aws_secret_access_key", "aws_session_token",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
 };
 static const char *const region_names[] = { "region" };
 
@@ -123,8 +127,8 @@ struct found {
 };
 
 /* The file's path, ~ resolved; "" (which no file is called) when there is no home. */
-static int find_path(const struct place *p, const char *file, char out[static PATH_MAX],
-    struct haul_error *err)
+static int find_path(
+    const struct place *p, const char *file, char out[static PATH_MAX], struct haul_error *err)
 {
     const char *path = p->variable == NULL ? file : getenv(p->variable);
     if (!is_given(path))

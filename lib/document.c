@@ -66,8 +66,9 @@ static void on_element(void *context, const xmlChar *name, const xmlChar *prefix
             attribute_count, defaulted_count, attributes);
 }
 
-/* NULL with *refused set, or not: then it is not well-formed. RECOVER, as servers repeat keys in
- * their replies, and a key may hold characters that XML can't; on_error() sees to the rest. */
+/* NULL with *refused set, or not: then it is not well-formed. RECOVER, as servers repeat keys
+ * in their replies, and a key may hold characters that XML can't; on_error() sees to the rest.
+ */
 static xmlDoc *parse(const char *data, int len, const char **refused)
 {
     xmlParserCtxt *parser = xmlNewParserCtxt();
@@ -235,8 +236,8 @@ static int child_number(const xmlNode *parent, const char *name, uint64_t max, u
     size_t digits = strspn(text, "0123456789");
     bool ok = digits > 0 && text[digits] == '\0';
     for (; ok && *text != '\0'; text++)
-        ok = !__builtin_mul_overflow(number, 10, &number)
-            && !__builtin_add_overflow(number, (unsigned) (*text - '0'), &number);
+        ok = !__builtin_mul_overflow(number, 10, &number) &&
+             !__builtin_add_overflow(number, (unsigned) (*text - '0'), &number);
     if (!ok || number > max)
         return haul_error_set(err, HAUL_BAD_REPLY, "the listing's %s is not a number", name);
     *out = number;
@@ -263,9 +264,9 @@ static int read_entry(const xmlNode *row, const struct layout *layout, bool is_e
     struct haul_entry *e, struct haul_error *err)
 {
     uint64_t part_number;
-    if (child_name(row, "Key", is_encoded, &e->key, err) < 0
-        || child_number(row, "Size", UINT64_MAX, &e->size, err) < 0
-        || child_number(row, "PartNumber", UINT_MAX, &part_number, err) < 0)
+    if (child_name(row, "Key", is_encoded, &e->key, err) < 0 ||
+        child_number(row, "Size", UINT64_MAX, &e->size, err) < 0 ||
+        child_number(row, "PartNumber", UINT_MAX, &part_number, err) < 0)
         return -1;
     const char *time = child_text(row, "LastModified");
     if (time == NULL)
@@ -274,8 +275,9 @@ static int read_entry(const xmlNode *row, const struct layout *layout, bool is_e
     e->etag = child_text(row, "ETag");
     e->upload_id = child_text(row, "UploadId");
     e->part_number = (unsigned) part_number;
-    if ((layout->has_key && !is_given(e->key)) || (layout->has_part_number && part_number == 0)
-        || (layout->has_upload_id && !is_given(e->upload_id)))
+    if ((layout->has_key && !is_given(e->key)) ||
+        (layout->has_part_number && part_number == 0) ||
+        (layout->has_upload_id && !is_given(e->upload_id)))
         return haul_error_set(err, HAUL_BAD_REPLY, "the listing has a %s without its %s",
             layout->row, layout->has_part_number ? "number" : "name");
     return 0;
@@ -307,7 +309,8 @@ int document_listing(struct document *d, struct haul_listing *out, struct haul_e
         return haul_error_set(
             err, HAUL_BAD_REPLY, "the reply is no listing but <%s>", document_root(d));
     if (d->lacks_characters && layout->has_key)
-        return haul_error_set(err, HAUL_BAD_REPLY, "the listing has characters that XML can't have");
+        return haul_error_set(
+            err, HAUL_BAD_REPLY, "the listing has characters that XML can't have");
 
     const char *encoding = document_text(d, "EncodingType");
     bool is_encoded = encoding != NULL && strcmp(encoding, "url") == 0;
@@ -318,9 +321,9 @@ int document_listing(struct document *d, struct haul_listing *out, struct haul_e
         .next_upload_id = document_text(d, "NextUploadIdMarker"),
     };
     uint64_t next_part;
-    if (child_name(d->root, "NextKeyMarker", is_encoded, &l.next_key, err) < 0
-        || child_number(d->root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0
-        || read_entries(d, layout, is_encoded, &l.count, err) < 0)
+    if (child_name(d->root, "NextKeyMarker", is_encoded, &l.next_key, err) < 0 ||
+        child_number(d->root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0 ||
+        read_entries(d, layout, is_encoded, &l.count, err) < 0)
         return -1;
     l.next_part = (unsigned) next_part;
     l.entries = d->entries;
@@ -336,10 +339,17 @@ static void add_escaped(struct buf *b, const char *text)
 {
     for (; *text != '\0'; text++)
         switch (*text) {
-        case '&': buf_adds(b, "&amp;"); break;
-        case '<': buf_adds(b, "&lt;"); break;
-        case '>': buf_adds(b, "&gt;"); break;
-        default: buf_add(b, text, 1);
+        case '&':
+            buf_adds(b, "&amp;");
+            break;
+        case '<':
+            buf_adds(b, "&lt;");
+            break;
+        case '>':
+            buf_adds(b, "&gt;");
+            break;
+        default:
+            buf_add(b, text, 1);
         }
 }
 
@@ -374,8 +384,8 @@ int64_t document_time_ms(const char *text)
     t.tm_mon -= 1;
     struct tm given = t;
     int64_t seconds = timegm(&t); /* which turns 31 June into 1 July */
-    if (t.tm_mon != given.tm_mon || t.tm_mday != given.tm_mday || t.tm_hour != given.tm_hour
-        || t.tm_min != given.tm_min || t.tm_sec != given.tm_sec)
+    if (t.tm_mon != given.tm_mon || t.tm_mday != given.tm_mday || t.tm_hour != given.tm_hour ||
+        t.tm_min != given.tm_min || t.tm_sec != given.tm_sec)
         return -1;
 
     const char *at = text + strlen("0000-00-00T00:00:00");

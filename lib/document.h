@@ -13,8 +13,8 @@ struct document;
 
 /* NULL with *err = HAUL_BAD_REPLY: not well-formed, has a DOCTYPE, too deep; or HAUL_NO_MEMORY.
  * White space before the document is passed over: servers keep connections alive with it.
- * Characters that XML can't have, and what is not UTF-8, are left out or replaced: servers repeat
- * keys in their replies. */
+ * Characters that XML can't have, and what is not UTF-8, are left out or replaced: servers
+ * repeat keys in their replies. */
 struct document *document_parse(const char *data, size_t len, struct haul_error *err);
 void document_free(struct document *d);
 
@@ -25,10 +25,10 @@ const char *document_root(const struct document *d);
 const char *document_text(const struct document *d, const char *name);
 
 /* ListBucketResult, ListPartsResult, ListMultipartUploadsResult. Not twice for one document.
- * With <EncodingType>url</> keys, prefixes and markers are decoded, once ("+" is a space there).
- * Returns 0, or -1 with *err = HAUL_BAD_REPLY: another root, a row without its key, upload id or
- * part number, a number that is none, truncated without a marker to go on with, or keys with
- * characters that XML can't have. Rows lacking optional elements are kept. */
+ * With <EncodingType>url</> keys, prefixes and markers are decoded, once ("+" is a space
+ * there). Returns 0, or -1 with *err = HAUL_BAD_REPLY: another root, a row without its key,
+ * upload id or part number, a number that is none, truncated without a marker to go on with, or
+ * keys with characters that XML can't have. Rows lacking optional elements are kept. */
 int document_listing(struct document *d, struct haul_listing *out, struct haul_error *err);
 
 /* <CompleteMultipartUpload> for the parts given. */

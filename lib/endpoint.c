@@ -12,7 +12,8 @@
 #include "credentials.h"
 #include "uri.h"
 
-/* Whoever answers could have us sign for any day: beyond that, a person has to set the clock. */
+/* Whoever answers could have us sign for any day: beyond that, a person has to set the clock.
+ */
 #define CLOCK_OFF_MAX_MS (24 * 3600 * (int64_t) 1000)
 
 static const char *domain_of(const char *region)
@@ -34,7 +35,8 @@ static int refuse_extras(CURLU *u, const char *url, struct haul_error *err)
             curl_free(found);
             (void) url; /* it may hold the password: not repeated */
             return haul_error_set(err, HAUL_BAD_CONFIG,
-                "the endpoint's URL has %s: give only https://host[:port][/base]", extras[i].name);
+                "the endpoint's URL has %s: give only https://host[:port][/base]",
+                extras[i].name);
         }
     }
     return 0;
@@ -147,7 +149,7 @@ struct haul_endpoint *haul_endpoint_new(
         }
     }
     e->sign_payload = o->payload == HAUL_PAYLOAD_SIGNED ||
-        (o->payload == HAUL_PAYLOAD_AUTO && strcmp(e->scheme, "http") == 0);
+                      (o->payload == HAUL_PAYLOAD_AUTO && strcmp(e->scheme, "http") == 0);
     return e;
 failed:
     haul_endpoint_free(e);
@@ -200,7 +202,8 @@ void endpoint_region(
     pthread_mutex_unlock(&l->lock);
 }
 
-bool endpoint_learn_region(const struct haul_endpoint *e, const char *bucket, const char *region)
+bool endpoint_learn_region(
+    const struct haul_endpoint *e, const char *bucket, const char *region)
 {
     struct haul_endpoint *l = learner(e);
     bool news = false;
@@ -254,14 +257,15 @@ void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms)
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
 {
     int64_t offset_ms = server_ms - clock_ms();
-    if (llabs(server_ms - endpoint_signing_ms(e)) < 60000 || llabs(offset_ms) > CLOCK_OFF_MAX_MS)
+    if (llabs(server_ms - endpoint_signing_ms(e)) < 60000 ||
+        llabs(offset_ms) > CLOCK_OFF_MAX_MS)
         return false;
     atomic_store(&learner(e)->signing_offset_ms, offset_ms);
     return true;
 }
 
-int endpoint_signing_key(const struct haul_endpoint *e, const char *date, const char *region,
-    struct sigv4_key *key)
+int endpoint_signing_key(
+    const struct haul_endpoint *e, const char *date, const char *region, struct sigv4_key *key)
 {
     struct haul_endpoint *l = learner(e);
     int rc = 0;
@@ -281,8 +285,8 @@ static bool is_label(const char *bucket)
 {
     size_t len = strlen(bucket);
     return len >= 3 && len <= 63 &&
-        strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && bucket[0] != '-' &&
-        bucket[len - 1] != '-';
+           strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && bucket[0] != '-' &&
+           bucket[len - 1] != '-';
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -302,7 +306,7 @@ static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
         break;
     }
     bool aws = e->host == NULL || ends_with(e->host, ".amazonaws.com") ||
-        ends_with(e->host, ".amazonaws.com.cn");
+               ends_with(e->host, ".amazonaws.com.cn");
     return aws && is_label(bucket);
 }
 

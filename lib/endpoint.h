@@ -31,8 +31,8 @@ struct haul_endpoint {
     bool insecure;
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
 
-    /* The server's clock minus ours: as its latest reply had it, and as we sign, which is 0 until
-     * a signature was refused for that. */
+    /* The server's clock minus ours: as its latest reply had it, and as we sign, which is 0
+     * until a signature was refused for that. */
     atomic_int_least64_t date_offset_ms, signing_offset_ms;
 
     pthread_mutex_t lock;
@@ -49,7 +49,8 @@ void endpoint_region(
     const struct haul_endpoint *e, const char *bucket, char region[static REGION_SIZE]);
 
 /* The server named another region for the bucket. true: that is news. */
-bool endpoint_learn_region(const struct haul_endpoint *e, const char *bucket, const char *region);
+bool endpoint_learn_region(
+    const struct haul_endpoint *e, const char *bucket, const char *region);
 
 /* What the time is in a signature, ms since the epoch. */
 int64_t endpoint_signing_ms(const struct haul_endpoint *e);
@@ -57,12 +58,13 @@ int64_t endpoint_signing_ms(const struct haul_endpoint *e);
 /* A reply's Date. */
 void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms);
 
-/* A signature was refused for its time, and the server's clock says so. true: ours was off by more than a minute, and by less than a day. */
+/* A signature was refused for its time, and the server's clock says so. true: ours was off by
+ * more than a minute, and by less than a day. */
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
 
 /* The key for that date ("20260131") and region, kept until another is asked for. */
-int endpoint_signing_key(const struct haul_endpoint *e, const char *date, const char *region,
-    struct sigv4_key *key);
+int endpoint_signing_key(
+    const struct haul_endpoint *e, const char *date, const char *region, struct sigv4_key *key);
 
 /* Where a bucket's key lives: the Host header and the encoded path. key NULL: the bucket. */
 void endpoint_add_host(

@@ -40,8 +40,7 @@ static void tidy(char *text, bool cut)
     for (char *c = text; *c != '\0'; c++) {
         if ((unsigned char) *c < ' ' || *c == 0x7F)
             *c = ' ';
-        else if ((unsigned char) c[0] == 0xC2 && (unsigned char) c[1] < 0xA0 &&
-            c[1] != '\0')
+        else if ((unsigned char) c[0] == 0xC2 && (unsigned char) c[1] < 0xA0 && c[1] != '\0')
             c[0] = c[1] = ' '; /* the C1 controls, in UTF-8 */
     }
 }

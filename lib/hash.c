@@ -18,8 +18,8 @@
 static struct {
     pthread_once_t once;
     EVP_MD *sha256;
-    EVP_MD *md5;        /* NULL: switched off (FIPS) */
-    EVP_MAC_CTX *hmac;  /* never used itself, only copied: its digest is set already */
+    EVP_MD *md5;       /* NULL: switched off (FIPS) */
+    EVP_MAC_CTX *hmac; /* never used itself, only copied: its digest is set already */
 } methods = { .once = PTHREAD_ONCE_INIT };
 
 static void fetch_methods(void)
@@ -55,9 +55,9 @@ int hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
     size_t written = 0;
     pthread_once(&methods.once, fetch_methods);
     EVP_MAC_CTX *c = methods.hmac == NULL ? NULL : EVP_MAC_CTX_dup(methods.hmac);
-    bool ok = c != NULL && EVP_MAC_init(c, key, key_len, NULL) == 1
-        && EVP_MAC_update(c, data, len) == 1
-        && EVP_MAC_final(c, out, &written, SHA256_BYTES) == 1;
+    bool ok = c != NULL && EVP_MAC_init(c, key, key_len, NULL) == 1 &&
+              EVP_MAC_update(c, data, len) == 1 &&
+              EVP_MAC_final(c, out, &written, SHA256_BYTES) == 1;
     EVP_MAC_CTX_free(c);
     return ok ? 0 : -1;
 }
@@ -72,8 +72,8 @@ static int sum_begin(struct sum *s, const EVP_MD *method)
 {
     if (s->context == NULL)
         s->context = EVP_MD_CTX_new();
-    s->failed = s->context == NULL || method == NULL
-        || EVP_DigestInit_ex2(s->context, method, NULL) != 1;
+    s->failed = s->context == NULL || method == NULL ||
+                EVP_DigestInit_ex2(s->context, method, NULL) != 1;
     return s->failed ? -1 : 0;
 }
 

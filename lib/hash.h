@@ -17,7 +17,8 @@ int hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
 struct sha256;
 struct sha256 *sha256_new(void); /* NULL: out of memory */
 void sha256_add(struct sha256 *s, const void *data, size_t len);
-int sha256_end(struct sha256 *s, char hex[static SHA256_HEX_SIZE]); /* then ready to begin again */
+int sha256_end(
+    struct sha256 *s, char hex[static SHA256_HEX_SIZE]); /* then ready to begin again */
 void sha256_free(struct sha256 *s);
 
 void hex_encode(const unsigned char *data, size_t len, char *hex);

@@ -51,7 +51,7 @@ bool operation_is_slow(enum haul_operation operation)
 static bool is_bucket(const char *name)
 {
     return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") ==
-        strlen(name);
+           strlen(name);
 }
 
 /* Anything else would begin another header. */
@@ -101,24 +101,36 @@ static int check_request(const struct haul_request *r, struct haul_error *err)
     else if (!is_line(r->content_type) || !is_line(r->token) || !is_line(r->if_match))
         fault = "takes no control characters in headers";
     else if ((r->operation == HAUL_PUT_OBJECT || r->operation == HAUL_UPLOAD_PART) &&
-        r->body.size > HAUL_PART_BYTES_MAX)
+             r->body.size > HAUL_PART_BYTES_MAX)
         fault = "takes at most 5 GiB in one request";
     if (fault != NULL)
         return haul_error_set(err, HAUL_BAD_ARGUMENT, "%s %s", o->name, fault);
     return 0;
 }
 
+struct query {
+    struct uri_param params[8];
+    size_t count;
+};
+
+/* value NULL: the bare name. */
+static void add_param(struct query *q, const char *name, const char *value)
+{
+    q->params[q->count++] = (struct uri_param){ name, value };
+}
+
+static void add_given(struct query *q, const char *name, const char *value)
+{
+    if (value != NULL)
+        add_param(q, name, value);
+}
+
 static void build_query(const struct haul_request *r, struct buf *out)
 {
-    struct uri_param params[8];
+    struct query q = { .count = 0 };
     char number[16], most[16];
-    size_t n = 0;
     snprintf(number, sizeof number, "%u", r->part_number);
     snprintf(most, sizeof most, "%u", r->max_entries);
-#define PARAM(name, value) params[n++] = (struct uri_param) { name, value }
-#define OPTIONAL(name, value) \
-    if ((value) != NULL) \
-    PARAM(name, value)
     switch (r->operation) {
     case HAUL_HEAD_BUCKET:
     case HAUL_CREATE_BUCKET:
@@ -128,47 +140,45 @@ static void build_query(const struct haul_request *r, struct buf *out)
     case HAUL_DELETE_OBJECT:
         return;
     case HAUL_CREATE_UPLOAD:
-        PARAM("uploads", NULL);
+        add_param(&q, "uploads", NULL);
         break;
     case HAUL_UPLOAD_PART:
-        PARAM("partNumber", number);
-        PARAM("uploadId", r->upload_id);
+        add_param(&q, "partNumber", number);
+        add_param(&q, "uploadId", r->upload_id);
         break;
     case HAUL_COMPLETE_UPLOAD:
     case HAUL_ABORT_UPLOAD:
-        PARAM("uploadId", r->upload_id);
+        add_param(&q, "uploadId", r->upload_id);
         break;
     case HAUL_LIST_PARTS:
-        PARAM("uploadId", r->upload_id);
-        OPTIONAL("part-number-marker", r->part_number ? number : NULL);
-        OPTIONAL("max-parts", r->max_entries ? most : NULL);
+        add_param(&q, "uploadId", r->upload_id);
+        add_given(&q, "part-number-marker", r->part_number ? number : NULL);
+        add_given(&q, "max-parts", r->max_entries ? most : NULL);
         break;
     case HAUL_LIST_OBJECTS:
-        PARAM("list-type", "2");
-        PARAM("encoding-type", "url");
-        OPTIONAL("prefix", r->prefix);
-        OPTIONAL("start-after", r->start_after);
-        OPTIONAL("continuation-token", r->continuation);
-        OPTIONAL("max-keys", r->max_entries ? most : NULL);
+        add_param(&q, "list-type", "2");
+        add_param(&q, "encoding-type", "url");
+        add_given(&q, "prefix", r->prefix);
+        add_given(&q, "start-after", r->start_after);
+        add_given(&q, "continuation-token", r->continuation);
+        add_given(&q, "max-keys", r->max_entries ? most : NULL);
         break;
     case HAUL_LIST_UPLOADS:
         /* No encoding-type: Ceph then encodes the keys, but does not say so in its reply. */
-        PARAM("uploads", NULL);
-        OPTIONAL("prefix", r->prefix);
-        OPTIONAL("key-marker", r->start_after);
-        OPTIONAL("upload-id-marker", r->upload_id_marker);
-        OPTIONAL("max-uploads", r->max_entries ? most : NULL);
+        add_param(&q, "uploads", NULL);
+        add_given(&q, "prefix", r->prefix);
+        add_given(&q, "key-marker", r->start_after);
+        add_given(&q, "upload-id-marker", r->upload_id_marker);
+        add_given(&q, "max-uploads", r->max_entries ? most : NULL);
         break;
     }
-#undef PARAM
-#undef OPTIONAL
-    uri_add_query(out, params, n);
+    uri_add_query(out, q.params, q.count);
 }
 
 static void add_header(struct call *c, const char *name, const char *value)
 {
     if (value != NULL && *value != '\0')
-        c->headers[c->header_count++] = (struct sigv4_header) { name, value };
+        c->headers[c->header_count++] = (struct sigv4_header){ name, value };
 }
 
 /* "bytes=0-8388607" for { 0, 8388608 }. The only place that subtracts one. */
@@ -199,7 +209,7 @@ int operation_build(const struct haul_request *r, struct call *c, struct haul_er
     c->body = r->body;
     if (r->operation == HAUL_COMPLETE_UPLOAD) {
         document_add_complete(&c->document, r->parts, r->part_count);
-        c->body = (struct haul_body) { read_document, &c->document, c->document.len };
+        c->body = (struct haul_body){ read_document, &c->document, c->document.len };
     }
     c->header_count = 0;
     add_header(c, "content-type", r->content_type);
@@ -210,9 +220,9 @@ int operation_build(const struct haul_request *r, struct call *c, struct haul_er
         add_header(c, "range", c->range);
     }
     return buf_failed(&c->path, "the key", err) || buf_failed(&c->query, "the query", err) ||
-            buf_failed(&c->document, "the list of parts", err)
-        ? -1
-        : 0;
+                   buf_failed(&c->document, "the list of parts", err)
+               ? -1
+               : 0;
 }
 
 void call_free(struct call *c)
@@ -222,8 +232,8 @@ void call_free(struct call *c)
     buf_free(&c->document);
 }
 
-static int bad_reply(
-    const struct haul_request *r, enum haul_retry retry, struct haul_error *err, const char *what)
+static int bad_reply(const struct haul_request *r, enum haul_retry retry,
+    struct haul_error *err, const char *what)
 {
     haul_error_set(err, HAUL_BAD_REPLY, "%s of %s: %s", operation_name(r->operation),
         r->key ? r->key : r->bucket, what);
@@ -236,11 +246,11 @@ static bool parse_content_range(const char *text, struct haul_range *range, uint
 {
     uint64_t first, last;
     int end = 0;
-    if (sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", &first, &last, total, &end) !=
-            3 ||
+    if (sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", &first, &last, total,
+            &end) != 3 ||
         text[end] != '\0' || last < first || last >= *total)
         return false;
-    *range = (struct haul_range) { first, last - first + 1 };
+    *range = (struct haul_range){ first, last - first + 1 };
     return true;
 }
 
@@ -261,7 +271,8 @@ int operation_check_head(const struct haul_request *r, const struct reply *reply
     if (reply->status == 206) {
         if (!parse_content_range(reply->content_range, &got, &total) ||
             got.start != r->range.start || got.len != r->range.len)
-            return bad_reply(r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
+            return bad_reply(
+                r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
     } else if (r->range.start != 0 || reply->content_length != (int64_t) r->range.len) {
         return bad_reply(r, HAUL_RETRY_LATER, err, "the server ignores Range");
     }
@@ -302,7 +313,7 @@ static void correct_signature(const struct haul_request *r, const struct reply *
     const char *named_region, struct haul_error *err)
 {
     bool wrong = err->retry == HAUL_RETRY_RESIGN;
-    const char *right = *reply->region       ? reply->region
+    const char *right = *reply->region          ? reply->region
                         : wrong && named_region ? named_region
                                                 : "";
     time_t date = *reply->date ? curl_getdate(reply->date, NULL) : -1;
@@ -310,7 +321,7 @@ static void correct_signature(const struct haul_request *r, const struct reply *
     /* A reply to HEAD has no body to say so. */
     bool silent = reply->status == 403 && reply->body.len == 0;
     bool clock = (skewed || silent) && date >= 0 &&
-        endpoint_learn_clock(r->endpoint, (int64_t) date * 1000);
+                 endpoint_learn_clock(r->endpoint, (int64_t) date * 1000);
     bool region =
         reply->status >= 300 && *right && endpoint_learn_region(r->endpoint, r->bucket, right);
     /* No news when another request has learnt it while this one was on its way: sign it again,
@@ -359,8 +370,8 @@ static int judge_completed(const struct haul_request *r, struct haul_result *res
     struct document *d, struct haul_error *err)
 {
     result->etag = d && strcmp(document_root(d), "CompleteMultipartUploadResult") == 0
-        ? document_text(d, "ETag")
-        : NULL;
+                       ? document_text(d, "ETag")
+                       : NULL;
     if (result->etag != NULL && *result->etag != '\0')
         return 0;
     return bad_reply(r, HAUL_RETRY_LATER, err, "neither a result nor an error");
@@ -373,8 +384,8 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
     result->size = object_size(reply, received);
     if (r->operation == HAUL_HEAD_OBJECT)
         return reply->content_length >= 0
-            ? 0
-            : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
+                   ? 0
+                   : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
     if (operation_check_head(r, reply, &expected, &result->error) < 0)
         return -1;
     if (expected >= 0 && received != (uint64_t) expected)
@@ -440,7 +451,7 @@ void operation_judge(const struct haul_request *r, const struct reply *reply,
     if (rc < 0) {
         result->outcome_unknown = true;
         result->error.http_status = reply->status;
-        snprintf(result->error.request_id, sizeof result->error.request_id, "%s",
-            reply->request_id);
+        snprintf(
+            result->error.request_id, sizeof result->error.request_id, "%s", reply->request_id);
     }
 }

@@ -1,5 +1,5 @@
-/* S3's operations as HTTP has them: which method, path, query and headers a request becomes, and
- * what its reply means. A table and pure functions; the loop that sends is client.c. */
+/* S3's operations as HTTP has them: which method, path, query and headers a request becomes,
+ * and what its reply means. A table and pure functions; the loop that sends is client.c. */
 #ifndef OPERATION_H
 #define OPERATION_H
 
@@ -40,7 +40,8 @@ struct reply {
 /* "UploadPart": for messages. */
 const char *operation_name(enum haul_operation operation);
 
-/* May the server rightly stay silent for minutes before it answers? (CompleteMultipartUpload) */
+/* May the server rightly stay silent for minutes before it answers? (CompleteMultipartUpload)
+ */
 bool operation_is_slow(enum haul_operation operation);
 
 /* Checks the request and fills *c, whose buffers are empty. Returns 0, or -1 with *err =
@@ -49,7 +50,8 @@ int operation_build(const struct haul_request *r, struct call *c, struct haul_er
 void call_free(struct call *c);
 
 /* GET_OBJECT, once the head of a successful reply is there: is what follows the bytes that were
- * asked for? Returns 0 with *expected_bytes (-1: not known), or -1 with *err = HAUL_BAD_REPLY. */
+ * asked for? Returns 0 with *expected_bytes (-1: not known), or -1 with *err = HAUL_BAD_REPLY.
+ */
 int operation_check_head(const struct haul_request *r, const struct reply *reply,
     int64_t *expected_bytes, struct haul_error *err);
 

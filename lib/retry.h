@@ -14,8 +14,8 @@ enum haul_retry retry_class(int http_status, const char *aws_code);
 #define RETRY_AFTER_MAX_MS 60000
 
 /* Full jitter: a value in [0, min(20 s, 100 ms * 2^attempt)], chosen by `random` (any 32 bits),
- * but never less than the server's Retry-After, which may ask for patience up to 60 s. attempt counts from 0. NOW and RESIGN: 0.
- * SLOWER starts from 500 ms.
+ * but never less than the server's Retry-After, which may ask for patience up to 60 s. attempt
+ * counts from 0. NOW and RESIGN: 0. SLOWER starts from 500 ms.
  * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
 int64_t retry_delay_ms(
     enum haul_retry class, unsigned attempt, uint32_t random, int64_t retry_after_ms);

@@ -16,8 +16,8 @@ struct sigv4_header {
 
 struct sigv4_request {
     const char *method;
-    const char *path;  /* encoded once, as sent: "/bucket/a%20b" */
-    const char *query; /* encoded and sorted, as sent; "" for none */
+    const char *path;             /* encoded once, as sent: "/bucket/a%20b" */
+    const char *query;            /* encoded and sorted, as sent; "" for none */
     struct sigv4_header *headers; /* all that are signed: host and every x-amz-* among them;
                                    * sorted in place */
     size_t header_count;

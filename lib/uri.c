@@ -5,8 +5,13 @@
 #include <string.h>
 
 static const bool plain[256] = {
-    ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true,
-    ['-'] = true, ['.'] = true, ['_'] = true, ['~'] = true,
+    ['A' ... 'Z'] = true,
+    ['a' ... 'z'] = true,
+    ['0' ... '9'] = true,
+    ['-'] = true,
+    ['.'] = true,
+    ['_'] = true,
+    ['~'] = true,
 };
 
 static void add_encoded(struct buf *b, const char *text, char kept)

@@ -11,7 +11,8 @@ void uri_add_path(struct buf *b, const char *path);
 /* One query name or value: slashes are encoded too. */
 void uri_add_value(struct buf *b, const char *value);
 
-/* Undoes %XX (and nothing else, "+" stays) in place. Returns 0; -1 for a broken escape or %00. */
+/* Undoes %XX (and nothing else, "+" stays) in place. Returns 0; -1 for a broken escape or %00.
+ */
 int uri_decode(char *text);
 
 /* A query parameter, unescaped. value NULL: none given, "name=" is written, as S3 expects. */

@@ -1,4 +1,5 @@
-/* The foreground of a run: signals in, progress and summary out, the run's own row in the queue. */
+/* The foreground of a run: signals in, progress and summary out, the run's own row in the
+ * queue. */
 #include "carry.h"
 
 #include <errno.h>
@@ -101,8 +102,8 @@ static void draw(struct meter *m, const struct engine *e)
 
 /* ---- Waiting for the end ---- */
 
-/* The first signal stops the engine, which lets what is in flight finish, for a while; the second
- * one ends the process, which is as safe as a crash. */
+/* The first signal stops the engine, which lets what is in flight finish, for a while; the
+ * second one ends the process, which is as safe as a crash. */
 static void await_end(struct engine *e, struct meter *m)
 {
     sigset_t set;
@@ -158,9 +159,9 @@ static int write_start(struct queue *q, struct error *err)
     char detail[32];
     snprintf(detail, sizeof detail, "pid %d", (int) getpid());
     return queue_begin(q, true, err) < 0 || queue_pause(q, NULL, err) < 0 ||
-            queue_event(q, "started", 0, detail, err) < 0
-        ? -1
-        : queue_commit(q, err);
+                   queue_event(q, "started", 0, detail, err) < 0
+               ? -1
+               : queue_commit(q, err);
 }
 
 static void print_summary(const struct run *run, const struct tally *t,
@@ -170,7 +171,10 @@ static void print_summary(const struct run *run, const struct tally *t,
         had[SIZES_TEXT_SIZE];
     bool over = exit == EXIT_DONE || exit == EXIT_SOME_FAILED;
     printf("%s %s %s: %llu of %llu objects done (%s), %llu failed, %llu skipped\n", run->name,
-        run->id, over ? "finished" : exit == EXIT_PAUSED ? "paused" : "interrupted",
+        run->id,
+        over                  ? "finished"
+        : exit == EXIT_PAUSED ? "paused"
+                              : "interrupted",
         (unsigned long long) t->done, (unsigned long long) (t->objects - t->skipped),
         sizes_format(t->done_bytes, done), (unsigned long long) t->failed,
         (unsigned long long) t->skipped);
@@ -188,10 +192,9 @@ static enum exit_code run_engine(struct queue *q, const struct manifest *m,
 {
     struct meter meter = { .drawn = isatty(STDERR_FILENO), .began_ms = clock_ms() };
     meter.last_ms = meter.began_ms;
-    struct engine *e = engine_start(&(struct engine_options) { .manifest = m,
-                                        .endpoints = c->endpoints,
-                                        .run_id = run->id,
-                                        .queue = q },
+    struct engine *e = engine_start(
+        &(struct engine_options){
+            .manifest = m, .endpoints = c->endpoints, .run_id = run->id, .queue = q },
         err);
     if (e == NULL)
         return err->exit;
@@ -229,7 +232,8 @@ enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error
         goto out;
     }
     if (exit == EXIT_DONE && (!after.planned || after.due > 0)) {
-        *err = (struct error) { EXIT_INTERRUPTED, "objects are still due" }; /* a bug, but no lie */
+        *err =
+            (struct error){ EXIT_INTERRUPTED, "objects are still due" }; /* a bug, but no lie */
         exit = EXIT_INTERRUPTED;
     }
     if (exit == EXIT_DONE && after.failed > 0)
@@ -239,8 +243,7 @@ enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error
         snprintf(err->text + len, sizeof err->text - len, ", then `haul resume %s`", run.id);
     }
     queue_seal(q);
-    print_summary(
-        &run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);
+    print_summary(&run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);
 out:
     queue_close(q);
     connections_free(&c);

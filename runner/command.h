@@ -9,7 +9,7 @@
 #include "manifest.h"
 
 struct arguments {
-    const char *operand; /* FILE or JOB; NULL: none given */
+    const char *operand;      /* FILE or JOB; NULL: none given */
     struct setting *settings; /* --set */
     size_t setting_count;
     const char *queue; /* --queue PATH; NULL: the state folder */
@@ -26,7 +26,8 @@ command_fn command_run, command_plan, command_check, command_resume, command_job
 /* Loads a manifest and prints its faults as FILE:LINE:COLUMN: text. NULL: err. */
 struct manifest *command_load(const struct arguments *a, struct error *err);
 
-/* What to call a run's state: "finished", "running"... holder: the pid that has its queue, or 0. */
+/* What to call a run's state: "finished", "running"... holder: the pid that has its queue, or
+ * 0. */
 struct run;
 const char *command_state(const struct run *run, int holder);
 

@@ -39,7 +39,8 @@ struct names {
     char *local, *key; /* owned */
 };
 
-static void print_text(const struct printer *p, const struct planned *row, const struct names *n)
+static void print_text(
+    const struct printer *p, const struct planned *row, const struct names *n)
 {
     const struct transfer *t = p->t;
     const bool up = t->kind == TRANSFER_UPLOAD, moves = row->state == OBJECT_PLANNED;
@@ -57,11 +58,13 @@ static void print_text(const struct printer *p, const struct planned *row, const
         printf(": %s\n", row->why);
 }
 
-static void print_json(const struct printer *p, const struct planned *row, const struct names *n)
+static void print_json(
+    const struct printer *p, const struct planned *row, const struct names *n)
 {
     printf("{\"action\":\"%s\",\"local\":", action(p->t, row));
     json_string(stdout, n->local);
-    printf(",\"endpoint\":\"%s\",\"bucket\":\"%s\",\"key\":", p->t->endpoint->name, p->t->bucket);
+    printf(
+        ",\"endpoint\":\"%s\",\"bucket\":\"%s\",\"key\":", p->t->endpoint->name, p->t->bucket);
     json_string(stdout, n->key);
     printf(",\"size\":%llu", (unsigned long long) row->size);
     if (row->why != NULL) {
@@ -103,15 +106,14 @@ enum exit_code command_plan(const struct arguments *a, struct error *err)
     if (m == NULL || check_local_sides(m, err) < 0 || connect_all(m, &c, err) < 0 ||
         check_remote_sides(m, &c, err) < 0)
         goto failed;
-    client = haul_client_new(&(struct haul_client_options) { .retries = m->retries }, &error);
+    client = haul_client_new(&(struct haul_client_options){ .retries = m->retries }, &error);
     if (client == NULL) {
         error_set(err, EXIT_QUEUE, "%s", error.text);
         goto failed;
     }
     for (size_t i = 0; i < m->transfer_count; i++) {
         p.t = m->transfers[i];
-        if (plan_transfer(
-                p.t, connection_of(&c, m, p.t), client, NULL, print_row, &p, err) < 0)
+        if (plan_transfer(p.t, connection_of(&c, m, p.t), client, NULL, print_row, &p, err) < 0)
             goto failed;
     }
     char size[SIZES_TEXT_SIZE];

@@ -59,7 +59,8 @@ static char *find_unfinished(const char *name, const char *frozen, struct error 
             path = strdup(files[i].path);
         else if (run.finished_at == NULL)
             LOG(LOG_INFO, "unfinished_run", { "run", run.id },
-                { "why", "of another version of this manifest; `haul resume` with its id goes on" });
+                { "why",
+                    "of another version of this manifest; `haul resume` with its id goes on" });
         run_clear(&run);
     }
     runs_free(files, count);
@@ -73,8 +74,11 @@ static int create(struct queue **q, const char *path, const char *id, const stru
     struct tm utc;
     time_t now = time(NULL);
     strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-    struct run run = { .id = (char *) id, .name = m->name, .manifest = frozen,
-        .manifest_file = whole ? whole : (char *) file, .created_at = at };
+    struct run run = { .id = (char *) id,
+        .name = m->name,
+        .manifest = frozen,
+        .manifest_file = whole ? whole : (char *) file,
+        .created_at = at };
     int rc = queue_create(q, path, &run, (unsigned) m->transfer_count, err);
     free(whole);
     return rc;
@@ -93,10 +97,12 @@ static int open_named(struct queue **q, const char *path, const char *frozen, st
     if (same && !finished)
         return 0;
     if (finished)
-        error_set(err, EXIT_USAGE, "queue %s holds a run that is finished: name another file", path);
+        error_set(
+            err, EXIT_USAGE, "queue %s holds a run that is finished: name another file", path);
     else
         error_set(err, EXIT_USAGE,
-            "queue %s holds a run of another manifest: `haul resume --queue %s` goes on with it,"
+            "queue %s holds a run of another manifest: `haul resume --queue %s` goes on with "
+            "it,"
             " or name another file",
             path, path);
 failed:
@@ -194,17 +200,17 @@ enum exit_code command_resume(const struct arguments *a, struct error *err)
     struct manifest *m = NULL;
     enum exit_code exit = EXIT_QUEUE;
     carry_block_signals();
-    char *path = a->queue ? strdup(a->queue)
-        : a->operand     ? runs_find(a->operand, err)
-                         : find_only_unfinished(err);
+    char *path = a->queue     ? strdup(a->queue)
+                 : a->operand ? runs_find(a->operand, err)
+                              : find_only_unfinished(err);
     if (path == NULL || peek(path, &run, err) < 0) {
         exit = err->exit;
     } else if (run.finished_at != NULL) {
-        error_set(err, EXIT_USAGE, "run %s is finished: `haul status %s` tells how", run.id,
-            run.id);
+        error_set(
+            err, EXIT_USAGE, "run %s is finished: `haul status %s` tells how", run.id, run.id);
         exit = EXIT_USAGE;
     } else if (queue_open(&q, path, err) < 0 ||
-        (m = manifest_thaw(run.manifest, err)) == NULL) {
+               (m = manifest_thaw(run.manifest, err)) == NULL) {
         exit = err->exit;
     } else {
         exit = carry_out(q, m, err);

@@ -34,12 +34,12 @@ static void view_close(struct view *v)
 {
     queue_close(v->q);
     run_clear(&v->run);
-    *v = (struct view) { 0 };
+    *v = (struct view){ 0 };
 }
 
 static int view_open(struct view *v, const char *path, struct error *err)
 {
-    *v = (struct view) { .holder = queue_holder(path) };
+    *v = (struct view){ .holder = queue_holder(path) };
     if (queue_open_reader(&v->q, path, err) == 0 && queue_run(v->q, &v->run, err) == 0 &&
         queue_tally(v->q, &v->tally, err) == 0)
         return 0;

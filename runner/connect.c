@@ -58,14 +58,13 @@ static int connect_one(const struct manifest_endpoint *e, struct haul_credential
     *credentials = find_credentials(e, err);
     if (*credentials == NULL)
         return -1;
-    *endpoint = haul_endpoint_new(
-        &(struct haul_endpoint_options) { .url = e->url,
-            .region = e->region ? e->region : region,
-            .addressing = e->addressing,
-            .payload = e->payload,
-            .credentials = *credentials,
-            .ca_file = e->ca_file,
-            .insecure = e->insecure },
+    *endpoint = haul_endpoint_new(&(struct haul_endpoint_options){ .url = e->url,
+                                      .region = e->region ? e->region : region,
+                                      .addressing = e->addressing,
+                                      .payload = e->payload,
+                                      .credentials = *credentials,
+                                      .ca_file = e->ca_file,
+                                      .insecure = e->insecure },
         err);
     return *endpoint ? 0 : -1;
 }
@@ -91,8 +90,7 @@ int connect_all(const struct manifest *m, struct connections *out, struct error 
             LOG(LOG_WARN, "insecure_endpoint", { "endpoint", e->name },
                 { "why", "insecure: true, so its certificate is not verified" });
         if (connect_one(e, &c.credentials[i], &c.endpoints[i], &error) < 0) {
-            error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name,
-                error.text);
+            error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
             goto failed;
         }
     }
@@ -113,7 +111,7 @@ void connections_free(struct connections *c)
     }
     free(c->endpoints);
     free(c->credentials);
-    *c = (struct connections) { 0 };
+    *c = (struct connections){ 0 };
 }
 
 struct haul_endpoint *connection_of(
@@ -193,14 +191,13 @@ static bool was_asked(const struct manifest *m, size_t upto, const struct transf
     return false;
 }
 
-int check_remote_sides(
-    const struct manifest *m, const struct connections *c, struct error *err)
+int check_remote_sides(const struct manifest *m, const struct connections *c, struct error *err)
 {
     struct haul_error error;
     int rc = 0;
     /* Nobody has seen this endpoint answer yet, so a wrong address should show at once. */
     struct haul_client *client =
-        haul_client_new(&(struct haul_client_options) { .retries = 2 }, &error);
+        haul_client_new(&(struct haul_client_options){ .retries = 2 }, &error);
     if (client == NULL)
         return error_set(err, EXIT_QUEUE, "%s", error.text);
     for (size_t i = 0; rc == 0 && i < m->transfer_count; i++) {

@@ -7,22 +7,22 @@
 #include "manifest.h"
 
 struct connections {
-    struct haul_endpoint **endpoints;       /* owned; one a manifest's endpoint, same order */
-    struct haul_credentials **credentials;  /* owned */
+    struct haul_endpoint **endpoints;      /* owned; one a manifest's endpoint, same order */
+    struct haul_credentials **credentials; /* owned */
     size_t count;
 };
 
-/* Finds keys and regions. Returns 0; -1 with *err: EXIT_PAUSED when there are no credentials or an
- * endpoint can't be used, which is for somebody to mend. */
+/* Finds keys and regions. Returns 0; -1 with *err: EXIT_PAUSED when there are no credentials or
+ * an endpoint can't be used, which is for somebody to mend. */
 int connect_all(const struct manifest *m, struct connections *out, struct error *err);
 void connections_free(struct connections *c);
 
 struct haul_endpoint *connection_of(
     const struct connections *c, const struct manifest *m, const struct transfer *t);
 
-/* Are both sides of each transfer there? Local first (EXIT_USAGE, with the place in the manifest),
- * then one small request for each bucket (EXIT_PAUSED). A store that lets us write but not list is
- * fine. */
+/* Are both sides of each transfer there? Local first (EXIT_USAGE, with the place in the
+ * manifest), then one small request for each bucket (EXIT_PAUSED). A store that lets us write
+ * but not list is fine. */
 int check_local_sides(const struct manifest *m, struct error *err);
 int check_remote_sides(
     const struct manifest *m, const struct connections *c, struct error *err);

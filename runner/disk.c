@@ -1,6 +1,6 @@
-/* The thread for what blocks on a disk: syncs, renames, and reading again what an earlier process
- * wrote. It takes all jobs that wait as one batch, so that a thousand small files cost one sync
- * of their file system instead of a thousand. */
+/* The thread for what blocks on a disk: syncs, renames, and reading again what an earlier
+ * process wrote. It takes all jobs that wait as one batch, so that a thousand small files cost
+ * one sync of their file system instead of a thousand. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -126,7 +126,8 @@ static void stamp(struct disk_job *j)
         j->error = errno;
     else if ((uint64_t) st.st_size != o->task.size)
         j->error = EIO;
-    else if (place_stamp(o->fd, o->task.modified_ms) < 0) /* some file systems have no such thing */
+    else if (place_stamp(o->fd, o->task.modified_ms) <
+             0) /* some file systems have no such thing */
         LOG(LOG_WARN, "time_not_set", { "object", o->key }, { "why", strerror(errno) });
 }
 
@@ -135,7 +136,8 @@ static bool is_still_ours(const struct object *o)
 {
     struct stat named, open;
     return fstatat(o->place.folder, o->place.temp, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-        fstat(o->fd, &open) == 0 && named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+           fstat(o->fd, &open) == 0 && named.st_dev == open.st_dev &&
+           named.st_ino == open.st_ino;
 }
 
 static void rename_file(struct disk_job *j)

@@ -1,5 +1,5 @@
-/* The download of one object, by the protocol: ranges of one pinned ETag go into a temporary file
- * beside the destination, and only what is complete and durable gets the final name. */
+/* The download of one object, by the protocol: ranges of one pinned ETag go into a temporary
+ * file beside the destination, and only what is complete and durable gets the final name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -171,7 +171,7 @@ static void on_settled(struct disk_job *job)
 
 static void post_job(struct object *o, enum disk_work work, void (*done)(struct disk_job *job))
 {
-    o->job = (struct disk_job) { .work = work, .object = o, .done = done };
+    o->job = (struct disk_job){ .work = work, .object = o, .done = done };
     disk_post(o->engine->disk, &o->job);
 }
 
@@ -206,7 +206,7 @@ static void get(struct worker *w, struct object *o)
 {
     struct slot *s = slot_take(w, o);
     s->request.if_match = has_strong_etag(o) ? o->task.etag : NULL;
-    s->request.sink = (struct haul_sink) { write_range, s };
+    s->request.sink = (struct haul_sink){ write_range, s };
     slot_send(s, HAUL_GET_OBJECT, on_get);
 }
 
@@ -260,8 +260,8 @@ static void on_rechecked(struct disk_job *job)
         object_open_parts(o);
 }
 
-/* The file is taken up again only if it is the very one that the queue knows. Returns 0; 1: it is
- * not there any more; -1 with errno: nobody can tell. */
+/* The file is taken up again only if it is the very one that the queue knows. Returns 0; 1: it
+ * is not there any more; -1 with errno: nobody can tell. */
 static int reopen(struct object *o)
 {
     char temp[IDENTITY_MAX];
@@ -310,8 +310,8 @@ static void resume_ranges(struct object *o)
     post_job(o, DISK_RECHECK, on_rechecked);
 }
 
-/* The rename was on its way: either the temporary file is still there, whole and durable, or the
- * final name already is that file. */
+/* The rename was on its way: either the temporary file is still there, whole and durable, or
+ * the final name already is that file. */
 static void resume_publishing(struct worker *w, struct object *o)
 {
     int rc = reopen(o);
@@ -373,8 +373,7 @@ static void on_synced(struct disk_job *job)
             object_record(o, i + 1, PART_SYNCED, NULL, o->crc32c[i]);
     }
     struct error why;
-    enum verdict verdict =
-        job->error ? local_verdict(o, job->error, &why) : VERDICT_GOOD;
+    enum verdict verdict = job->error ? local_verdict(o, job->error, &why) : VERDICT_GOOD;
     pthread_mutex_lock(&e->lock);
     job->object = NULL;
     if (verdict != VERDICT_GOOD)
@@ -396,7 +395,7 @@ static void sync_sometimes(struct object *o, uint64_t bytes)
                 o->marks[i] = MARK_SYNCING;
         o->unsynced = 0;
         o->moving++;
-        o->sync_job = (struct disk_job) { .work = DISK_SYNC, .object = o, .done = on_synced };
+        o->sync_job = (struct disk_job){ .work = DISK_SYNC, .object = o, .done = on_synced };
         post = true;
     }
     pthread_mutex_unlock(&e->lock);
@@ -414,8 +413,7 @@ static void on_range(struct slot *s, const struct haul_result *result)
         error_set(&why, EXIT_SOME_FAILED, "the object's size has changed");
     }
     step("download.range");
-    if (verdict == VERDICT_GOOD &&
-        object_record(o, s->part, PART_WRITTEN, NULL, s->crc32c) < 0)
+    if (verdict == VERDICT_GOOD && object_record(o, s->part, PART_WRITTEN, NULL, s->crc32c) < 0)
         verdict = engine_out_of_memory(o->engine, &why);
     if (verdict != VERDICT_GOOD) {
         part_failed(s, verdict, &why);
@@ -432,7 +430,7 @@ void download_part(struct worker *w, struct object *o, unsigned number)
     s->range = part_range(o->task.size, o->task.part_bytes, number);
     s->request.range = s->range;
     s->request.if_match = o->task.etag;
-    s->request.sink = (struct haul_sink) { write_range, s };
+    s->request.sink = (struct haul_sink){ write_range, s };
     slot_send(s, HAUL_GET_OBJECT, on_range);
 }
 

@@ -1,5 +1,6 @@
 /* Scheduling: which worker does what next, and how a run starts, stops and ends. The objects'
- * book-keeping is motion.c's, requests are slot.c's, the protocol upload.c's and download.c's. */
+ * book-keeping is motion.c's, requests are slot.c's, the protocol upload.c's and download.c's.
+ */
 #include "engine.h"
 
 #include <errno.h>
@@ -15,12 +16,13 @@
 #include "motion.h"
 
 #define WORKERS_MAX 8
-#define SLOTS_AUTO 8         /* a worker */
-#define READY_LOW 512        /* ask for more below that */
-#define IN_MOTION_MAX 4096   /* objects; also bounded by the descriptors we may open */
+#define SLOTS_AUTO 8       /* a worker */
+#define READY_LOW 512      /* ask for more below that */
+#define IN_MOTION_MAX 4096 /* objects; also bounded by the descriptors we may open */
 #define RESERVED_FDS 64
 #define WAIT_MS 1000
-#define DRAIN_MS 8000 /* what is in flight may take so long when we stop; the promise is 10 s */
+#define DRAIN_MS 8000 /* what is in flight may take so long when we stop; the promise is 10 s  \
+                       */
 
 int64_t now_ms(void)
 {
@@ -100,8 +102,9 @@ static bool is_large(const struct object *o)
     return o->task.size > part_bytes_for(o->task.size, o->transfer->part_bytes);
 }
 
-/* Large objects are begun one after the other, just early enough that parts never run out; small
- * ones fill what is left. So one huge object, many small ones, and both at once use all slots. */
+/* Large objects are begun one after the other, just early enough that parts never run out;
+ * small ones fill what is left. So one huge object, many small ones, and both at once use all
+ * slots. */
 static bool may_begin_locked(const struct engine *e, unsigned slots)
 {
     const struct object *o = e->locked.ready;
@@ -126,8 +129,7 @@ static struct object *begin_locked(struct engine *e)
 
 static bool wants_refill_locked(struct engine *e)
 {
-    bool wants =
-        e->locked.ready_count < READY_LOW && !e->locked.refilling && !e->locked.dry;
+    bool wants = e->locked.ready_count < READY_LOW && !e->locked.refilling && !e->locked.dry;
     e->locked.refilling |= wants;
     return wants;
 }
@@ -178,7 +180,8 @@ static bool should_leave(struct worker *w)
 {
     struct engine *e = w->engine;
     pthread_mutex_lock(&e->lock);
-    bool cancel = e->locked.stopping && now_ms() >= e->locked.drain_until_ms && w->in_flight > 0;
+    bool cancel =
+        e->locked.stopping && now_ms() >= e->locked.drain_until_ms && w->in_flight > 0;
     bool leave = e->locked.over || e->locked.stopping;
     pthread_mutex_unlock(&e->lock);
     if (cancel)
@@ -277,9 +280,9 @@ static int start_worker(struct engine *e, struct worker *w, struct error *err)
 {
     struct haul_error error;
     w->client = haul_client_new(
-        &(struct haul_client_options) {
-            .retries = e->options.manifest->retries ? e->options.manifest->retries
-                                                    : HAUL_NO_RETRIES,
+        &(struct haul_client_options){ .retries = e->options.manifest->retries
+                                                      ? e->options.manifest->retries
+                                                      : HAUL_NO_RETRIES,
             .user_agent = "haul/" HAUL_VERSION },
         &error);
     if (w->client == NULL)
@@ -319,8 +322,11 @@ static int start_progress(struct engine *e, struct error *err)
     struct tally t;
     if (queue_tally(e->options.queue, &t, err) < 0)
         return -1;
-    e->locked.progress = (struct progress) { .objects = t.objects - t.skipped,
-        .bytes = t.bytes, .done = t.done, .failed = t.failed, .moved_bytes = t.moved_bytes };
+    e->locked.progress = (struct progress){ .objects = t.objects - t.skipped,
+        .bytes = t.bytes,
+        .done = t.done,
+        .failed = t.failed,
+        .moved_bytes = t.moved_bytes };
     return 0;
 }
 
@@ -332,9 +338,8 @@ static void choose_sizes(struct engine *e)
     if (wanted != 0 && wanted < e->worker_count)
         e->worker_count = wanted;
     for (unsigned i = 0; i < e->worker_count; i++)
-        e->workers[i].slot_count = wanted ? wanted / e->worker_count +
-                (i < wanted % e->worker_count)
-                                          : SLOTS_AUTO;
+        e->workers[i].slot_count =
+            wanted ? wanted / e->worker_count + (i < wanted % e->worker_count) : SLOTS_AUTO;
 }
 
 static void free_engine(struct engine *e)
@@ -389,7 +394,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
     e->disk = disk_start(err);
     if (e->disk == NULL)
         goto failed;
-    e->journal = journal_start(&(struct journal_options) { .queue = options->queue,
+    e->journal = journal_start(&(struct journal_options){ .queue = options->queue,
                                    .offer = on_offer,
                                    .failed = on_queue_failed,
                                    .payload = e },

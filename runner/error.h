@@ -18,7 +18,8 @@ struct error {
     char text[1024];     /* one line that names the thing and the next step; no secret */
 };
 
-/* Fills *err and returns -1. The text is cut to fit and its control characters become spaces. */
+/* Fills *err and returns -1. The text is cut to fit and its control characters become spaces.
+ */
 int error_set(struct error *err, enum exit_code exit, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

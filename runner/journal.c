@@ -40,7 +40,8 @@ static int apply(struct journal *j, struct entry *e, struct error *err)
         return 0;
     case ENTRY_PARTS:
         for (unsigned i = 0; i < e->parts.count; i++)
-            if (queue_part(q, e->parts.object, e->parts.generation, &e->parts.records[i], err) < 0)
+            if (queue_part(q, e->parts.object, e->parts.generation, &e->parts.records[i], err) <
+                0)
                 return -1;
         return 0;
     case ENTRY_PLAN:
@@ -90,8 +91,8 @@ static void offer_tasks(struct journal *j)
 {
     struct task tasks[JOURNAL_BATCH];
     struct error err;
-    int count = j->broken ? 0
-                          : queue_take(j->options.queue, j->last_id, tasks, JOURNAL_BATCH, &err);
+    int count =
+        j->broken ? 0 : queue_take(j->options.queue, j->last_id, tasks, JOURNAL_BATCH, &err);
     if (count < 0) {
         fail(j, &err);
         count = 0;
@@ -109,7 +110,7 @@ static struct entry *gather(struct journal *j, bool *refill, bool *over)
     pthread_mutex_lock(&j->lock);
     for (;;) {
         bool worth = j->locked.urgent > 0 || j->locked.count >= GATHER_ENTRIES ||
-            j->locked.refill || j->locked.stopping;
+                     j->locked.refill || j->locked.stopping;
         if (worth)
             break;
         if (j->locked.count == 0) {

@@ -1,6 +1,6 @@
-/* The journal: the one thread that owns the queue while a run is carried out. Results come in as
- * entries, in order, and many of them become one transaction (group commit); the objects that
- * are due go out in batches. */
+/* The journal: the one thread that owns the queue while a run is carried out. Results come in
+ * as entries, in order, and many of them become one transaction (group commit); the objects
+ * that are due go out in batches. */
 #ifndef JOURNAL_H
 #define JOURNAL_H
 
@@ -32,13 +32,13 @@ struct entry {
             bool finished;
         } plan;
     };
-    /* ENTRY_CHANGE with EVENT_ALL_MOVED of an upload: all the parts that the queue has recorded,
-     * for the receiver to free. */
+    /* ENTRY_CHANGE with EVENT_ALL_MOVED of an upload: all the parts that the queue has
+     * recorded, for the receiver to free. */
     struct part_record *records;
     unsigned record_count;
 
-    /* Called exactly once, on the journal's thread. failed: nothing was written, and nothing will
-     * be any more; journal_options.failed has been called. */
+    /* Called exactly once, on the journal's thread. failed: nothing was written, and nothing
+     * will be any more; journal_options.failed has been called. */
     void (*committed)(struct entry *e, bool failed);
     void *payload;
 };

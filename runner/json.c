@@ -10,7 +10,7 @@
 static bool is_plain(uint32_t c)
 {
     return c >= 0x20 && (c < 0x7f || c >= 0xa0) && c != 0x2028 && c != 0x2029 && c != 0xfeff &&
-        c != 0xfffe && c != 0xffff;
+           c != 0xfffe && c != 0xffff;
 }
 
 unsigned json_character(FILE *out, const char *text)

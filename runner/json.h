@@ -1,7 +1,7 @@
 /* JSON text, for what is not SQLite's to write: the frozen manifest and the log. libyaml reads
- * it as well: it refuses control characters, DEL and the C1 ones included, takes some others for
- * line ends or a byte order mark, and knows no surrogate pairs, so that what lies above U+FFFF
- * stands as it is. */
+ * it as well: it refuses control characters, DEL and the C1 ones included, takes some others
+ * for line ends or a byte order mark, and knows no surrogate pairs, so that what lies above
+ * U+FFFF stands as it is. */
 #ifndef JSON_H
 #define JSON_H
 

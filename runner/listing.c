@@ -1,5 +1,5 @@
-/* ListObjectsV2 as an iterator. The server's pages are copied into one block of text, as they are
- * gone when their callback returns. */
+/* ListObjectsV2 as an iterator. The server's pages are copied into one block of text, as they
+ * are gone when their callback returns. */
 #include "listing.h"
 
 #include <haul/haul.h>
@@ -67,7 +67,8 @@ void listing_close(struct listing *l)
     free(l);
 }
 
-/* Resuming and merging both rest on the order; a server that breaks it must not go unnoticed. */
+/* Resuming and merging both rest on the order; a server that breaks it must not go unnoticed.
+ */
 static const char *row_fault(struct listing *l, const struct haul_entry *e, const char *before)
 {
     size_t prefix = strlen(l->transfer->key);
@@ -94,7 +95,7 @@ static void on_page(void *payload, const struct haul_result *result)
         if (l->fault != NULL)
             return;
         struct row *r = &l->rows[l->count++];
-        *r = (struct row) { strdup(e->key + prefix), e->etag ? strdup(e->etag) : NULL, e->size,
+        *r = (struct row){ strdup(e->key + prefix), e->etag ? strdup(e->etag) : NULL, e->size,
             e->modified_ms };
         l->no_memory = !r->name || (e->etag && !r->etag);
         before = r->name;
@@ -147,6 +148,6 @@ int listing_next(struct listing *l, struct listed *out, struct error *err)
             return -1;
     }
     const struct row *r = &l->rows[l->at++];
-    *out = (struct listed) { r->name, r->etag, r->size, r->modified_ms };
+    *out = (struct listed){ r->name, r->etag, r->size, r->modified_ms };
     return 1;
 }

@@ -1,4 +1,5 @@
-/* A prefix of a bucket, object by object, in the order of the keys. One page is held at a time. */
+/* A prefix of a bucket, object by object, in the order of the keys. One page is held at a time.
+ */
 #ifndef LISTING_H
 #define LISTING_H
 

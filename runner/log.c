@@ -21,10 +21,11 @@ void log_init(bool json)
     sink.json = json;
 }
 
-static void write_json(const char *at, enum log_level level, const char *event,
-    const struct log_field *f)
+static void write_json(
+    const char *at, enum log_level level, const char *event, const struct log_field *f)
 {
-    fprintf(stderr, "{\"at\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", at, levels[level], event);
+    fprintf(
+        stderr, "{\"at\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", at, levels[level], event);
     for (; f->key != NULL; f++) {
         if (f->value == NULL)
             continue;

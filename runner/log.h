@@ -15,8 +15,8 @@ struct log_field {
 void log_init(bool json);
 
 /* LOG(LOG_WARN, "object_failed", { "object", name }, { "why", text }); */
-#define LOG(level, event, ...) \
-    log_event(level, event, (const struct log_field[]) { __VA_ARGS__, { NULL, NULL } })
+#define LOG(level, event, ...)                                                                 \
+    log_event(level, event, (const struct log_field[]){ __VA_ARGS__, { NULL, NULL } })
 void log_event(enum log_level level, const char *event, const struct log_field *fields);
 
 /* Why the process ends as it does. As text it is `haul: TEXT`. */

@@ -35,11 +35,9 @@ static const struct command {
     { "resume", command_resume, OPTIONAL_JOB, QUEUE | LOG_FORMAT,
         "[JOB] [--queue PATH] [--log text|json]",
         "go on after a crash, an interrupt or a pause" },
-    { "jobs", command_jobs, NO_OPERAND, JSON, "[--json]",
-        "every run: state, progress, when" },
+    { "jobs", command_jobs, NO_OPERAND, JSON, "[--json]", "every run: state, progress, when" },
     { "status", command_status, OPTIONAL_JOB, QUEUE | JSON | WATCH | FAILED,
-        "[JOB] [--queue PATH] [--json] [--watch] [--failed]",
-        "one run, live or finished" },
+        "[JOB] [--queue PATH] [--json] [--watch] [--failed]", "one run, live or finished" },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -57,19 +55,22 @@ static const struct option long_options[] = {
 
 static void print_help(FILE *out)
 {
-    fputs("haul moves files to and from S3-compatible stores as batch jobs that resume.\n\n", out);
+    fputs("haul moves files to and from S3-compatible stores as batch jobs that resume.\n\n",
+        out);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  haul %-7s %s\n               %s\n", commands[i].name, commands[i].usage,
             commands[i].summary);
     fputs("\nJOB is a run's id or a job's name (its latest run).\n"
           "Exit codes: 0 all done, 1 some objects failed, 2 bad usage or manifest,\n"
-          "3 interrupted, 4 the queue can't be used, 5 paused; after 3 to 5 `haul resume` goes on.\n",
+          "3 interrupted, 4 the queue can't be used, 5 paused; after 3 to 5 `haul resume` goes "
+          "on.\n",
         out);
 }
 
 static enum exit_code bad_usage(const struct command *c, const char *fault, const char *what)
 {
-    fprintf(stderr, "haul %s: %s%s\nusage: haul %s %s\n", c->name, fault, what, c->name, c->usage);
+    fprintf(
+        stderr, "haul %s: %s%s\nusage: haul %s %s\n", c->name, fault, what, c->name, c->usage);
     return EXIT_USAGE;
 }
 
@@ -84,7 +85,7 @@ static bool add_setting(struct arguments *a, char *text)
     if (equals == NULL || equals == text)
         return false;
     *equals = '\0';
-    more[a->setting_count++] = (struct setting) { text, equals + 1 };
+    more[a->setting_count++] = (struct setting){ text, equals + 1 };
     return true;
 }
 

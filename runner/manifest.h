@@ -1,6 +1,6 @@
 /* The manifest: what a job file says, resolved and checked. manifest.c turns the YAML tree of
- * yamltree.h into these structs; whoever holds one needs to know nothing of YAML. Immutable once
- * loaded, so any thread may read it. */
+ * yamltree.h into these structs; whoever holds one needs to know nothing of YAML. Immutable
+ * once loaded, so any thread may read it. */
 #ifndef MANIFEST_H
 #define MANIFEST_H
 

@@ -47,15 +47,14 @@ struct object *object_new(struct engine *e, struct task *t)
             o->endpoint = e->options.endpoints[i];
             o->last_success_ms = &e->last_success_ms[i];
         }
-    int len = asprintf(
-        &o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
+    int len = asprintf(&o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
     if (len < 0) {
         o->key = NULL;
         free_object(o);
         return NULL;
     }
     o->task = *t;
-    *t = (struct task) { 0 };
+    *t = (struct task){ 0 };
     return o;
 }
 
@@ -95,7 +94,7 @@ void object_set_trouble(struct object *o, enum verdict verdict, const struct err
 
 struct change *object_change(struct object *o)
 {
-    o->entry.change = (struct change) {
+    o->entry.change = (struct change){
         .object = o->task.id,
         .generation = o->task.generation,
         .kind = o->transfer->kind,
@@ -166,7 +165,7 @@ int object_record(
     struct part_entry *p = calloc(1, sizeof *p);
     if (p == NULL)
         return -1;
-    p->record = (struct part_record) { number, state, crc32c, etag ? strdup(etag) : NULL };
+    p->record = (struct part_record){ number, state, crc32c, etag ? strdup(etag) : NULL };
     if (etag && !p->record.etag) {
         free(p);
         return -1;

@@ -1,6 +1,6 @@
-/* The inside of the engine: objects in motion and who may touch them. engine.c schedules, motion.c
- * keeps the books, slot.c sends and judges requests, upload.c and download.c know the protocol,
- * disk.c does what blocks.
+/* The inside of the engine: objects in motion and who may touch them. engine.c schedules,
+ * motion.c keeps the books, slot.c sends and judges requests, upload.c and download.c know the
+ * protocol, disk.c does what blocks.
  *
  * An object has at most one control step under way (a request, a commit, a job for the disk),
  * and whoever carries that step out owns the object. Only its parts move concurrently, and
@@ -50,42 +50,42 @@ struct disk_job {
     struct disk_job *next;
     enum disk_work work;
     struct object *object;
-    int error;   /* 0, or the errno of what failed */
-    bool synced; /* disk.c's, while it goes through a batch */
+    int error;                          /* 0, or the errno of what failed */
+    bool synced;                        /* disk.c's, while it goes through a batch */
     void (*done)(struct disk_job *job); /* on the disk's thread */
 };
 
 struct object {
     struct object *next; /* in the engine's list that it is in */
     struct engine *engine;
-    bool large; /* counted as such */
+    bool large;       /* counted as such */
     struct task task; /* kept up to date with what the queue has committed */
     const struct transfer *transfer;
     const struct haul_endpoint *endpoint;
     atomic_int_least64_t *last_success_ms; /* the endpoint's, in the engine */
-    char *key; /* owned: the object's whole key */
+    char *key;                             /* owned: the object's whole key */
 
-    step_fn *step;         /* what comes next */
-    struct entry entry;    /* the change under way */
-    struct disk_job job;   /* the job under way */
+    step_fn *step;       /* what comes next */
+    struct entry entry;  /* the change under way */
+    struct disk_job job; /* the job under way */
     unsigned restarts;
-    int fd;             /* owned: the source, or the temporary file; -1 */
+    int fd;                      /* owned: the source, or the temporary file; -1 */
     char identity[IDENTITY_MAX]; /* of that file, as it was opened */
 
     /* Uploads. */
     bool orphan_possible; /* an upload whose id we never learnt may have been created */
     char **orphans;       /* owned: upload ids that may be such */
     unsigned orphan_count;
-    unsigned list_after;  /* ListParts goes on after this number */
+    unsigned list_after;          /* ListParts goes on after this number */
     struct haul_part *completing; /* owned: what CompleteMultipartUpload names */
 
     /* Downloads. */
     struct place place; /* owned; folder -1 when closed */
 
     /* Under the engine's lock while parts move. */
-    uint8_t *marks;   /* owned; an enum part_mark for each part */
-    uint32_t *crc32c; /* owned; of the parts that have moved */
-    unsigned count;   /* of parts */
+    uint8_t *marks;     /* owned; an enum part_mark for each part */
+    uint32_t *crc32c;   /* owned; of the parts that have moved */
+    unsigned count;     /* of parts */
     unsigned first_due; /* no part before this index is due */
     unsigned due, moving;
     bool is_open; /* in the list of those whose parts may be claimed */
@@ -140,11 +140,11 @@ struct engine {
         unsigned large;     /* of these, the ones that move in parts */
         unsigned due_parts; /* of all active objects */
         unsigned running;   /* workers */
-        bool refilling;   /* an offer was asked for */
-        bool more_planned; /* since that offer was asked for */
-        bool dry;         /* the last offer was empty, and nothing was planned since */
-        bool planned;     /* the planner is done */
-        bool parts_next;  /* whose turn it is: an active object's part, or a new object */
+        bool refilling;     /* an offer was asked for */
+        bool more_planned;  /* since that offer was asked for */
+        bool dry;           /* the last offer was empty, and nothing was planned since */
+        bool planned;       /* the planner is done */
+        bool parts_next;    /* whose turn it is: an active object's part, or a new object */
         bool stopping, over;
         int64_t drain_until_ms; /* stopping: then what is in flight is dropped */
         enum exit_code exit;
@@ -174,8 +174,8 @@ void object_free_list(struct object *first);
 /* Hands the object to any worker, which calls `step`. Any thread. */
 void object_ready(struct object *o, step_fn *step);
 
-/* Commits an event, then calls `step` (NULL: the object is released). The caller fills the change
- * before that: object_change() returns it with what is the same for all events. */
+/* Commits an event, then calls `step` (NULL: the object is released). The caller fills the
+ * change before that: object_change() returns it with what is the same for all events. */
 struct change *object_change(struct object *o);
 void object_commit(struct object *o, enum object_event event, step_fn *step);
 
@@ -187,8 +187,8 @@ void object_open_parts(struct object *o);
 unsigned object_claim_part_locked(struct object *o);
 
 /* Records one part, in a while. etag NULL for downloads. */
-int object_record(
-    struct object *o, unsigned number, enum part_state state, const char *etag, uint32_t crc32c);
+int object_record(struct object *o, unsigned number, enum part_state state, const char *etag,
+    uint32_t crc32c);
 
 /* A part's end. When it was the last one in flight of an object that has none left or is in
  * trouble, the object goes on with its next step. */
@@ -240,7 +240,8 @@ void disk_stop(struct disk *d); /* finishes what was posted, and joins */
 
 /* ---- planner.c ---- */
 
-/* Reads from the queue how far an earlier process came; then plans the rest on its own thread. */
+/* Reads from the queue how far an earlier process came; then plans the rest on its own thread.
+ */
 struct planner *planner_new(struct engine *e, struct error *err);
 int planner_start(struct planner *p, struct error *err);
 void planner_stop(struct planner *p); /* at the next entry; joins and frees */

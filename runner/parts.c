@@ -27,5 +27,5 @@ unsigned part_count(uint64_t size, uint64_t part_bytes)
 struct haul_range part_range(uint64_t size, uint64_t part_bytes, unsigned number)
 {
     uint64_t start = part_bytes * (number - 1), left = size - start;
-    return (struct haul_range) { start, left < part_bytes ? left : part_bytes };
+    return (struct haul_range){ start, left < part_bytes ? left : part_bytes };
 }

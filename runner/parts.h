@@ -6,8 +6,9 @@
 
 #define PART_BYTES_DEFAULT (8 * (uint64_t) 1024 * 1024)
 
-/* The size of a part for an object of `size` bytes: what was wanted (0: 8 MiB), raised to the next
- * whole MiB with which the object fits 10,000 parts. 0: no legal size does (over 48.8 TiB). */
+/* The size of a part for an object of `size` bytes: what was wanted (0: 8 MiB), raised to the
+ * next whole MiB with which the object fits 10,000 parts. 0: no legal size does (over 48.8
+ * TiB). */
 uint64_t part_bytes_for(uint64_t size, uint64_t wanted);
 
 /* How many parts. size > 0, part_bytes > 0. */

@@ -45,8 +45,12 @@ bool plan_wants(enum transfer_kind kind, enum transfer_when when, const struct f
 static bool emit(struct plan *p, const char *name, const struct facts *f, const char *etag,
     enum object_state state, const char *why)
 {
-    struct planned row = { .name = (char *) name, .size = f->size,
-        .modified_ms = f->modified_ms, .etag = etag, .state = state, .why = why };
+    struct planned row = { .name = (char *) name,
+        .size = f->size,
+        .modified_ms = f->modified_ms,
+        .etag = etag,
+        .state = state,
+        .why = why };
     return p->row(p->payload, &row);
 }
 
@@ -57,8 +61,8 @@ static const char *name_fault(
     *skip = false;
     if (p->t->kind == TRANSFER_UPLOAD)
         return strlen(p->t->key) + strlen(name) > HAUL_KEY_BYTES_MAX
-            ? "the key would be longer than S3's 1,024 bytes"
-            : NULL;
+                   ? "the key would be longer than S3's 1,024 bytes"
+                   : NULL;
     size_t len = strlen(name);
     if ((len == 0 || name[len - 1] == '/') && source->size == 0) {
         *skip = true;
@@ -89,7 +93,7 @@ static bool emit_source(struct plan *p, const char *name, const struct facts *so
 
 static void stat_facts(const struct stat *st, struct facts *f)
 {
-    *f = (struct facts) { true, (uint64_t) st->st_size,
+    *f = (struct facts){ true, (uint64_t) st->st_size,
         (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000 };
 }
 
@@ -97,7 +101,7 @@ static int local_facts(struct plan *p, const char *name, struct facts *f)
 {
     char *path = NULL;
     struct stat st;
-    *f = (struct facts) { .modified_ms = -1 };
+    *f = (struct facts){ .modified_ms = -1 };
     if (p->t->when == WHEN_ALWAYS)
         return 0;
     if (asprintf(&path, "%s%s", p->t->local, p->t->many ? name : "") < 0)
@@ -118,7 +122,7 @@ struct head {
 static void on_head(void *payload, const struct haul_result *result)
 {
     struct head *h = payload;
-    h->facts = (struct facts) { true, result->size, result->modified_ms };
+    h->facts = (struct facts){ true, result->size, result->modified_ms };
     snprintf(h->etag, sizeof h->etag, "%s", result->etag ? result->etag : "");
 }
 
@@ -126,11 +130,13 @@ static void on_head(void *payload, const struct haul_result *result)
 static int head_object(struct plan *p, struct head *h)
 {
     struct haul_error error;
-    struct haul_request r = { .operation = HAUL_HEAD_OBJECT, .endpoint = p->endpoint,
-        .bucket = p->t->bucket, .key = p->t->key };
+    struct haul_request r = { .operation = HAUL_HEAD_OBJECT,
+        .endpoint = p->endpoint,
+        .bucket = p->t->bucket,
+        .key = p->t->key };
     int rc = haul_client_perform(p->client, &r, on_head, h, &error);
     if (rc < 0 && error.http_status == 404) {
-        *h = (struct head) { .facts = { .modified_ms = -1 } };
+        *h = (struct head){ .facts = { .modified_ms = -1 } };
         return 0;
     }
     if (rc < 0)
@@ -141,11 +147,11 @@ static int head_object(struct plan *p, struct head *h)
 /* Both sides come in the same order, so one listing answers for all names of a folder. */
 static int facts_there(struct plan *p, const char *name, struct facts *f)
 {
-    *f = (struct facts) { .modified_ms = -1 };
+    *f = (struct facts){ .modified_ms = -1 };
     while (p->there && !p->there_ended) {
         int order = p->ahead.name ? strcmp(p->ahead.name, name) : -1;
         if (order == 0)
-            *f = (struct facts) { true, p->ahead.size, p->ahead.modified_ms };
+            *f = (struct facts){ true, p->ahead.size, p->ahead.modified_ms };
         if (order >= 0)
             return 0;
         int rc = listing_next(p->there, &p->ahead, p->err);
@@ -178,7 +184,7 @@ static int plan_folder(struct plan *p, const char *after)
         if (!glob_selects(p->t->include, p->t->exclude, e.name))
             continue;
         if (e.kind != WALK_FILE) {
-            source = (struct facts) { .modified_ms = -1 };
+            source = (struct facts){ .modified_ms = -1 };
             more = emit(p, e.name, &source, NULL,
                 e.kind == WALK_SKIPPED ? OBJECT_SKIPPED : OBJECT_FAILED, e.why);
         } else {
@@ -235,7 +241,7 @@ static int plan_file(struct plan *p)
     struct head there = { .facts = { .modified_ms = -1 } };
     const char *name = last_segment(p->t->local);
     if (stat(p->t->local, &st) < 0) {
-        source = (struct facts) { .modified_ms = -1 };
+        source = (struct facts){ .modified_ms = -1 };
         return !emit(p, name, &source, NULL, OBJECT_FAILED, strerror(errno));
     }
     stat_facts(&st, &source);
@@ -263,8 +269,12 @@ int plan_transfer(const struct transfer *t, const struct haul_endpoint *endpoint
     struct haul_client *client, const char *after, plan_row_fn *row, void *payload,
     struct error *err)
 {
-    struct plan p = { .t = t, .endpoint = endpoint, .client = client, .row = row,
-        .payload = payload, .err = err };
+    struct plan p = { .t = t,
+        .endpoint = endpoint,
+        .client = client,
+        .row = row,
+        .payload = payload,
+        .err = err };
     bool upload = t->kind == TRANSFER_UPLOAD;
     if (t->many)
         return upload ? plan_folder(&p, after) : plan_prefix(&p, after);

@@ -1,5 +1,5 @@
-/* The planner's thread: rows in batches to the journal, each batch with its position in the same
- * transaction, and never more than a few batches ahead of the disk. */
+/* The planner's thread: rows in batches to the journal, each batch with its position in the
+ * same transaction, and never more than a few batches ahead of the disk. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ struct planner {
     struct haul_client *client;
     struct position *positions; /* one a transfer */
     size_t count;
-    unsigned transfer;    /* being planned, from 1 */
+    unsigned transfer;     /* being planned, from 1 */
     struct batch *filling; /* owned; NULL: none */
 
     pthread_mutex_t lock;
@@ -172,8 +172,8 @@ static int read_positions(struct planner *p, struct queue *q, struct error *err)
     if (p->positions == NULL)
         return error_set(err, EXIT_QUEUE, "out of memory");
     for (size_t i = 0; i < p->count; i++)
-        if (queue_position(q, (unsigned) i + 1, &p->positions[i].planned,
-                &p->positions[i].after, err) < 0)
+        if (queue_position(
+                q, (unsigned) i + 1, &p->positions[i].planned, &p->positions[i].after, err) < 0)
             return -1;
     return 0;
 }
@@ -190,9 +190,9 @@ struct planner *planner_new(struct engine *e, struct error *err)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->committed, NULL);
     p->client = haul_client_new(
-        &(struct haul_client_options) {
-            .retries = e->options.manifest->retries ? e->options.manifest->retries
-                                                    : HAUL_NO_RETRIES,
+        &(struct haul_client_options){ .retries = e->options.manifest->retries
+                                                      ? e->options.manifest->retries
+                                                      : HAUL_NO_RETRIES,
             .user_agent = "haul/" HAUL_VERSION },
         &error);
     if (p->client == NULL)

@@ -24,25 +24,29 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_RUN] = "SELECT id, name, manifest, manifest_file, created_at, finished_at, paused FROM run",
+    [SQL_RUN] =
+        "SELECT id, name, manifest, manifest_file, created_at, finished_at, paused FROM run",
     [SQL_POSITION] = "SELECT planned, position FROM transfer WHERE id = ?1",
-    [SQL_ADD_OBJECT] = "INSERT INTO object (transfer_id, name, size, modified_ms, etag, state, why)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_ADD_OBJECT] =
+        "INSERT INTO object (transfer_id, name, size, modified_ms, etag, state, why)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_SET_POSITION] = "UPDATE transfer SET position = coalesce(?2, position), planned = ?3"
                          " WHERE id = ?1",
-    [SQL_TAKE] = "SELECT o.id, o.transfer_id, o.name, o.size, o.modified_ms, o.etag, o.state,"
-                 " o.generation, m.part_bytes, m.began_ms, m.source, m.token, m.upload_id, m.temp"
-                 " FROM object AS o INDEXED BY object_due LEFT JOIN motion AS m"
-                 " ON m.object_id = o.id WHERE o.id > ?1 AND o.state IN " DUE
-                 " ORDER BY o.id LIMIT ?2",
+    [SQL_TAKE] =
+        "SELECT o.id, o.transfer_id, o.name, o.size, o.modified_ms, o.etag, o.state,"
+        " o.generation, m.part_bytes, m.began_ms, m.source, m.token, m.upload_id, m.temp"
+        " FROM object AS o INDEXED BY object_due LEFT JOIN motion AS m"
+        " ON m.object_id = o.id WHERE o.id > ?1 AND o.state IN " DUE " ORDER BY o.id LIMIT ?2",
     [SQL_PARTS] = "SELECT number, state, crc32c, etag FROM part WHERE object_id = ?1"
                   " ORDER BY number",
     [SQL_STATE] = "SELECT state, generation FROM object WHERE id = ?1",
-    [SQL_SET_STATE] = "UPDATE object SET state = ?2, generation = ?3, size = coalesce(?4, size),"
-                      " modified_ms = coalesce(?5, modified_ms), etag = coalesce(?6, etag),"
-                      " why = ?7 WHERE id = ?1",
-    [SQL_ADD_MOTION] = "INSERT INTO motion (object_id, generation, part_bytes, source, began_ms,"
-                       " token, temp) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_SET_STATE] =
+        "UPDATE object SET state = ?2, generation = ?3, size = coalesce(?4, size),"
+        " modified_ms = coalesce(?5, modified_ms), etag = coalesce(?6, etag),"
+        " why = ?7 WHERE id = ?1",
+    [SQL_ADD_MOTION] =
+        "INSERT INTO motion (object_id, generation, part_bytes, source, began_ms,"
+        " token, temp) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_SET_UPLOAD_ID] = "UPDATE motion SET upload_id = ?2 WHERE object_id = ?1",
     [SQL_DROP_MOTION] = "DELETE FROM motion WHERE object_id = ?1",
     [SQL_ADD_PART] = "INSERT OR REPLACE INTO part (object_id, number, state, crc32c, etag)"
@@ -50,13 +54,16 @@ static const char *const sql[SQL_COUNT] = {
                      " WHERE object_id = ?1 AND generation = ?2",
     [SQL_PAUSE] = "UPDATE run SET paused = ?1",
     [SQL_FINISH] = "UPDATE run SET finished_at = " NOW ", paused = NULL",
-    [SQL_EVENT] = "INSERT INTO event (at, event, object_id, detail) VALUES (" NOW ", ?1, ?2, ?3)",
-    [SQL_TALLY_STATES] = "SELECT state, count(*), CAST(total(size) AS INTEGER) FROM object GROUP BY state",
+    [SQL_EVENT] =
+        "INSERT INTO event (at, event, object_id, detail) VALUES (" NOW ", ?1, ?2, ?3)",
+    [SQL_TALLY_STATES] =
+        "SELECT state, count(*), CAST(total(size) AS INTEGER) FROM object GROUP BY state",
     [SQL_TALLY_PARTS] = "SELECT CAST(total(min(m.part_bytes, o.size - (p.number - 1) *"
                         " m.part_bytes)) AS INTEGER) FROM part AS p JOIN motion AS m"
                         " ON m.object_id = p.object_id JOIN object AS o ON o.id = p.object_id",
     [SQL_TALLY_PLANNED] = "SELECT coalesce(min(planned), 1) FROM transfer",
-    [SQL_FAILED] = "SELECT transfer_id, name, why FROM object WHERE state = 'failed' ORDER BY id",
+    [SQL_FAILED] =
+        "SELECT transfer_id, name, why FROM object WHERE state = 'failed' ORDER BY id",
     [SQL_JSON] = "SELECT json_object('id', id, 'name', name, 'state', ?1, 'pid', ?2,"
                  " 'manifest_file', manifest_file, 'created_at', created_at,"
                  " 'finished_at', finished_at, 'paused', paused,"
@@ -122,8 +129,8 @@ static int prepare_all(struct queue *q, struct error *err)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
         const char *tail = "";
-        int rc =
-            sqlite3_prepare_v3(q->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &q->stmt[i], &tail);
+        int rc = sqlite3_prepare_v3(
+            q->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &q->stmt[i], &tail);
         if (rc != SQLITE_OK || *tail != '\0')
             return queue_fail(q, err);
     }
@@ -145,8 +152,9 @@ static int read_pid(int fd)
 }
 
 /* A companion file, never the queue itself: closing a descriptor of that would drop the locks
- * that SQLite holds on it. The lock belongs to the open file description, so the kernel frees it
- * however the process ends; and, unlike flock(2), others can ask for it without taking it. */
+ * that SQLite holds on it. The lock belongs to the open file description, so the kernel frees
+ * it however the process ends; and, unlike flock(2), others can ask for it without taking it.
+ */
 static int take_lock(struct queue *q, struct error *err)
 {
     struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -233,7 +241,8 @@ static int check_kind(struct queue *q, struct error *err)
             "queue %s: this is no haul queue; name the .db file of a run", q->path);
     if (version > SCHEMA_VERSION)
         return error_set(err, EXIT_QUEUE,
-            "queue %s: written by a newer haul (schema %d, this one knows %d); use that version",
+            "queue %s: written by a newer haul (schema %d, this one knows %d); use that "
+            "version",
             q->path, (int) version, SCHEMA_VERSION);
     return 0;
 }
@@ -314,8 +323,8 @@ static int make_ready(struct queue *q, struct error *err)
     return run_script(q,
                "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096",
                err) < 0
-        ? -1
-        : prepare_all(q, err);
+               ? -1
+               : prepare_all(q, err);
 }
 
 /* Under another name until it is a queue, so that no crash leaves half of one. */
@@ -350,15 +359,15 @@ out:
     return rc;
 }
 
-int queue_create(struct queue **out, const char *path, const struct run *run, unsigned transfers,
-    struct error *err)
+int queue_create(struct queue **out, const char *path, const struct run *run,
+    unsigned transfers, struct error *err)
 {
     struct queue *q = new_queue(path, err);
     if (q == NULL)
         return -1;
     if (make_folders(path) < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: its folder can't be made: %s", path,
-            strerror(errno));
+        error_set(
+            err, EXIT_QUEUE, "queue %s: its folder can't be made: %s", path, strerror(errno));
         goto failed;
     }
     if (take_lock(q, err) < 0)
@@ -383,8 +392,8 @@ int queue_open(struct queue **out, const char *path, struct error *err)
     if (q == NULL)
         return -1;
     if (access(path, F_OK) < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: %s; `haul jobs` lists the runs", path,
-            strerror(errno));
+        error_set(
+            err, EXIT_QUEUE, "queue %s: %s; `haul jobs` lists the runs", path, strerror(errno));
         goto failed;
     }
     if (take_lock(q, err) < 0 || open_database(q, path, SQLITE_OPEN_READWRITE, err) < 0 ||

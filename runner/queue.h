@@ -1,6 +1,6 @@
-/* The queue: one SQLite file a run, and the only place that speaks SQL about it. A queue belongs
- * to one thread at a time (the journal's); readers open it on their own, beside its owner.
- * Functions return 0 or -1 with *err (EXIT_QUEUE unless said otherwise). */
+/* The queue: one SQLite file a run, and the only place that speaks SQL about it. A queue
+ * belongs to one thread at a time (the journal's); readers open it on their own, beside its
+ * owner. Functions return 0 or -1 with *err (EXIT_QUEUE unless said otherwise). */
 #ifndef QUEUE_H
 #define QUEUE_H
 
@@ -21,8 +21,8 @@ void run_clear(struct run *r);
 
 /* Creates the file and its folder, with `transfers` rows to be planned, and takes ownership of
  * the queue as queue_open() does. An existing file is an error. */
-int queue_create(struct queue **out, const char *path, const struct run *run, unsigned transfers,
-    struct error *err);
+int queue_create(struct queue **out, const char *path, const struct run *run,
+    unsigned transfers, struct error *err);
 
 /* Takes the queue: only one process can hold it, by a lock on PATH.lock; the error names who
  * does. Damaged, foreign and newer files are refused and left as they are. */
@@ -33,8 +33,8 @@ int queue_open_reader(struct queue **out, const char *path, struct error *err);
 
 void queue_close(struct queue *q);
 
-/* Folds the write-ahead log into the file, so that it can be copied alone. When somebody reads it
- * just now, the log stays. Outside a transaction. */
+/* Folds the write-ahead log into the file, so that it can be copied alone. When somebody reads
+ * it just now, the log stays. Outside a transaction. */
 void queue_seal(struct queue *q);
 
 /* The pid of the process that holds the queue's lock; 0: nobody does. */
@@ -47,8 +47,8 @@ int queue_run(struct queue *q, struct run *out, struct error *err);
 struct planned {
     char *name; /* borrowed */
     uint64_t size;
-    int64_t modified_ms; /* -1: not known */
-    const char *etag;    /* NULL: none */
+    int64_t modified_ms;     /* -1: not known */
+    const char *etag;        /* NULL: none */
     enum object_state state; /* OBJECT_PLANNED, _SKIPPED or _FAILED */
     const char *why;         /* of the last two */
 };
@@ -118,8 +118,8 @@ struct change {
     uint64_t part_bytes; /* BEGAN */
     int64_t began_ms;    /* BEGAN */
     const char *source, *token, *temp; /* BEGAN */
-    const char *upload_id; /* CREATED */
-    const char *why;       /* FAILED, RESTARTED */
+    const char *upload_id;             /* CREATED */
+    const char *why;                   /* FAILED, RESTARTED */
 };
 
 /* *stale: the generation was an older one. An event that does not fit the state is an error. */

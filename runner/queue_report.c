@@ -47,7 +47,7 @@ int queue_tally(struct queue *q, struct tally *out, struct error *err)
     sqlite3_stmt *s = queue_statement(q, SQL_TALLY_STATES);
     uint64_t planned = 0, part_bytes = 0;
     int rc;
-    *out = (struct tally) { 0 };
+    *out = (struct tally){ 0 };
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
         add_state(out, object_state_from((const char *) sqlite3_column_text(s, 0)),
             (uint64_t) sqlite3_column_int64(s, 1), (uint64_t) sqlite3_column_int64(s, 2));
@@ -67,8 +67,8 @@ int queue_failed(struct queue *q, failed_fn *row, void *payload, struct error *e
     sqlite3_stmt *s = queue_statement(q, SQL_FAILED);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-        row(payload, (unsigned) sqlite3_column_int(s, 0), (const char *) sqlite3_column_text(s, 1),
-            (const char *) sqlite3_column_text(s, 2));
+        row(payload, (unsigned) sqlite3_column_int(s, 0),
+            (const char *) sqlite3_column_text(s, 1), (const char *) sqlite3_column_text(s, 2));
     sqlite3_reset(s);
     return rc == SQLITE_DONE ? 0 : queue_fail(q, err);
 }

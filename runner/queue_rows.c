@@ -1,5 +1,5 @@
-/* What planning and carrying out write into the queue and read from it. One function is one verb;
- * SQL's columns and our structs meet here. */
+/* What planning and carrying out write into the queue and read from it. One function is one
+ * verb; SQL's columns and our structs meet here. */
 #include <haul/request.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ int queue_run(struct queue *q, struct run *out, struct error *err)
 {
     sqlite3_stmt *s = queue_statement(q, SQL_RUN);
     bool failed = false;
-    *out = (struct run) { 0 };
+    *out = (struct run){ 0 };
     if (sqlite3_step(s) != SQLITE_ROW)
         return queue_fail(q, err);
     char **fields[] = { &out->id, &out->name, &out->manifest, &out->manifest_file,
@@ -64,7 +64,7 @@ void run_clear(struct run *r)
         r->finished_at, r->paused };
     for (int i = 0; i < 7; i++)
         free(fields[i]);
-    *r = (struct run) { 0 };
+    *r = (struct run){ 0 };
 }
 
 /* ---- Planning ---- */
@@ -120,13 +120,13 @@ void task_clear(struct task *t)
     for (int i = 0; i < 6; i++)
         free(fields[i]);
     part_records_free(t->records, t->record_count);
-    *t = (struct task) { 0 };
+    *t = (struct task){ 0 };
 }
 
 static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct error *err)
 {
     bool failed = false;
-    *t = (struct task) {
+    *t = (struct task){
         .id = sqlite3_column_int64(s, 0),
         .transfer = (unsigned) sqlite3_column_int(s, 1),
         .name = take_text(s, 2, &failed),
@@ -147,11 +147,11 @@ static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct er
     if (t->name == NULL || t->state == OBJECT_BAD ||
         (t->state != OBJECT_PLANNED && (t->part_bytes == 0 || t->source == NULL)))
         return error_set(err, EXIT_QUEUE,
-            "queue %s: object %lld is '%s' without what that needs: the file is damaged", q->path,
-            (long long) t->id, object_state_name(t->state));
+            "queue %s: object %lld is '%s' without what that needs: the file is damaged",
+            q->path, (long long) t->id, object_state_name(t->state));
     return t->state == OBJECT_PLANNED
-        ? 0
-        : queue_parts(q, t->id, &t->records, &t->record_count, err);
+               ? 0
+               : queue_parts(q, t->id, &t->records, &t->record_count, err);
 }
 
 int queue_take(struct queue *q, int64_t after, struct task *out, int max, struct error *err)
@@ -197,11 +197,11 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
         if (state == NULL || sqlite3_column_int64(s, 0) < 1 ||
             sqlite3_column_int64(s, 0) > HAUL_PARTS_MAX)
             continue; /* no queue of ours has such rows */
-        records[n++] = (struct part_record) {
+        records[n++] = (struct part_record){
             .number = (unsigned) sqlite3_column_int(s, 0),
-            .state = strcmp(state, "sent") == 0 ? PART_SENT
-                : strcmp(state, "synced") == 0 ? PART_SYNCED
-                                               : PART_WRITTEN,
+            .state = strcmp(state, "sent") == 0     ? PART_SENT
+                     : strcmp(state, "synced") == 0 ? PART_SYNCED
+                                                    : PART_WRITTEN,
             .crc32c = (uint32_t) sqlite3_column_int64(s, 2),
             .etag = take_text(s, 3, &failed),
         };
@@ -255,8 +255,10 @@ int queue_change(struct queue *q, const struct change *c, bool *stale, struct er
     sqlite3_bind_int64(s, 1, c->object);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_DONE)
-        return error_set(err, EXIT_QUEUE, "queue %s: there is no object %lld: please report"
-            " this bug", q->path, (long long) c->object);
+        return error_set(err, EXIT_QUEUE,
+            "queue %s: there is no object %lld: please report"
+            " this bug",
+            q->path, (long long) c->object);
     if (rc != SQLITE_ROW)
         return queue_fail(q, err);
     enum object_state state = object_state_from((const char *) sqlite3_column_text(s, 0));
@@ -268,11 +270,12 @@ int queue_change(struct queue *q, const struct change *c, bool *stale, struct er
     enum object_state next = object_next(c->kind, state, c->event);
     if (next == OBJECT_BAD)
         return error_set(err, EXIT_QUEUE,
-            "queue %s: event %d does not fit object %lld, which is '%s': please report this bug",
+            "queue %s: event %d does not fit object %lld, which is '%s': please report this "
+            "bug",
             q->path, (int) c->event, (long long) c->object, object_state_name(state));
 
-    bool found = c->event == EVENT_BEGAN || c->event == EVENT_FINISHED ||
-        c->event == EVENT_RESTARTED;
+    bool found =
+        c->event == EVENT_BEGAN || c->event == EVENT_FINISHED || c->event == EVENT_RESTARTED;
     s = queue_statement(q, SQL_SET_STATE);
     sqlite3_bind_int64(s, 1, c->object);
     bind_text(s, 2, object_state_name(next));

@@ -40,8 +40,8 @@ struct queue {
     char *path; /* owned */
     struct sqlite3 *db;
     struct sqlite3_stmt *stmt[SQL_COUNT];
-    int lock_fd;  /* of PATH.lock, holding the flock; -1: a reader */
-    int durable;  /* what PRAGMA synchronous is set to; -1: not yet */
+    int lock_fd; /* of PATH.lock, holding the flock; -1: a reader */
+    int durable; /* what PRAGMA synchronous is set to; -1: not yet */
 };
 
 /* *err says what SQLite says, and that the queue is to blame. Returns -1. */

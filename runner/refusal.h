@@ -1,4 +1,5 @@
-/* Words for the moment when an endpoint refuses us: what it said, who it is, what to do next. */
+/* Words for the moment when an endpoint refuses us: what it said, who it is, what to do next.
+ */
 #ifndef REFUSAL_H
 #define REFUSAL_H
 

@@ -27,7 +27,8 @@ static char *state_folder(const char *name, struct error *err)
     char *path = NULL;
     if (!set && (home == NULL || home[0] != '/')) {
         error_set(err, EXIT_QUEUE,
-            "neither XDG_STATE_HOME nor HOME says where runs are kept: set one, or give --queue");
+            "neither XDG_STATE_HOME nor HOME says where runs are kept: set one, or give "
+            "--queue");
         return NULL;
     }
     if (asprintf(&path, "%s%s/haul%s%s", set ? state : home, set ? "" : "/.local/state",
@@ -61,9 +62,9 @@ static bool is_run_file(const char *file)
     for (size_t i = 0; i < sizeof picture; i++) {
         bool digit = file[i] >= '0' && file[i] <= '9';
         bool letter = file[i] >= 'a' && file[i] <= 'f';
-        if (picture[i] == '0'       ? !digit
-                : picture[i] == 'x' ? !digit && !letter
-                                    : file[i] != picture[i])
+        if (picture[i] == '0'   ? !digit
+            : picture[i] == 'x' ? !digit && !letter
+                                : file[i] != picture[i])
             return false;
     }
     return true;
@@ -156,8 +157,8 @@ char *runs_find(const char *job, struct error *err)
             runs[i].path = NULL;
         }
     if (path == NULL)
-        error_set(err, EXIT_USAGE, "there is no run%s%s: `haul jobs` lists them", job ? " " : "",
-            job ? job : "");
+        error_set(err, EXIT_USAGE, "there is no run%s%s: `haul jobs` lists them",
+            job ? " " : "", job ? job : "");
     runs_free(runs, count);
     return path;
 }

@@ -9,8 +9,8 @@
 #define RUN_ID_SIZE 24 /* "20260131T235959Z-1f2e" */
 
 struct run_file {
-    char *path;              /* owned */
-    char name[72];           /* the job's: its folder */
+    char *path;    /* owned */
+    char name[72]; /* the job's: its folder */
     char id[RUN_ID_SIZE];
 };
 
@@ -25,8 +25,8 @@ char *runs_path(const char *name, const char *id, struct error *err);
 int runs_list(const char *name, struct run_file **out, size_t *count, struct error *err);
 void runs_free(struct run_file *runs, size_t count);
 
-/* The file of a job: of a run's id, or of a name's latest run; NULL: of the latest run of all. The
- * caller frees it; NULL with *err (EXIT_USAGE): there is none. */
+/* The file of a job: of a run's id, or of a name's latest run; NULL: of the latest run of all.
+ * The caller frees it; NULL with *err (EXIT_USAGE): there is none. */
 char *runs_find(const char *job, struct error *err);
 
 #endif

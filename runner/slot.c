@@ -10,7 +10,7 @@ struct slot *slot_take(struct worker *w, struct object *o)
 {
     struct slot *s = w->free;
     w->free = s->next;
-    *s = (struct slot) { .worker = w, .object = o, .began_ms = now_ms() };
+    *s = (struct slot){ .worker = w, .object = o, .began_ms = now_ms() };
     w->in_flight++;
     return s;
 }
@@ -104,7 +104,7 @@ enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct
         /* The tries are used up. If the endpoint served others since they began to fail, the
          * fault is with this object; if not, with the endpoint. */
         refused = atomic_load(s->object->last_success_ms) <=
-            (result->attempts > 1 ? now_ms() - result->failing_ms : s->began_ms);
+                  (result->attempts > 1 ? now_ms() - result->failing_ms : s->began_ms);
         break;
     case HAUL_RETRY_NEVER:
         break;

@@ -20,7 +20,7 @@ enum object_state object_next(
 {
     bool upload = kind == TRANSFER_UPLOAD;
     bool over = state == OBJECT_DONE || state == OBJECT_FAILED || state == OBJECT_SKIPPED ||
-        state == OBJECT_BAD;
+                state == OBJECT_BAD;
     if (over)
         return OBJECT_BAD;
     if (event == EVENT_RESTARTED)

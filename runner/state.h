@@ -1,5 +1,5 @@
-/* The life of an object: one enum and one pure function. queue.c alone calls it, so the state in
- * the queue is the state. */
+/* The life of an object: one enum and one pure function. queue.c alone calls it, so the state
+ * in the queue is the state. */
 #ifndef STATE_H
 #define STATE_H
 
@@ -18,9 +18,9 @@ enum object_state {
 };
 
 enum object_event {
-    EVENT_BEGAN,     /* it will move in parts */
-    EVENT_CREATED,   /* upload: there is an upload id */
-    EVENT_ALL_MOVED, /* every part is recorded */
+    EVENT_BEGAN,      /* it will move in parts */
+    EVENT_CREATED,    /* upload: there is an upload id */
+    EVENT_ALL_MOVED,  /* every part is recorded */
     EVENT_PARTS_LOST, /* upload: the server does not have what the queue recorded */
     EVENT_FINISHED,
     EVENT_RESTARTED, /* from nothing, under a new generation */

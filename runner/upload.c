@@ -1,5 +1,5 @@
-/* The upload of one object, by the protocol: the upload id is committed before the first part is
- * sent, the parts before the completion, and what an earlier process left is proven or begun
+/* The upload of one object, by the protocol: the upload id is committed before the first part
+ * is sent, the parts before the completion, and what an earlier process left is proven or begun
  * again, never guessed (upload_resume.c). An object of one part is one PutObject. */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,8 @@ static bool source_is_same(const struct object *o)
 static int open_source(struct object *o, struct stat *st)
 {
     char *path = NULL;
-    if (asprintf(&path, "%s%s", o->transfer->local, o->transfer->many ? o->task.name : "") < 0) {
+    if (asprintf(&path, "%s%s", o->transfer->local, o->transfer->many ? o->task.name : "") <
+        0) {
         errno = ENOMEM;
         return -1;
     }
@@ -204,8 +205,8 @@ static void on_put(struct slot *s, const struct haul_result *result)
 static void put(struct worker *w, struct object *o)
 {
     struct slot *s = slot_take(w, o);
-    s->range = (struct haul_range) { 0, o->task.size };
-    s->request.body = (struct haul_body) { read_source, s, o->task.size };
+    s->range = (struct haul_range){ 0, o->task.size };
+    s->request.body = (struct haul_body){ read_source, s, o->task.size };
     slot_send(s, HAUL_PUT_OBJECT, on_put);
 }
 
@@ -244,8 +245,7 @@ static void begin_in_parts(struct object *o)
 static void begin_anew(struct worker *w, struct object *o, const struct stat *st)
 {
     o->task.size = (uint64_t) st->st_size;
-    o->task.modified_ms =
-        (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+    o->task.modified_ms = (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
     o->task.part_bytes = part_bytes_for(o->task.size, o->transfer->part_bytes);
     if (o->task.part_bytes == 0) {
         trouble(o, VERDICT_FAIL,
@@ -351,7 +351,7 @@ void upload_part(struct worker *w, struct object *o, unsigned number)
     s->range = part_range(o->task.size, o->task.part_bytes, number);
     s->request.upload_id = o->task.upload_id;
     s->request.part_number = number;
-    s->request.body = (struct haul_body) { read_source, s, s->range.len };
+    s->request.body = (struct haul_body){ read_source, s, s->range.len };
     slot_send(s, HAUL_UPLOAD_PART, on_part);
 }
 
@@ -407,7 +407,7 @@ static void complete(struct worker *w, struct object *o)
     }
     for (unsigned i = 0; i < o->count; i++)
         o->completing[i] =
-            (struct haul_part) { o->task.records[i].number, o->task.records[i].etag };
+            (struct haul_part){ o->task.records[i].number, o->task.records[i].etag };
     struct slot *s = slot_take(w, o);
     s->request.upload_id = o->task.upload_id;
     s->request.parts = o->completing;
@@ -425,10 +425,10 @@ static void on_proof(struct slot *s, const struct haul_result *result)
         finish(o, result->etag);
         return;
     }
-    /* Nobody knows as long as nobody answers; the queue still says 'completing'. Who may not look
-     * has only what the completion said. */
-    bool unknown = error->code != HAUL_OK && error->http_status != 404 &&
-        error->retry != HAUL_RETRY_NEVER;
+    /* Nobody knows as long as nobody answers; the queue still says 'completing'. Who may not
+     * look has only what the completion said. */
+    bool unknown =
+        error->code != HAUL_OK && error->http_status != 404 && error->retry != HAUL_RETRY_NEVER;
     if (unknown) {
         o->verdict = VERDICT_GOOD;
         if (!is_good(s, result))

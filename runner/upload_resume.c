@@ -1,5 +1,5 @@
-/* What an earlier attempt or an earlier process may have left on the server: uploads whose id never
- * reached us, and parts of the upload that we take up again. */
+/* What an earlier attempt or an earlier process may have left on the server: uploads whose id
+ * never reached us, and parts of the upload that we take up again. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,10 +15,10 @@ static step_fn sweep_next;
 
 /* ---- Orphans: uploads of ours whose id never reached us ----
  *
- * ListMultipartUploads does not show metadata, so our token can't be seen before completion. What
- * can: the key is ours, it was initiated after we asked for the first time and not after the
- * upload that we hold (if we do), and no part was ever sent to it, as we send none before the id
- * is committed. */
+ * ListMultipartUploads does not show metadata, so our token can't be seen before completion.
+ * What can: the key is ours, it was initiated after we asked for the first time and not after
+ * the upload that we hold (if we do), and no part was ever sent to it, as we send none before
+ * the id is committed. */
 
 static bool is_ours(const struct object *o, const struct haul_entry *e)
 {
@@ -28,8 +28,8 @@ static bool is_ours(const struct object *o, const struct haul_entry *e)
 static bool may_be_orphan(const struct object *o, const struct haul_entry *e, int64_t ours_ms)
 {
     return strcmp(e->key, o->key) == 0 && e->upload_id && !is_ours(o, e) &&
-        e->modified_ms >= 0 && e->modified_ms >= o->task.began_ms - 2000 &&
-        e->modified_ms <= ours_ms;
+           e->modified_ms >= 0 && e->modified_ms >= o->task.began_ms - 2000 &&
+           e->modified_ms <= ours_ms;
 }
 
 static void on_uploads(struct slot *s, const struct haul_result *result)
@@ -126,8 +126,8 @@ static const struct part_record *find_record(const struct object *o, unsigned nu
 }
 
 /* The part was sent but its record got lost: an ETag that is the MD5 of our bytes proves it. */
-static bool etag_fits(const struct object *o, struct haul_range r, const char *etag,
-    uint32_t *crc32c)
+static bool etag_fits(
+    const struct object *o, struct haul_range r, const char *etag, uint32_t *crc32c)
 {
     char hex[36] = "\"", *buffer = malloc(BUFFER_BYTES);
     struct haul_md5 *md5 = haul_md5_new();
@@ -164,12 +164,12 @@ static void reconcile(struct object *o, const struct haul_entry *e)
         return;
     if (known ? strcmp(known->etag, e->etag) == 0
               : etag_fits(o, r, e->etag, &crc32c) &&
-                object_record(o, e->part_number, PART_SENT, e->etag, crc32c) == 0)
+                    object_record(o, e->part_number, PART_SENT, e->etag, crc32c) == 0)
         o->marks[e->part_number - 1] = MARK_MOVED;
 }
 
-/* Whoever may not list has only what the queue recorded; completion names those very ETags, so a
- * wrong one is refused there. */
+/* Whoever may not list has only what the queue recorded; completion names those very ETags, so
+ * a wrong one is refused there. */
 static void trust_records(struct object *o)
 {
     for (unsigned i = 0; i < o->task.record_count; i++)

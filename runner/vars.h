@@ -20,10 +20,10 @@
 
 struct vars;
 
-/* frozen: of a manifest from a queue, in which nothing is left to ask the environment for; a queue
- * from somebody else shall not get at it. NULL: out of memory. */
+/* frozen: of a manifest from a queue, in which nothing is left to ask the environment for; a
+ * queue from somebody else shall not get at it. NULL: out of memory. */
 struct vars *vars_new(int64_t now_ms, bool frozen);
-void vars_free(struct vars *v);        /* NULL is fine */
+void vars_free(struct vars *v); /* NULL is fine */
 
 /* Declares a variable; its text is expanded when it is first wanted. The caller sees to it that
  * no name comes twice. NULL: done. Else what is wrong with it. */

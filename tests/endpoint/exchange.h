@@ -1,6 +1,6 @@
 /* One request and its reply: which operation it is, which faults strike it, whether it is
- * signed well, and how the reply goes out. What the operations do is in objects.c, list_objects.c
- * and multipart.c. */
+ * signed well, and how the reply goes out. What the operations do is in objects.c,
+ * list_objects.c and multipart.c. */
 #ifndef ENDPOINT_EXCHANGE_H
 #define ENDPOINT_EXCHANGE_H
 

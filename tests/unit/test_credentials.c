@@ -15,8 +15,14 @@
 #include "temp.h"
 
 static const char *const variables[] = {
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_REGION", "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
 };
 
 /* A home of its own, and nothing of AWS in the environment. */
@@ -124,14 +130,16 @@ static void the_environment_gives_keys(void **state)
 
 static void the_credentials_file_comes_before_the_config_file(void **state)
 {
-    write_file(state, ".aws/config", "[default]\naws_access_key_id = config\n"
-                                     "aws_secret_access_key = hush\n"
-                                     "[profile x]\naws_access_key_id = xconfig\n"
-                                     "aws_secret_access_key = hush\n");
+    write_file(state, ".aws/config",
+        "[default]\naws_access_key_id = config\n"
+        "aws_secret_access_key = hush\n"
+        "[profile x]\naws_access_key_id = xconfig\n"
+        "aws_secret_access_key = hush\n");
     assert_keys(haul_credentials_from_profile(NULL, NULL, NULL), "config", "hush", NULL);
-    write_file(state, ".aws/credentials", "[default]\naws_access_key_id = cred\n"
-                                          "aws_secret_access_key = hush2\n"
-                                          "aws_session_token = token\n");
+    write_file(state, ".aws/credentials",
+        "[default]\naws_access_key_id = cred\n"
+        "aws_secret_access_key = hush2\n"
+        "aws_session_token = token\n");
     assert_keys(haul_credentials_from_profile(NULL, NULL, NULL), "cred", "hush2", "token");
     assert_keys(haul_credentials_from_profile("x", NULL, NULL), "xconfig", "hush", NULL);
 }
@@ -139,8 +147,8 @@ static void the_credentials_file_comes_before_the_config_file(void **state)
 static void the_config_file_has_no_bare_sections_but_the_default(void **state)
 {
     struct haul_error err;
-    write_file(state, ".aws/config",
-        "[x]\naws_access_key_id = id\naws_secret_access_key = hush\n");
+    write_file(
+        state, ".aws/config", "[x]\naws_access_key_id = id\naws_secret_access_key = hush\n");
     assert_none(haul_credentials_from_profile("x", NULL, &err), &err, HAUL_NO_CREDENTIALS,
         "profile \"x\"");
 }
@@ -149,8 +157,9 @@ static void fields_of_two_sections_are_never_mixed(void **state)
 {
     struct haul_error err;
     write_file(state, ".aws/credentials", "[x]\naws_access_key_id = id\n");
-    write_file(state, ".aws/config", "[profile x]\naws_access_key_id = id\n"
-                                     "aws_secret_access_key = hush\n");
+    write_file(state, ".aws/config",
+        "[profile x]\naws_access_key_id = id\n"
+        "aws_secret_access_key = hush\n");
     assert_none(haul_credentials_from_profile("x", NULL, &err), &err, HAUL_NO_CREDENTIALS,
         "aws_secret_access_key");
     assert_non_null(strstr(err.text, ".aws/credentials"));
@@ -159,16 +168,17 @@ static void fields_of_two_sections_are_never_mixed(void **state)
 static void a_section_without_any_key_is_passed_over(void **state)
 {
     write_file(state, ".aws/credentials", "[x]\nregion = eu-west-1\n");
-    write_file(state, ".aws/config", "[profile x]\naws_access_key_id = id\n"
-                                     "aws_secret_access_key = hush\n");
+    write_file(state, ".aws/config",
+        "[profile x]\naws_access_key_id = id\n"
+        "aws_secret_access_key = hush\n");
     assert_keys(haul_credentials_from_profile("x", NULL, NULL), "id", "hush", NULL);
 }
 
 static void variables_name_the_profile_and_the_files(void **state)
 {
     char path[4096];
-    write_file(state, "elsewhere",
-        "[x]\naws_access_key_id = id\naws_secret_access_key = hush\n");
+    write_file(
+        state, "elsewhere", "[x]\naws_access_key_id = id\naws_secret_access_key = hush\n");
     snprintf(path, sizeof path, "%s/elsewhere", (char *) *state);
     setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
     setenv("AWS_PROFILE", "x", 1);
@@ -184,9 +194,10 @@ static void a_given_file_is_the_only_one(void **state)
     struct haul_error err;
     write_file(state, ".aws/credentials",
         "[x]\naws_access_key_id = wrong\naws_secret_access_key = hush\n");
-    write_file(state, "own", "[profile x]\naws_access_key_id = id\n"
-                             "aws_secret_access_key = hush\n"
-                             "[y]\naws_access_key_id = idy\naws_secret_access_key = hush\n");
+    write_file(state, "own",
+        "[profile x]\naws_access_key_id = id\n"
+        "aws_secret_access_key = hush\n"
+        "[y]\naws_access_key_id = idy\naws_secret_access_key = hush\n");
     assert_keys(haul_credentials_from_profile("x", "~/own", NULL), "id", "hush", NULL);
     assert_keys(haul_credentials_from_profile("y", "~/own", NULL), "idy", "hush", NULL);
     assert_none(haul_credentials_from_profile("x", "~/none", &err), &err, HAUL_NO_CREDENTIALS,
@@ -248,8 +259,9 @@ static void assert_region(const char *profile, const char *file, const char *exp
 static void the_region_comes_from_the_environment_and_then_the_profile(void **state)
 {
     assert_region(NULL, NULL, "");
-    write_file(state, ".aws/config", "[default]\nregion = eu-west-1\n"
-                                     "[profile x]\nregion = eu-north-1\n");
+    write_file(state, ".aws/config",
+        "[default]\nregion = eu-west-1\n"
+        "[profile x]\nregion = eu-north-1\n");
     assert_region(NULL, NULL, "eu-west-1");
     assert_region("x", NULL, "eu-north-1");
     assert_region("y", NULL, "");
@@ -267,8 +279,7 @@ static void what_cannot_be_a_region_is_refused(void **state)
     write_file(state, ".aws/config", "[default]\nregion = eu/west\n");
     assert_int_equal(haul_default_region(NULL, NULL, region, &err), -1);
     assert_int_equal(err.code, HAUL_BAD_CONFIG);
-    setenv("AWS_REGION",
-        "a234567890123456789012345678901234567890123456789012345678901234", 1);
+    setenv("AWS_REGION", "a234567890123456789012345678901234567890123456789012345678901234", 1);
     assert_int_equal(haul_default_region(NULL, NULL, region, &err), -1);
     assert_non_null(strstr(err.text, "AWS_REGION"));
 }

@@ -79,8 +79,8 @@ static void *hash_often(void *payload)
     unsigned char out[SHA256_BYTES];
     char hex[SHA256_HEX_SIZE] = "";
     for (int i = 0; i < 1000; i++)
-        if (hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, out) < 0
-            || sha256_hex("abc", 3, hex) < 0 || strcmp(hex, ABC_SHA256) != 0 || out[0] != 0x5b)
+        if (hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, out) < 0 ||
+            sha256_hex("abc", 3, hex) < 0 || strcmp(hex, ABC_SHA256) != 0 || out[0] != 0x5b)
             return NULL;
     return payload;
 }

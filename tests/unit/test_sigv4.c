@@ -54,8 +54,12 @@ static void read_request(struct signing *s, const char *name)
     const struct {
         const char *word, **text;
     } words[] = {
-        { "method", &r->method }, { "path", &r->path }, { "payload", &r->payload_hash },
-        { "region", &r->region }, { "time", &r->time }, { "key-id", &s->key_id },
+        { "method", &r->method },
+        { "path", &r->path },
+        { "payload", &r->payload_hash },
+        { "region", &r->region },
+        { "time", &r->time },
+        { "key-id", &s->key_id },
         { "secret", &s->secret },
     };
     s->text = read_file(name, "request");

@@ -111,7 +111,10 @@ static void a_query_is_sorted_and_every_name_has_its_equals_sign(void **state)
 {
     (void) state;
     struct uri_param p[] = {
-        { "uploads", NULL }, { "prefix", "a/b c" }, { "delimiter", "" }, { "max-keys", "2" },
+        { "uploads", NULL },
+        { "prefix", "a/b c" },
+        { "delimiter", "" },
+        { "max-keys", "2" },
     };
     assert_query(p, 4, "delimiter=&max-keys=2&prefix=a%2Fb%20c&uploads=");
     assert_query(NULL, 0, "");
@@ -122,8 +125,14 @@ static void a_query_is_sorted_by_encoded_name_and_then_by_value(void **state)
     (void) state;
     /* Raw, "-" (2D) is before "/" (2F) and "{" (7B) after "a"; encoded, "%" is before both. */
     struct uri_param p[] = {
-        { "a", "2" }, { "{", "" }, { "-", "" }, { "/", "" }, { "a-b", "" }, { "a", "1" },
-        { "\xc3\xa4", "" }, { "A", NULL },
+        { "a", "2" },
+        { "{", "" },
+        { "-", "" },
+        { "/", "" },
+        { "a-b", "" },
+        { "a", "1" },
+        { "\xc3\xa4", "" },
+        { "A", NULL },
     };
     assert_query(p, 8, "%2F=&%7B=&%C3%A4=&-=&A=&a=1&a=2&a-b=");
 }

@@ -17,7 +17,8 @@ uint32_t haul_crc32c(uint32_t before, const void *data, size_t len);
 struct haul_md5;
 struct haul_md5 *haul_md5_new(void); /* NULL: out of memory, or MD5 is switched off (FIPS) */
 void haul_md5_add(struct haul_md5 *m, const void *data, size_t len);
-void haul_md5_hex(struct haul_md5 *m, char hex[static 33]); /* ends the sum; then only free it */
+void haul_md5_hex(
+    struct haul_md5 *m, char hex[static 33]); /* ends the sum; then only free it */
 void haul_md5_free(struct haul_md5 *m);
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* The event loop: requests go in, results come out, on the caller's thread. A client belongs to
- * one thread; only haul_client_wake() and haul_client_stop() may be called from others. Clients share nothing but the
- * endpoints, so one client a thread is how to use more cores. */
+ * one thread; only haul_client_wake() and haul_client_stop() may be called from others. Clients
+ * share nothing but the endpoints, so one client a thread is how to use more cores. */
 #ifndef HAUL_CLIENT_H
 #define HAUL_CLIENT_H
 
@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 struct haul_client_options {
-    unsigned retries;            /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned retries; /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
     unsigned connect_timeout_ms; /* 0: 10,000 */
     unsigned stall_timeout_ms;   /* 0: 30,000 without a byte in either direction */
     unsigned buffer_bytes;       /* 0: 256 KiB, a request and direction */
@@ -52,8 +52,8 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
 /* Makes the present or the next haul_client_run() return soon. Any thread. */
 void haul_client_wake(struct haul_client *c);
 
-/* The next haul_client_run(), which it wakes, ends every request as HAUL_CANCELLED, and from then
- * on each new one as well. Any thread. */
+/* The next haul_client_run(), which it wakes, ends every request as HAUL_CANCELLED, and from
+ * then on each new one as well. Any thread. */
 void haul_client_stop(struct haul_client *c);
 
 #ifdef __cplusplus

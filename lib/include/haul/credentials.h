@@ -1,6 +1,6 @@
 /* Keys, and where they come from. A credentials object is immutable, may be used from any
- * thread, and must outlive the endpoints that sign with it. Its memory is wiped when freed (copies
- * that a request under way holds, such as the token's header, are not). */
+ * thread, and must outlive the endpoints that sign with it. Its memory is wiped when freed
+ * (copies that a request under way holds, such as the token's header, are not). */
 #ifndef HAUL_CREDENTIALS_H
 #define HAUL_CREDENTIALS_H
 
@@ -28,8 +28,8 @@ struct haul_credentials *haul_credentials_anonymous(struct haul_error *err);
 struct haul_credentials *haul_credentials_from_environment(struct haul_error *err);
 
 /* One profile of the shared files. profile NULL: AWS_PROFILE, else "default". file NULL: the
- * credentials file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials, section [x]), then the
- * config file (AWS_CONFIG_FILE, else ~/.aws/config, section [profile x]; [default] for the
+ * credentials file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials, section [x]), then
+ * the config file (AWS_CONFIG_FILE, else ~/.aws/config, section [profile x]; [default] for the
  * default). With a file, only that one, section [x] or [profile x]. Key, secret and token are
  * always taken from one section.
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */
@@ -39,7 +39,8 @@ struct haul_credentials *haul_credentials_from_profile(
 /* The environment when it has any of the three variables, else the profile. */
 struct haul_credentials *haul_credentials_default(struct haul_error *err);
 
-/* The access key's id ("" when anonymous): an identifier, not a secret, but show it shortened. */
+/* The access key's id ("" when anonymous): an identifier, not a secret, but show it shortened.
+ */
 const char *haul_credentials_key_id(const struct haul_credentials *c);
 
 void haul_credentials_free(struct haul_credentials *c);

@@ -17,8 +17,8 @@ extern "C" {
  * virtual on amazonaws.com when the name can be a DNS label without dots, else path. */
 enum haul_addressing { HAUL_ADDRESS_AUTO, HAUL_ADDRESS_PATH, HAUL_ADDRESS_VIRTUAL };
 
-/* Is the SHA-256 of a body part of the signature? A signed body is read twice. AUTO: signed over
- * http, unsigned over https, where TLS guards the bytes already. */
+/* Is the SHA-256 of a body part of the signature? A signed body is read twice. AUTO: signed
+ * over http, unsigned over https, where TLS guards the bytes already. */
 enum haul_payload { HAUL_PAYLOAD_AUTO, HAUL_PAYLOAD_SIGNED, HAUL_PAYLOAD_UNSIGNED };
 
 struct haul_endpoint_options {
@@ -28,7 +28,7 @@ struct haul_endpoint_options {
     enum haul_payload payload;
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
     const char *ca_file; /* PEM file of the authorities to trust; NULL: the system's */
-    bool insecure;       /* true: TLS peers are not verified. Say so to your user on every run */
+    bool insecure; /* true: TLS peers are not verified. Say so to your user on every run */
 };
 
 struct haul_endpoint;

@@ -1,7 +1,8 @@
 /* One request to an S3 store and its result. A request is a plain struct whose zeroes mean "not
  * given"; the table in operation.c says which fields an operation takes, and anything missing
  * or over S3's limits is refused with HAUL_BAD_ARGUMENT before a byte is sent.
- * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html */
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+ */
 #ifndef HAUL_REQUEST_H
 #define HAUL_REQUEST_H
 
@@ -19,7 +20,8 @@ extern "C" {
 
 /* S3's limits. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 #define HAUL_PARTS_MAX 10000
-#define HAUL_PART_BYTES_MIN (5 * (uint64_t) 1024 * 1024) /* but the last part, which may be less */
+#define HAUL_PART_BYTES_MIN                                                                    \
+    (5 * (uint64_t) 1024 * 1024) /* but the last part, which may be less */
 #define HAUL_PART_BYTES_MAX (5 * (uint64_t) 1024 * 1024 * 1024)
 #define HAUL_OBJECT_BYTES_MAX (HAUL_PARTS_MAX * HAUL_PART_BYTES_MAX) /* 48.8 TiB */
 #define HAUL_KEY_BYTES_MAX 1024
@@ -70,8 +72,8 @@ struct haul_sink {
 
 /* A part as CompleteMultipartUpload names it. */
 struct haul_part {
-    unsigned number;   /* from 1 */
-    const char *etag;  /* as the server gave it, quotes included */
+    unsigned number;  /* from 1 */
+    const char *etag; /* as the server gave it, quotes included */
 };
 
 struct haul_request {
@@ -89,7 +91,7 @@ struct haul_request {
     struct haul_sink sink;   /* GET_OBJECT */
 
     const char *upload_id;
-    unsigned part_number; /* UPLOAD_PART: from 1. LIST_PARTS: list those after it */
+    unsigned part_number;          /* UPLOAD_PART: from 1. LIST_PARTS: list those after it */
     const struct haul_part *parts; /* COMPLETE_UPLOAD: ascending numbers */
     size_t part_count;
 
@@ -117,7 +119,7 @@ struct haul_listing {
     const char *continuation; /* LIST_OBJECTS */
     const char *next_key;     /* LIST_UPLOADS */
     const char *next_upload_id;
-    unsigned next_part;       /* LIST_PARTS */
+    unsigned next_part; /* LIST_PARTS */
 };
 
 /* Valid only during the done callback. */
@@ -130,9 +132,9 @@ struct haul_result {
     int64_t modified_ms;     /* Last-Modified; -1: none */
     int64_t server_ms;       /* the reply's Date; -1: none */
     struct haul_listing listing;
-    unsigned attempts;    /* how often it was sent */
-    int64_t failing_ms;   /* how long ago its first attempt failed; 0: just now, or none did */
-    uint64_t bytes_sent;  /* body bytes handed to the network, all attempts together */
+    unsigned attempts;   /* how often it was sent */
+    int64_t failing_ms;  /* how long ago its first attempt failed; 0: just now, or none did */
+    uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;
     /* Failed requests: a server may have carried it out all the same (the reply was lost). */
     bool outcome_unknown;
