@@ -99,18 +99,12 @@ enum exit_code command_plan(const struct arguments *a, struct error *err)
 {
     struct connections c = { 0 };
     struct printer p = { .json = a->json };
-    struct haul_error error;
     struct haul_client *client = NULL;
     struct manifest *m = command_load(a, err);
     enum exit_code exit;
     if (m == NULL || check_local_sides(m, err) < 0 || connect_all(m, &c, err) < 0 ||
-        check_remote_sides(m, &c, err) < 0)
+        check_remote_sides(m, &c, err) < 0 || (client = connect_client(m, err)) == NULL)
         goto failed;
-    client = haul_client_new(&(struct haul_client_options){ .retries = m->retries }, &error);
-    if (client == NULL) {
-        error_set(err, EXIT_QUEUE, "%s", error.text);
-        goto failed;
-    }
     for (size_t i = 0; i < m->transfer_count; i++) {
         p.t = m->transfers[i];
         if (plan_transfer(p.t, connection_of(&c, m, p.t), client, NULL, print_row, &p, err) < 0)

@@ -123,6 +123,18 @@ struct haul_endpoint *connection_of(
     return NULL;
 }
 
+struct haul_client *connect_client(const struct manifest *m, struct error *err)
+{
+    struct haul_error error;
+    struct haul_client *c = haul_client_new(
+        &(struct haul_client_options){ .retries = m->retries ? m->retries : HAUL_NO_RETRIES,
+            .user_agent = "haul/" HAUL_VERSION },
+        &error);
+    if (c == NULL)
+        error_set(err, EXIT_QUEUE, "%s", error.text);
+    return c;
+}
+
 /* ---- Local sides ---- */
 
 static const char *source_fault(const struct transfer *t)

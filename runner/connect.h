@@ -2,7 +2,7 @@
 #ifndef CONNECT_H
 #define CONNECT_H
 
-#include <haul/endpoint.h>
+#include <haul/client.h>
 
 #include "manifest.h"
 
@@ -19,6 +19,10 @@ void connections_free(struct connections *c);
 
 struct haul_endpoint *connection_of(
     const struct connections *c, const struct manifest *m, const struct transfer *t);
+
+/* A client with the manifest's retries, for one thread. NULL with *err (EXIT_QUEUE): no memory.
+ */
+struct haul_client *connect_client(const struct manifest *m, struct error *err);
 
 /* Are both sides of each transfer there? Local first (EXIT_USAGE, with the place in the
  * manifest), then one small request for each bucket (EXIT_PAUSED). A store that lets us write

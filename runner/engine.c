@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "connect.h"
 #include "log.h"
 #include "motion.h"
 
@@ -21,8 +22,9 @@
 #define IN_MOTION_MAX 4096 /* objects; also bounded by the descriptors we may open */
 #define RESERVED_FDS 64
 #define WAIT_MS 1000
-#define DRAIN_MS 8000 /* what is in flight may take so long when we stop; the promise is 10 s  \
-                       */
+#define DRAIN_MS                                                                               \
+    8000 /* what is in flight may take so long when we stop; the promise is 10 s               \
+          */
 
 int64_t now_ms(void)
 {
@@ -278,15 +280,9 @@ void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool fin
 
 static int start_worker(struct engine *e, struct worker *w, struct error *err)
 {
-    struct haul_error error;
-    w->client = haul_client_new(
-        &(struct haul_client_options){ .retries = e->options.manifest->retries
-                                                      ? e->options.manifest->retries
-                                                      : HAUL_NO_RETRIES,
-            .user_agent = "haul/" HAUL_VERSION },
-        &error);
+    w->client = connect_client(e->options.manifest, err);
     if (w->client == NULL)
-        return error_set(err, EXIT_QUEUE, "%s", error.text);
+        return -1;
     w->slots = calloc(w->slot_count, sizeof *w->slots);
     if (w->slots == NULL)
         return error_set(err, EXIT_QUEUE, "out of memory");

@@ -145,12 +145,9 @@ static void open_standard_streams(void)
         close(fd);
 }
 
-int main(int argc, char **argv)
+static enum exit_code carry_out_words(int argc, char **argv)
 {
-    open_standard_streams();
     const char *name = argc > 1 ? argv[1] : "--help";
-    set_limits();
-    destination_init();
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(argc > 1 ? stdout : stderr);
         return argc > 1 ? EXIT_DONE : EXIT_USAGE;
@@ -170,12 +167,21 @@ int main(int argc, char **argv)
         if (err.text[0] != '\0')
             log_last_word(err.text);
         free(a.settings);
-        if (fflush(stdout) != 0 || ferror(stdout)) {
-            log_last_word("the results could not be written to standard output");
-            exit = exit == EXIT_DONE ? EXIT_SOME_FAILED : exit;
-        }
-        return (int) exit;
+        return exit;
     }
     fprintf(stderr, "haul: there is no command '%s': `haul --help` lists them\n", name);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    open_standard_streams();
+    set_limits();
+    destination_init();
+    enum exit_code exit = carry_out_words(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        log_last_word("the results could not be written to standard output");
+        exit = exit == EXIT_DONE ? EXIT_SOME_FAILED : exit;
+    }
+    return (int) exit;
 }

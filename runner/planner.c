@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connect.h"
 #include "log.h"
 #include "motion.h"
 #include "plan.h"
@@ -180,7 +181,6 @@ static int read_positions(struct planner *p, struct queue *q, struct error *err)
 
 struct planner *planner_new(struct engine *e, struct error *err)
 {
-    struct haul_error error;
     struct planner *p = calloc(1, sizeof *p);
     if (p == NULL) {
         error_set(err, EXIT_QUEUE, "out of memory");
@@ -189,15 +189,8 @@ struct planner *planner_new(struct engine *e, struct error *err)
     p->engine = e;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->committed, NULL);
-    p->client = haul_client_new(
-        &(struct haul_client_options){ .retries = e->options.manifest->retries
-                                                      ? e->options.manifest->retries
-                                                      : HAUL_NO_RETRIES,
-            .user_agent = "haul/" HAUL_VERSION },
-        &error);
-    if (p->client == NULL)
-        error_set(err, EXIT_QUEUE, "%s", error.text);
-    else if (read_positions(p, e->options.queue, err) == 0)
+    p->client = connect_client(e->options.manifest, err);
+    if (p->client != NULL && read_positions(p, e->options.queue, err) == 0)
         return p;
     planner_stop(p);
     return NULL;

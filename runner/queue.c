@@ -37,8 +37,11 @@ static const char *const sql[SQL_COUNT] = {
         " o.generation, m.part_bytes, m.began_ms, m.source, m.token, m.upload_id, m.temp"
         " FROM object AS o INDEXED BY object_due LEFT JOIN motion AS m"
         " ON m.object_id = o.id WHERE o.id > ?1 AND o.state IN " DUE " ORDER BY o.id LIMIT ?2",
-    [SQL_PARTS] = "SELECT number, state, crc32c, etag FROM part WHERE object_id = ?1"
-                  " ORDER BY number",
+    /* Somebody else's schema may have allowed rows that ours has not: they are no parts. */
+    [SQL_PARTS] = "SELECT number, state, crc32c, etag FROM part JOIN motion USING (object_id)"
+                  " WHERE object_id = ?1 AND number BETWEEN 1 AND 10000"
+                  " AND (state = 'sent') = (temp IS NULL)"
+                  " AND (state <> 'sent' OR etag IS NOT NULL) ORDER BY number",
     [SQL_STATE] = "SELECT state, generation FROM object WHERE id = ?1",
     [SQL_SET_STATE] =
         "UPDATE object SET state = ?2, generation = ?3, size = coalesce(?4, size),"

@@ -46,14 +46,21 @@ int queue_tally(struct queue *q, struct tally *out, struct error *err)
 {
     sqlite3_stmt *s = queue_statement(q, SQL_TALLY_STATES);
     uint64_t planned = 0, part_bytes = 0;
+    bool strange = false;
     int rc;
     *out = (struct tally){ 0 };
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-        add_state(out, object_state_from((const char *) sqlite3_column_text(s, 0)),
-            (uint64_t) sqlite3_column_int64(s, 1), (uint64_t) sqlite3_column_int64(s, 2));
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        enum object_state state = object_state_from((const char *) sqlite3_column_text(s, 0));
+        strange |= state == OBJECT_BAD;
+        add_state(out, state, (uint64_t) sqlite3_column_int64(s, 1),
+            (uint64_t) sqlite3_column_int64(s, 2));
+    }
     sqlite3_reset(s);
     if (rc != SQLITE_DONE)
         return queue_fail(q, err);
+    if (strange)
+        return error_set(err, EXIT_QUEUE,
+            "queue %s: an object is in no state that there is: the file is damaged", q->path);
     if (ask_number(q, SQL_TALLY_PLANNED, &planned, err) < 0 ||
         ask_number(q, SQL_TALLY_PARTS, &part_bytes, err) < 0)
         return -1;

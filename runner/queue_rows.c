@@ -1,6 +1,5 @@
 /* What planning and carrying out write into the queue and read from it. One function is one
  * verb; SQL's columns and our structs meet here. */
-#include <haul/request.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,10 +51,12 @@ int queue_run(struct queue *q, struct run *out, struct error *err)
     for (int i = 0; i < 7; i++)
         *fields[i] = take_text(s, i, &failed);
     sqlite3_reset(s);
-    if (!failed)
+    bool whole = out->id && out->name && out->manifest && out->manifest_file && out->created_at;
+    if (whole && !failed)
         return 0;
     run_clear(out);
-    return error_set(err, EXIT_QUEUE, "out of memory");
+    return failed ? error_set(err, EXIT_QUEUE, "out of memory")
+                  : error_set(err, EXIT_QUEUE, "queue %s: the file is damaged", q->path);
 }
 
 void run_clear(struct run *r)
@@ -194,9 +195,6 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
             room = more;
         }
         const char *state = (const char *) sqlite3_column_text(s, 1);
-        if (state == NULL || sqlite3_column_int64(s, 0) < 1 ||
-            sqlite3_column_int64(s, 0) > HAUL_PARTS_MAX)
-            continue; /* no queue of ours has such rows */
         records[n++] = (struct part_record){
             .number = (unsigned) sqlite3_column_int(s, 0),
             .state = strcmp(state, "sent") == 0     ? PART_SENT

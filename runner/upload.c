@@ -395,14 +395,14 @@ static void complete(struct worker *w, struct object *o)
 {
     step("upload.completing");
     o->count = part_count(o->task.size, o->task.part_bytes);
-    o->completing = calloc(o->count, sizeof *o->completing);
-    if (o->completing == NULL) {
-        end_without_memory(o);
-        return;
-    }
     if (o->task.record_count != o->count) {
         trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
         upload_end_badly(w, o);
+        return;
+    }
+    o->completing = calloc(o->count, sizeof *o->completing);
+    if (o->completing == NULL) {
+        end_without_memory(o);
         return;
     }
     for (unsigned i = 0; i < o->count; i++)

@@ -1,0 +1,69 @@
+/* Preloaded into haul by test_faults.py: system calls that fail as the environment says.
+ * FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
+ * errno, or an errno and how often ("5:1"); CLOCK_OFF_S puts the machine's clock wrong. It
+ * builds as a library of its own: cc -shared -fPIC. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool is_temporary(int fd)
+{
+    static const char ending[] = ".haul-part";
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    path[len > 0 ? len : 0] = '\0';
+    return len >= (ssize_t) sizeof ending &&
+           strcmp(path + len - (sizeof ending - 1), ending) == 0;
+}
+
+/* Sets errno and says yes, so often as the variable tells. */
+static bool must_fail(const char *variable, atomic_int *failed)
+{
+    const char *text = getenv(variable), *count = text ? strchr(text, ':') : NULL;
+    if (text == NULL || (count != NULL && atomic_fetch_add(failed, 1) >= atoi(count + 1)))
+        return false;
+    errno = atoi(text);
+    return true;
+}
+
+int fsync(int fd)
+{
+    static atomic_int failed;
+    if (is_temporary(fd) && must_fail("FAIL_FSYNC", &failed))
+        return -1;
+    return (int) syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+    static atomic_int failed;
+    if (must_fail("FAIL_SYNCFS", &failed))
+        return -1;
+    return (int) syscall(SYS_syncfs, fd);
+}
+
+int futimens(int fd, const struct timespec times[2])
+{
+    static atomic_int failed;
+    if (must_fail("FAIL_FUTIMENS", &failed))
+        return -1;
+    return (int) syscall(SYS_utimensat, fd, NULL, times, 0);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    const char *off = getenv("CLOCK_OFF_S");
+    int rc = (int) syscall(SYS_clock_gettime, clock, now);
+    if (rc == 0 && clock == CLOCK_REALTIME && off != NULL)
+        now->tv_sec += atoi(off);
+    return rc;
+}
