@@ -17,13 +17,6 @@
 
 static step_fn begin_anew, identify, end_badly, publish, open_ranges;
 
-static void trouble(struct object *o, enum verdict verdict, const char *text)
-{
-    struct error why;
-    error_set(&why, EXIT_SOME_FAILED, "%s", text);
-    object_set_trouble(o, verdict, &why);
-}
-
 /* ---- Ends ---- */
 
 static void close_files(struct object *o)
@@ -175,15 +168,22 @@ static void post_job(struct object *o, enum disk_work work, void (*done)(struct 
     disk_post(o->engine->disk, &o->job);
 }
 
+/* The verdict on bytes of the object; its ETag has been compared already. */
+static enum verdict judge_received(
+    struct slot *s, const struct haul_result *result, struct error *why)
+{
+    enum verdict verdict = slot_judge(s, result, why);
+    if (verdict != VERDICT_GOOD || result->size == s->object->task.size)
+        return verdict;
+    error_set(why, EXIT_SOME_FAILED, "the object's size has changed");
+    return VERDICT_RESTART;
+}
+
 static void on_get(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
-    enum verdict verdict = slot_judge(s, result, &why);
-    if (verdict == VERDICT_GOOD && result->size != o->task.size) {
-        verdict = VERDICT_RESTART;
-        error_set(&why, EXIT_SOME_FAILED, "the object's size has changed");
-    }
+    enum verdict verdict = judge_received(s, result, &why);
     if (verdict != VERDICT_GOOD) {
         object_set_trouble(o, verdict, &why);
         object_ready(o, end_badly);
@@ -293,7 +293,7 @@ static void resume_ranges(struct object *o)
         return;
     }
     if (rc > 0 || object_cut(o) < 0) {
-        trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
+        object_trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
         object_ready(o, end_badly);
         return;
     }
@@ -338,7 +338,7 @@ static void resume_publishing(struct worker *w, struct object *o)
         object_commit(o, EVENT_FINISHED, NULL);
         return;
     }
-    trouble(o, VERDICT_RESTART, "the temporary file is gone");
+    object_trouble(o, VERDICT_RESTART, "the temporary file is gone");
     object_ready(o, end_badly);
 }
 
@@ -346,7 +346,7 @@ void download_begin(struct worker *w, struct object *o)
 {
     const char *fault = o->transfer->many ? destination_name_fault(o->task.name) : NULL;
     if (fault != NULL) {
-        trouble(o, VERDICT_FAIL, fault);
+        object_trouble(o, VERDICT_FAIL, fault);
         end_badly(w, o);
     } else if (o->task.state == OBJECT_MOVING) {
         resume_ranges(o);
@@ -407,11 +407,7 @@ static void on_range(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
-    enum verdict verdict = slot_judge(s, result, &why);
-    if (verdict == VERDICT_GOOD && result->size != o->task.size) {
-        verdict = VERDICT_RESTART;
-        error_set(&why, EXIT_SOME_FAILED, "the object's size has changed");
-    }
+    enum verdict verdict = judge_received(s, result, &why);
     step("download.range");
     if (verdict == VERDICT_GOOD && object_record(o, s->part, PART_WRITTEN, NULL, s->crc32c) < 0)
         verdict = engine_out_of_memory(o->engine, &why);

@@ -90,6 +90,13 @@ void object_set_trouble(struct object *o, enum verdict verdict, const struct err
     }
 }
 
+void object_trouble(struct object *o, enum verdict verdict, const char *text)
+{
+    struct error why;
+    error_set(&why, EXIT_SOME_FAILED, "%s", text);
+    object_set_trouble(o, verdict, &why);
+}
+
 /* ---- Commits ---- */
 
 struct change *object_change(struct object *o)

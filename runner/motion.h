@@ -198,6 +198,7 @@ void object_part_ended(struct object *o);
 
 /* Why it ends; the first trouble counts. With parts in motion: under the lock. */
 void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why);
+void object_trouble(struct object *o, enum verdict verdict, const char *text);
 
 void object_release(struct object *o); /* done, or dropped: only memory goes */
 

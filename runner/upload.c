@@ -78,13 +78,6 @@ static ssize_t read_source(void *payload, uint64_t offset, void *data, size_t le
 
 /* ---- Ends ---- */
 
-static void trouble(struct object *o, enum verdict verdict, const char *text)
-{
-    struct error why;
-    error_set(&why, EXIT_SOME_FAILED, "%s", text);
-    object_set_trouble(o, verdict, &why);
-}
-
 static void end_without_memory(struct object *o)
 {
     struct error why;
@@ -248,7 +241,7 @@ static void begin_anew(struct worker *w, struct object *o, const struct stat *st
     o->task.modified_ms = (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
     o->task.part_bytes = part_bytes_for(o->task.size, o->transfer->part_bytes);
     if (o->task.part_bytes == 0) {
-        trouble(o, VERDICT_FAIL,
+        object_trouble(o, VERDICT_FAIL,
             "larger than S3's 48.8 TiB (10,000 parts of 5 GiB): split the file");
         upload_end_badly(w, o);
     } else if (o->task.size <= o->task.part_bytes) {
@@ -283,7 +276,7 @@ void upload_begin(struct worker *w, struct object *o)
         return;
     }
     if (strcmp(o->identity, o->task.source) != 0) {
-        trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
+        object_trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);
     } else if (object_cut(o) < 0) {
         end_without_memory(o);
@@ -396,7 +389,7 @@ static void complete(struct worker *w, struct object *o)
     step("upload.completing");
     o->count = part_count(o->task.size, o->task.part_bytes);
     if (o->task.record_count != o->count) {
-        trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
+        object_trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
         upload_end_badly(w, o);
         return;
     }
