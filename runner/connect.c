@@ -117,10 +117,7 @@ void connections_free(struct connections *c)
 struct haul_endpoint *connection_of(
     const struct connections *c, const struct manifest *m, const struct transfer *t)
 {
-    for (size_t i = 0; i < c->count; i++)
-        if (m->endpoints[i] == t->endpoint)
-            return c->endpoints[i];
-    return NULL;
+    return c->endpoints[manifest_endpoint_index(m, t)];
 }
 
 struct haul_client *connect_client(const struct manifest *m, struct error *err)

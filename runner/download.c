@@ -189,9 +189,7 @@ static void on_get(struct slot *s, const struct haul_result *result)
         object_ready(o, end_badly);
         return;
     }
-    pthread_mutex_lock(&o->engine->lock);
-    o->engine->locked.progress.moved_bytes += o->task.size;
-    pthread_mutex_unlock(&o->engine->lock);
+    object_moved(o);
     step("download.got");
     post_job(o, DISK_FINISH, on_settled);
 }

@@ -231,6 +231,14 @@ struct manifest *manifest_thaw(const char *json, struct error *err)
     return m;
 }
 
+size_t manifest_endpoint_index(const struct manifest *m, const struct transfer *t)
+{
+    size_t i = 0;
+    while (m->endpoints[i] != t->endpoint)
+        i++;
+    return i;
+}
+
 void manifest_free(struct manifest *m)
 {
     if (m == NULL)

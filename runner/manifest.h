@@ -97,6 +97,9 @@ char *manifest_freeze(const struct manifest *m);
 /* Reads that text again. NULL: err (EXIT_QUEUE: the queue is damaged). */
 struct manifest *manifest_thaw(const char *json, struct error *err);
 
+/* Which of m->endpoints the transfer uses. */
+size_t manifest_endpoint_index(const struct manifest *m, const struct transfer *t);
+
 void manifest_free(struct manifest *m);
 
 #endif

@@ -42,11 +42,9 @@ struct object *object_new(struct engine *e, struct task *t)
     o->fd = -1;
     o->place.folder = -1;
     o->transfer = e->options.manifest->transfers[t->transfer - 1];
-    for (size_t i = 0; i < e->options.manifest->endpoint_count; i++)
-        if (e->options.manifest->endpoints[i] == o->transfer->endpoint) {
-            o->endpoint = e->options.endpoints[i];
-            o->last_success_ms = &e->last_success_ms[i];
-        }
+    size_t endpoint = manifest_endpoint_index(e->options.manifest, o->transfer);
+    o->endpoint = e->options.endpoints[endpoint];
+    o->last_success_ms = &e->last_success_ms[endpoint];
     int len = asprintf(&o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
     if (len < 0) {
         o->key = NULL;
@@ -264,6 +262,13 @@ void object_part_ended(struct object *o)
     pthread_mutex_unlock(&e->lock);
     if (over)
         object_ready(o, parts_over(o));
+}
+
+void object_moved(struct object *o)
+{
+    pthread_mutex_lock(&o->engine->lock);
+    o->engine->locked.progress.moved_bytes += o->task.size;
+    pthread_mutex_unlock(&o->engine->lock);
 }
 
 void part_moved(struct slot *s)

@@ -196,6 +196,9 @@ void part_moved(struct slot *s);
 void part_failed(struct slot *s, enum verdict verdict, const struct error *why);
 void object_part_ended(struct object *o);
 
+/* It moved in one request. */
+void object_moved(struct object *o);
+
 /* Why it ends; the first trouble counts. With parts in motion: under the lock. */
 void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why);
 void object_trouble(struct object *o, enum verdict verdict, const char *text);

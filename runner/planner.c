@@ -131,14 +131,6 @@ static bool on_row(void *payload, const struct planned *row)
     return b->count < BATCH_ROWS || flush(p, false);
 }
 
-static const struct haul_endpoint *endpoint_of(const struct engine *e, const struct transfer *t)
-{
-    for (size_t i = 0; i < e->options.manifest->endpoint_count; i++)
-        if (e->options.manifest->endpoints[i] == t->endpoint)
-            return e->options.endpoints[i];
-    return NULL;
-}
-
 static void *run(void *payload)
 {
     struct planner *p = payload;
@@ -149,8 +141,9 @@ static void *run(void *payload)
         if (p->positions[i].planned)
             continue;
         p->transfer = (unsigned) i + 1;
-        int rc = plan_transfer(
-            t, endpoint_of(e, t), p->client, p->positions[i].after, on_row, p, &err);
+        int rc = plan_transfer(t,
+            e->options.endpoints[manifest_endpoint_index(e->options.manifest, t)], p->client,
+            p->positions[i].after, on_row, p, &err);
         step("plan.listed");
         if (rc == 0 && flush(p, true))
             continue;

@@ -181,10 +181,7 @@ static void on_put(struct slot *s, const struct haul_result *result)
     struct error why;
     enum verdict verdict = judge_sent(s, result, &why);
     if (verdict == VERDICT_GOOD) {
-        struct progress *p = &o->engine->locked.progress;
-        pthread_mutex_lock(&o->engine->lock);
-        p->moved_bytes += o->task.size;
-        pthread_mutex_unlock(&o->engine->lock);
+        object_moved(o);
         close(o->fd);
         o->fd = -1;
         step("upload.put");
