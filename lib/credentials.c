@@ -252,7 +252,7 @@ static int copy_region(
 }
 
 int haul_default_region(
-    const char *profile, const char *file, char region[static 64], struct haul_error *err)
+    const char *profile, const char *file, char region[64], struct haul_error *err)
 {
     const char *variables[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
     for (size_t i = 0; i < COUNT(variables); i++)

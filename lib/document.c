@@ -318,7 +318,7 @@ int document_listing(struct document *d, struct haul_listing *out, struct haul_e
     struct haul_listing l = {
         .truncated = truncated != NULL && strcmp(truncated, "true") == 0,
         .continuation = document_text(d, "NextContinuationToken"),
-        .next_upload_id = document_text(d, "NextUploadIdMarker"),
+        .next_id = document_text(d, "NextUploadIdMarker"),
     };
     uint64_t next_part;
     if (child_name(d->root, "NextKeyMarker", is_encoded, &l.next_key, err) < 0 ||

@@ -22,6 +22,7 @@ static const struct {
     [HAUL_SERVER] = { "server", HAUL_RETRY_NEVER },
     [HAUL_BAD_REPLY] = { "bad_reply", HAUL_RETRY_LATER },
     [HAUL_LOCAL] = { "local", HAUL_RETRY_NEVER },
+    [HAUL_TOO_LARGE] = { "too_large", HAUL_RETRY_NEVER },
     [HAUL_CANCELLED] = { "cancelled", HAUL_RETRY_NEVER },
 };
 

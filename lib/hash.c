@@ -145,7 +145,7 @@ void haul_md5_add(struct haul_md5 *m, const void *data, size_t len)
     sum_add(&m->sum, data, len);
 }
 
-void haul_md5_hex(struct haul_md5 *m, char hex[static 33])
+void haul_md5_hex(struct haul_md5 *m, char hex[33])
 {
     sum_end(&m->sum, hex); /* "" when it failed, which equals no ETag */
 }

@@ -138,6 +138,15 @@ static void build_query(const struct haul_request *r, struct buf *out)
     case HAUL_GET_OBJECT:
     case HAUL_HEAD_OBJECT:
     case HAUL_DELETE_OBJECT:
+    case HAUL_DELETE_BUCKET:
+    case HAUL_LIST_BUCKETS:
+    case HAUL_DELETE_OBJECTS:
+    case HAUL_COPY_OBJECT:
+    case HAUL_GET_TAGS:
+    case HAUL_PUT_TAGS:
+    case HAUL_COPY_PART:
+    case HAUL_LIST_VERSIONS:
+    case HAUL_ANY:
         return;
     case HAUL_CREATE_UPLOAD:
         add_param(&q, "uploads", NULL);
@@ -168,7 +177,7 @@ static void build_query(const struct haul_request *r, struct buf *out)
         add_param(&q, "uploads", NULL);
         add_given(&q, "prefix", r->prefix);
         add_given(&q, "key-marker", r->start_after);
-        add_given(&q, "upload-id-marker", r->upload_id_marker);
+        add_given(&q, "upload-id-marker", r->marker_id);
         add_given(&q, "max-uploads", r->max_entries ? most : NULL);
         break;
     }

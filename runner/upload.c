@@ -396,8 +396,8 @@ static void complete(struct worker *w, struct object *o)
         return;
     }
     for (unsigned i = 0; i < o->count; i++)
-        o->completing[i] =
-            (struct haul_part){ o->task.records[i].number, o->task.records[i].etag };
+        o->completing[i] = (struct haul_part){ .number = o->task.records[i].number,
+            .etag = o->task.records[i].etag };
     struct slot *s = slot_take(w, o);
     s->request.upload_id = o->task.upload_id;
     s->request.parts = o->completing;

@@ -443,7 +443,7 @@ static void an_upload_in_parts_becomes_one_object(void **state)
         part.upload_id = id;
         part.part_number = n;
         strcpy(etags[n - 1], succeed(f, &part).etag);
-        parts[n - 1] = (struct haul_part){ n, etags[n - 1] };
+        parts[n - 1] = (struct haul_part){ .number = n, .etag = etags[n - 1] };
     }
     struct haul_request list = request(f, HAUL_LIST_PARTS, "big");
     list.upload_id = id;
@@ -622,7 +622,7 @@ static void without_retries_the_first_failure_is_the_end(void **state)
     part.upload_id = id;
     part.part_number = 1;
     strcpy(etag, succeed(f, &part).etag);
-    struct haul_part whole = { 1, etag };
+    struct haul_part whole = { .number = 1, .etag = etag };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct haul_request r = request(f, cases[i].operation, "k");
         if (r.operation == HAUL_COMPLETE_UPLOAD) {
@@ -1004,7 +1004,7 @@ static void a_completion_may_be_slow(void **state)
     begin_upload(f, "big", id);
     retry_at_most(f, HAUL_NO_RETRIES, 1000);
     complete.upload_id = id;
-    complete.parts = &(struct haul_part){ 1, "\"e\"" };
+    complete.parts = &(struct haul_part){ .number = 1, .etag = "\"e\"" };
     complete.part_count = 1;
     s3_fault(f->s3, "* always gate=g");
     submit(f, &complete, &slow);

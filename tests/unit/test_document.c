@@ -250,7 +250,7 @@ static void a_listing_of_uploads_is_read(void **state)
         "<Initiated>2026-01-31T12:00:00Z</Initiated></Upload></ListMultipartUploadsResult>");
     assert_int_equal(document_listing(d, &l, NULL), 0);
     assert_string_equal(l.next_key, "a/b");
-    assert_string_equal(l.next_upload_id, "2%7E");
+    assert_string_equal(l.next_id, "2%7E");
     assert_string_equal(l.entries[0].key, "a/b");
     assert_string_equal(l.entries[0].upload_id, "2%7E");
     assert_true(l.entries[0].modified_ms == 1769860800000);
@@ -299,7 +299,8 @@ static void a_listing_that_breaks_its_promises_is_refused(void **state)
 static void a_complete_document_escapes_its_etags_and_reads_back(void **state)
 {
     (void) state;
-    const struct haul_part parts[] = { { 1, "\"e1\"" }, { 10000, "<&>" } };
+    const struct haul_part parts[] = { { .number = 1, .etag = "\"e1\"" },
+        { .number = 10000, .etag = "<&>" } };
     struct buf b = buf_make(1000);
     document_add_complete(&b, parts, 2);
     assert_string_equal(buf_text(&b),

@@ -56,7 +56,8 @@ static ssize_t read_nothing(void *payload, uint64_t offset, void *data, size_t l
 
 /* ---- Building ---- */
 
-static const struct haul_part two_parts[] = { { 1, "\"e1\"" }, { 7, "\"<&>\"" } };
+static const struct haul_part two_parts[] = { { .number = 1, .etag = "\"e1\"" },
+    { .number = 7, .etag = "\"<&>\"" } };
 
 /* clang-format off */
 static const struct {
@@ -99,7 +100,7 @@ static const struct {
         "&max-keys=3&prefix=p%2Fq%26r&start-after=p%2F%20a", "" },
     { { .operation = HAUL_LIST_UPLOADS }, "GET", "/base/bkt", "uploads=", "" },
     { { .operation = HAUL_LIST_UPLOADS, .prefix = "p", .start_after = "k",
-        .upload_id_marker = "u", .max_entries = 9 },
+        .marker_id = "u", .max_entries = 9 },
         "GET", "/base/bkt", "key-marker=k&max-uploads=9&prefix=p"
         "&upload-id-marker=u&uploads=", "" },
 };
@@ -164,10 +165,13 @@ static void a_request_that_s3_must_refuse_is_not_built(void **state)
 {
     static char long_key[HAUL_KEY_BYTES_MAX + 2];
     memset(long_key, 'k', HAUL_KEY_BYTES_MAX + 1);
-    static const struct haul_part backwards[] = { { 2, "\"b\"" }, { 1, "\"a\"" } },
-                                  twice[] = { { 1, "\"a\"" }, { 1, "\"a\"" } },
-                                  zero[] = { { 0, "\"a\"" } }, bare[] = { { 1, NULL } },
-                                  far[] = { { 10001, "\"a\"" } };
+    static const struct haul_part backwards[] = { { .number = 2, .etag = "\"b\"" },
+        { .number = 1, .etag = "\"a\"" } },
+                                  twice[] = { { .number = 1, .etag = "\"a\"" },
+                                      { .number = 1, .etag = "\"a\"" } },
+                                  zero[] = { { .number = 0, .etag = "\"a\"" } },
+                                  bare[] = { { .number = 1, .etag = NULL } },
+                                  far[] = { { .number = 10001, .etag = "\"a\"" } };
     /* clang-format off */
     const struct {
         struct haul_request request;
@@ -231,7 +235,8 @@ static void the_largest_allowed_requests_are_built(void **state)
     static struct haul_part parts[HAUL_PARTS_MAX];
     memset(key, '/' + 200, HAUL_KEY_BYTES_MAX); /* each byte becomes three */
     for (unsigned i = 0; i < HAUL_PARTS_MAX; i++)
-        parts[i] = (struct haul_part){ i + 1, "\"0123456789abcdef0123456789abcdef\"" };
+        parts[i] = (struct haul_part){ .number = i + 1,
+            .etag = "\"0123456789abcdef0123456789abcdef\"" };
     struct haul_request r[] = {
         { .operation = HAUL_PUT_OBJECT,
             .key = key,

@@ -1,19 +1,33 @@
 /* The event loop: requests go in, results come out, on the caller's thread. A client belongs to
  * one thread; only haul_client_wake() and haul_client_stop() may be called from others. Clients
- * share nothing but the endpoints, so one client a thread is how to use more cores. */
+ * share nothing but the endpoints, so one client a thread is how to use more cores.
+ *
+ *     haul_client_submit(c, &request, on_done, payload, &err);
+ *     while (haul_client_run(c, 1000, &err) > 0)
+ *         continue;
+ *
+ * Inside somebody else's loop, which watches a descriptor and a timer for us:
+ *
+ *     epoll_ctl(loop, EPOLL_CTL_ADD, haul_client_fd(c), &(struct epoll_event){ EPOLLIN });
+ *     for (;;) {
+ *         epoll_wait(loop, events, 8, haul_client_wait_ms(c));
+ *         haul_client_run(c, 0, &err);
+ *         ...
+ *     }
+ */
 #ifndef HAUL_CLIENT_H
 #define HAUL_CLIENT_H
 
 #include <haul/request.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+HAUL_BEGIN
 
 struct haul_client_options {
-    unsigned retries; /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned retries;     /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned connections; /* 0: 64 requests in flight; further ones wait for their turn */
     unsigned connect_timeout_ms; /* 0: 10,000 */
     unsigned stall_timeout_ms;   /* 0: 30,000 without a byte in either direction */
+    unsigned request_timeout_ms; /* of one attempt in all; 0: none */
     unsigned buffer_bytes;       /* 0: 256 KiB, a request and direction */
     const char *user_agent;      /* NULL: "libhaul/VERSION" */
 };
@@ -44,6 +58,17 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
  * are under way (waiting for a retry included), or -1 with *err: HAUL_NO_MEMORY. */
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err);
 
+/* Ends a request as HAUL_CANCELLED: its callback is called in the next haul_client_run(), which
+ * does not wait before. On the client's thread, from callbacks too. Returns 0, or -1 when there
+ * is no such request (any more). */
+int haul_client_cancel(struct haul_client *c, const struct haul_request *request);
+
+/* For somebody else's loop: a descriptor, an epoll one and always the same, that is readable
+ * when haul_client_run(c, 0, err) has something to do; and in how many ms it has so at the
+ * latest, -1: not by time alone. Ask for the latter anew after each run and submit. */
+int haul_client_fd(const struct haul_client *c);
+int haul_client_wait_ms(const struct haul_client *c);
+
 /* Submits and runs until that one request is done (others move along). For scripts and
  * planners. Returns 0, or -1 with *err also when the request failed. */
 int haul_client_perform(struct haul_client *c, const struct haul_request *request,
@@ -56,7 +81,5 @@ void haul_client_wake(struct haul_client *c);
  * then on each new one as well. Any thread. */
 void haul_client_stop(struct haul_client *c);
 
-#ifdef __cplusplus
-}
-#endif
+HAUL_END
 #endif

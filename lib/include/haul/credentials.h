@@ -6,9 +6,7 @@
 
 #include <haul/error.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+HAUL_BEGIN
 
 struct haul_credentials;
 
@@ -50,9 +48,7 @@ void haul_credentials_free(struct haul_credentials *c);
  * Writes "" when nothing does. Returns 0, or -1 with *err: HAUL_BAD_CONFIG. Any thread, as long
  * as none changes the environment. */
 int haul_default_region(
-    const char *profile, const char *file, char region[static 64], struct haul_error *err);
+    const char *profile, const char *file, char region[64], struct haul_error *err);
 
-#ifdef __cplusplus
-}
-#endif
+HAUL_END
 #endif

@@ -9,17 +9,21 @@
 #include <haul/credentials.h>
 #include <haul/error.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+HAUL_BEGIN
 
 /* How the bucket's name is written: http://host/bucket/key or http://bucket.host/key. AUTO:
  * virtual on amazonaws.com when the name can be a DNS label without dots, else path. */
 enum haul_addressing { HAUL_ADDRESS_AUTO, HAUL_ADDRESS_PATH, HAUL_ADDRESS_VIRTUAL };
 
-/* Is the SHA-256 of a body part of the signature? A signed body is read twice. AUTO: signed
- * over http, unsigned over https, where TLS guards the bytes already. */
-enum haul_payload { HAUL_PAYLOAD_AUTO, HAUL_PAYLOAD_SIGNED, HAUL_PAYLOAD_UNSIGNED };
+/* Is the SHA-256 of a body part of the signature? AUTO: signed over http, unsigned over https,
+ * where TLS guards the bytes already. SIGNED: as a whole, so it is read twice. CHUNKED: signed
+ * in chunks on its way (aws-chunked), read once; not every store takes that. */
+enum haul_payload {
+    HAUL_PAYLOAD_AUTO,
+    HAUL_PAYLOAD_SIGNED,
+    HAUL_PAYLOAD_UNSIGNED,
+    HAUL_PAYLOAD_CHUNKED,
+};
 
 struct haul_endpoint_options {
     const char *url;    /* "https://host[:port][/base]"; NULL: AWS, the region's own host */
@@ -28,13 +32,16 @@ struct haul_endpoint_options {
     enum haul_payload payload;
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
     const char *ca_file; /* PEM file of the authorities to trust; NULL: the system's */
-    bool insecure; /* true: TLS peers are not verified. Say so to your user on every run */
+    const char *proxy; /* "http://[user:password@]host:port"; NULL: http_proxy, HTTPS_PROXY and
+                        * NO_PROXY of the environment; "": none */
+    bool insecure;     /* true: TLS peers are not verified. Say so to your user on every run */
 };
 
 struct haul_endpoint;
 
 /* Copies the strings. NULL with *err: HAUL_BAD_CONFIG for an URL that is not http or https, has
- * a user, password, query or fragment; or a ca_file that can't be read; HAUL_NO_MEMORY. */
+ * a user, password, query or fragment; or a ca_file that can't be read; a proxy that is
+ * no URL; HAUL_NO_MEMORY. */
 struct haul_endpoint *haul_endpoint_new(
     const struct haul_endpoint_options *options, struct haul_error *err);
 
@@ -47,7 +54,5 @@ const char *haul_endpoint_url(const struct haul_endpoint *e);
 /* The server's clock as far as its replies have told, ms since the epoch. */
 int64_t haul_endpoint_now_ms(const struct haul_endpoint *e);
 
-#ifdef __cplusplus
-}
-#endif
+HAUL_END
 #endif

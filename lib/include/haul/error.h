@@ -3,9 +3,21 @@
 #ifndef HAUL_ERROR_H
 #define HAUL_ERROR_H
 
+/* Around the declarations of every public header: C's names, and seen from outside the shared
+ * library, in which everything else is hidden. */
 #ifdef __cplusplus
-extern "C" {
+#define HAUL_BEGIN                                                                             \
+    extern "C" {                                                                               \
+    _Pragma("GCC visibility push(default)")
+#define HAUL_END                                                                               \
+    _Pragma("GCC visibility pop")                                                              \
+    }
+#else
+#define HAUL_BEGIN _Pragma("GCC visibility push(default)")
+#define HAUL_END _Pragma("GCC visibility pop")
 #endif
+
+HAUL_BEGIN
 
 /* Where the fault lies. */
 enum haul_code {
@@ -17,8 +29,9 @@ enum haul_code {
     HAUL_NETWORK,        /* name, connection, reset, stall: no complete reply arrived */
     HAUL_TLS,            /* the peer could not be verified */
     HAUL_SERVER,         /* a complete reply that refuses: http_status and aws_code say how */
-    HAUL_BAD_REPLY,      /* a reply that is not what S3 promises */
-    HAUL_LOCAL,          /* the caller's own read or write function failed: sys_errno */
+    HAUL_BAD_REPLY,      /* a reply that is not what S3 promises, or a checksum that is wrong */
+    HAUL_LOCAL,          /* a file, or the caller's own read or write function: sys_errno */
+    HAUL_TOO_LARGE,      /* more than the caller's cap allows */
     HAUL_CANCELLED,
 };
 
@@ -37,10 +50,12 @@ enum haul_retry {
 struct haul_error {
     enum haul_code code;
     enum haul_retry retry;
-    int http_status;     /* 0: no reply */
+    int http_status;     /* 0: no reply. 304 when a condition says "not modified" */
     int sys_errno;       /* 0: not from the system */
     char aws_code[48];   /* "SlowDown"; empty when the server sent none */
+    char message[256];   /* what the server wrote about it; empty when it wrote nothing */
     char request_id[64]; /* the server's, for its operator; empty when it sent none */
+    char host_id[128];   /* x-amz-id-2, likewise */
     char text[512];      /* for a person: one line, no full stop, no secret */
 };
 
@@ -53,7 +68,5 @@ int haul_error_set(struct haul_error *err, enum haul_code code, const char *form
 /* "network", "server"… for logs and reports. Never NULL. Any thread. */
 const char *haul_code_name(enum haul_code code);
 
-#ifdef __cplusplus
-}
-#endif
+HAUL_END
 #endif

@@ -4,11 +4,18 @@
 
 #define HAUL_VERSION "0.1.0"
 
+#include <haul/body.h>
 #include <haul/checksum.h>
 #include <haul/client.h>
 #include <haul/credentials.h>
 #include <haul/endpoint.h>
 #include <haul/error.h>
+#include <haul/file.h>
+#include <haul/list.h>
+#include <haul/object.h>
+#include <haul/presign.h>
 #include <haul/request.h>
+#include <haul/store.h>
+#include <haul/upload.h>
 
 #endif

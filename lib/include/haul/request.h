@@ -1,6 +1,7 @@
 /* One request to an S3 store and its result. A request is a plain struct whose zeroes mean "not
- * given"; the table in operation.c says which fields an operation takes, and anything missing
- * or over S3's limits is refused with HAUL_BAD_ARGUMENT before a byte is sent.
+ * given"; the table in operation.c says which fields an operation takes (others are ignored),
+ * and anything missing or over S3's limits is refused with HAUL_BAD_ARGUMENT before a byte is
+ * sent.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
  */
 #ifndef HAUL_REQUEST_H
@@ -9,37 +10,52 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include <haul/body.h>
+#include <haul/checksum.h>
 #include <haul/endpoint.h>
 #include <haul/error.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+HAUL_BEGIN
 
 /* S3's limits. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 #define HAUL_PARTS_MAX 10000
-#define HAUL_PART_BYTES_MIN                                                                    \
-    (5 * (uint64_t) 1024 * 1024) /* but the last part, which may be less */
+#define HAUL_PART_BYTES_MIN (5 * (uint64_t) 1024 * 1024) /* but the last part: any size */
 #define HAUL_PART_BYTES_MAX (5 * (uint64_t) 1024 * 1024 * 1024)
 #define HAUL_OBJECT_BYTES_MAX (HAUL_PARTS_MAX * HAUL_PART_BYTES_MAX) /* 48.8 TiB */
 #define HAUL_KEY_BYTES_MAX 1024
+#define HAUL_DELETE_MAX 1000 /* keys in one DeleteObjects */
+#define HAUL_TAGS_MAX 10
 
 enum haul_operation {
     HAUL_HEAD_BUCKET,
-    HAUL_CREATE_BUCKET,
+    HAUL_CREATE_BUCKET, /* in the endpoint's region */
+    HAUL_DELETE_BUCKET,
+    HAUL_LIST_BUCKETS, /* takes no bucket */
+
     HAUL_PUT_OBJECT,
     HAUL_GET_OBJECT,
     HAUL_HEAD_OBJECT,
     HAUL_DELETE_OBJECT,
+    HAUL_DELETE_OBJECTS, /* up to HAUL_DELETE_MAX, which may fail one by one: result.entries */
+    HAUL_COPY_OBJECT,    /* at most 5 GiB, inside one store */
+    HAUL_GET_TAGS,
+    HAUL_PUT_TAGS, /* replaces them all; none: removes them */
+
     HAUL_CREATE_UPLOAD,
     HAUL_UPLOAD_PART,
+    HAUL_COPY_PART, /* a part from another object's range */
     HAUL_COMPLETE_UPLOAD,
     HAUL_ABORT_UPLOAD,
-    HAUL_LIST_OBJECTS,
+
+    HAUL_LIST_OBJECTS, /* ListObjectsV2 */
+    HAUL_LIST_VERSIONS,
     HAUL_LIST_PARTS,
     HAUL_LIST_UPLOADS,
+
+    HAUL_ANY, /* whatever `method`, key, query, headers and body say, signed; the key and even
+               * the bucket may be missing. Any 2xx is success; the reply's body goes to the
+               * sink when there is one, else into the result */
 };
 
 /* Bytes [start, start + len) of an object. len > 0 where a range is meant: an empty object has
@@ -48,47 +64,93 @@ struct haul_range {
     uint64_t start, len;
 };
 
-/* pread(2) for a body: fills `data` with 1..len bytes found at `offset` of the body and returns
- * how many; 0: the source ends there (too early, which fails the request); -1: errno says why.
- * Called on the client's thread, several times for the same bytes when a request is hashed,
- * rewound or sent again. */
-typedef ssize_t haul_read_fn(void *payload, uint64_t offset, void *data, size_t len);
-
-/* Takes `len` bytes that stand at `offset` of the requested range. Returns 0, or -1 with errno.
- * Called on the client's thread, in order from offset 0, and only after status, Content-Range,
- * length and ETag were found right; offset 0 again means that an earlier attempt is void. */
-typedef int haul_write_fn(void *payload, uint64_t offset, const void *data, size_t len);
-
-struct haul_body {
-    haul_read_fn *read; /* NULL: no body, size 0 */
-    void *payload;
-    uint64_t size; /* bytes */
+/* A header, a query parameter, a tag, a line of metadata. */
+struct haul_pair {
+    const char *name, *value;
 };
 
-struct haul_sink {
-    haul_write_fn *write; /* NULL: the body is dropped */
-    void *payload;
+struct haul_pairs {
+    const struct haul_pair *pairs;
+    size_t count;
 };
 
-/* A part as CompleteMultipartUpload names it. */
-struct haul_part {
-    unsigned number;  /* from 1 */
-    const char *etag; /* as the server gave it, quotes included */
+/* Who encrypts what is stored. */
+enum haul_encryption_kind {
+    HAUL_ENCRYPT_DEFAULT, /* as the bucket does it */
+    HAUL_ENCRYPT_S3,      /* SSE-S3, AES256 */
+    HAUL_ENCRYPT_KMS,     /* SSE-KMS */
+    HAUL_ENCRYPT_C,       /* SSE-C: the key goes with every request for that object: put, get,
+                           * head, parts. Https only, unless the endpoint is loopback */
+};
+
+struct haul_encryption {
+    enum haul_encryption_kind kind;
+    const char *kms_key_id;            /* KMS; NULL: the account's default */
+    const char *kms_context;           /* KMS: base64 of a JSON object; NULL: none */
+    const unsigned char *customer_key; /* C: 32 bytes, a secret */
+};
+
+/* What a copy is made from. */
+struct haul_source {
+    const char *bucket; /* NULL: the request's */
+    const char *key;    /* unescaped; encoded once here, "%", "+", "?" and "#" included */
+    const char *version_id;
+    const char *if_match;    /* its ETag: 412 when another object stands there now */
+    struct haul_range range; /* COPY_PART; { 0, 0 }: all of it */
+    struct haul_encryption key_of_source; /* C only: how the source is encrypted */
+};
+
+/* DELETE_OBJECTS: one of them. */
+struct haul_victim {
+    const char *key;
+    const char *version_id; /* NULL: the latest; leaves a delete marker in a versioned bucket */
 };
 
 struct haul_request {
     enum haul_operation operation;
-    const struct haul_endpoint *endpoint;
-    const char *bucket;
+    const struct haul_endpoint *endpoint; /* NULL in calls that take a store: the store's */
+    const char *bucket;                   /* NULL in calls that take a store: the store's */
     const char *key; /* UTF-8, unescaped, sent exactly as it is: "a//b/../c" stays */
+    const char *version_id;
 
-    struct haul_body body;
-    const char *content_type;
-    const char *token; /* sent as x-amz-meta-haul: proves later who wrote the object */
+    /* What is stored: PUT_OBJECT, CREATE_UPLOAD, COPY_OBJECT. Given any of the first block, a
+     * copy replaces the source's metadata by these fields; else it keeps the source's. */
+    const char *content_type; /* NULL: guessed from the key; "": none is sent */
+    const char *cache_control, *content_disposition, *content_encoding, *content_language;
+    const char *expires;        /* an HTTP date */
+    struct haul_pairs metadata; /* names without "x-amz-meta-" */
+
+    const char *token;      /* sent as x-amz-meta-haul: proves later who wrote the object */
+    struct haul_pairs tags; /* also PUT_TAGS. A copy keeps the source's when none are given */
+    const char *acl;        /* "private", "public-read"…; also CREATE_BUCKET */
+    const char *storage_class; /* "STANDARD_IA"… */
+    struct haul_encryption encryption;
+
+    struct haul_body body;     /* PUT_OBJECT, UPLOAD_PART, ANY */
+    enum haul_payload payload; /* AUTO: as the endpoint has it */
+    /* PUT_OBJECT, UPLOAD_PART: computed from the body, which is read once more for it, sent as
+     * x-amz-checksum-…, verified by the server. CREATE_UPLOAD: announced. COMPLETE_UPLOAD: of
+     * the parts. GET_OBJECT: any kind asks the server for its own and verifies whole objects.
+     */
+    enum haul_checksum checksum;
+    bool checksum_composite;    /* CREATE_UPLOAD, COMPLETE_UPLOAD: the CRCs' type, too; SHAs are
+                                 * always composite, CRC64NVME never is */
+    const char *checksum_value; /* base64, when the caller knows it: nothing is computed.
+                                 * COMPLETE_UPLOAD: of the whole object */
+    bool content_md5;           /* some stores insist; DELETE_OBJECTS always sends it */
+
+    /* Conditions. ETags with their quotes. Writes: If-Match, and If-None-Match: "*". */
+    const char *if_match; /* GET: also compared with the reply's own ETag */
+    const char *if_none_match;
+    int64_t if_modified_since_ms, if_unmodified_since_ms; /* since the epoch; 0: none */
 
     struct haul_range range; /* GET_OBJECT */
-    const char *if_match;    /* an ETag, quotes included. GET: also compared with the reply's */
-    struct haul_sink sink;   /* GET_OBJECT */
+    struct haul_sink sink;   /* GET_OBJECT, ANY */
+
+    struct haul_source source; /* COPY_OBJECT, COPY_PART */
+
+    const struct haul_victim *victims; /* DELETE_OBJECTS */
+    size_t victim_count;
 
     const char *upload_id;
     unsigned part_number;          /* UPLOAD_PART: from 1. LIST_PARTS: list those after it */
@@ -96,42 +158,76 @@ struct haul_request {
     size_t part_count;
 
     const char *prefix;      /* listings */
-    const char *start_after; /* LIST_OBJECTS: names after this one. LIST_UPLOADS: key marker */
-    const char *upload_id_marker; /* LIST_UPLOADS */
-    const char *continuation;     /* LIST_OBJECTS: goes on with an earlier page */
-    unsigned max_entries;         /* 0: the server's default, 1,000 */
+    const char *delimiter;   /* listings but parts: usually "/"; gives common prefixes */
+    const char *start_after; /* LIST_OBJECTS: names after this one. LIST_UPLOADS, LIST_VERSIONS:
+                              * the key marker */
+    const char *marker_id;   /* LIST_UPLOADS: upload id marker. LIST_VERSIONS: version marker */
+    const char *continuation; /* LIST_OBJECTS: goes on with an earlier page */
+    unsigned max_entries;     /* a page; 0: the server's default, 1,000 */
+
+    bool requester_pays;
+    const char *expected_owner; /* account id: 403 when the bucket is another's */
+
+    const char *method;        /* ANY: "GET"… */
+    struct haul_pairs query;   /* further ones, unescaped; value NULL: "name=" */
+    struct haul_pairs headers; /* further ones, all signed; names in any case */
+
+    unsigned tries; /* 0: as the client has it; 1: no retries */
+};
+
+enum haul_entry_kind {
+    HAUL_ENTRY,         /* an object, an object's version, an upload, a part, a bucket */
+    HAUL_COMMON_PREFIX, /* key: the prefix, up to and with the delimiter */
+    HAUL_DELETE_MARKER, /* LIST_VERSIONS */
+    HAUL_DELETE_FAILED, /* DELETE_OBJECTS: key, version_id, aws_code, message */
 };
 
 /* A row of a listing. What a server left out is NULL, 0 or -1. */
 struct haul_entry {
-    const char *key;       /* LIST_OBJECTS, LIST_UPLOADS: decoded */
-    const char *etag;      /* quotes included */
-    const char *upload_id; /* LIST_UPLOADS */
+    enum haul_entry_kind kind;
+    const char *key;        /* decoded; a bucket's name */
+    const char *etag;       /* quotes included */
+    const char *upload_id;  /* LIST_UPLOADS */
+    const char *version_id; /* LIST_VERSIONS: "null" for one from before versioning */
+    const char *storage_class;
+    const char *checksum;           /* LIST_PARTS: base64, of whatever kind the upload has */
+    const char *aws_code, *message; /* DELETE_FAILED */
     uint64_t size;
-    int64_t modified_ms; /* since the epoch: LastModified or Initiated; -1: not told */
+    int64_t modified_ms; /* since the epoch: LastModified, Initiated, CreationDate; -1 */
     unsigned part_number;
+    bool is_latest; /* LIST_VERSIONS */
 };
 
 struct haul_listing {
-    const struct haul_entry *entries;
+    const struct haul_entry *entries; /* as the server ordered them; prefixes come last */
     size_t count;
     bool truncated;           /* there is more: ask again with the marker that is given */
     const char *continuation; /* LIST_OBJECTS */
-    const char *next_key;     /* LIST_UPLOADS */
-    const char *next_upload_id;
-    unsigned next_part; /* LIST_PARTS */
+    const char *next_key;     /* LIST_UPLOADS, LIST_VERSIONS */
+    const char *next_id;      /* LIST_UPLOADS, LIST_VERSIONS: goes with next_key */
+    unsigned next_part;       /* LIST_PARTS */
 };
 
-/* Valid only during the done callback. */
+/* Valid only during the done callback; what a blocking call returns, until the store's next. */
 struct haul_result {
     struct haul_error error; /* code HAUL_OK: success, and the fields below hold */
-    const char *etag;        /* quotes included; NULL: none */
-    const char *token;       /* x-amz-meta-haul; NULL: none */
-    const char *upload_id;   /* CREATE_UPLOAD: never NULL on success */
-    uint64_t size;           /* HEAD, GET: of the whole object */
-    int64_t modified_ms;     /* Last-Modified; -1: none */
-    int64_t server_ms;       /* the reply's Date; -1: none */
-    struct haul_listing listing;
+    int http_status;
+    const char *etag;       /* quotes included; NULL: none */
+    const char *token;      /* x-amz-meta-haul; NULL: none */
+    const char *version_id; /* NULL: none */
+    const char *region;     /* x-amz-bucket-region: HEAD_BUCKET; NULL: not told */
+    const char *upload_id;  /* CREATE_UPLOAD: never NULL on success */
+    const char *checksum;   /* base64, of the request's kind, as sent or as the server told it;
+                             * NULL: none. "...-N" is composite */
+    bool checksum_verified; /* GET: computed here and found equal */
+    uint64_t size;          /* HEAD, GET: of the whole object */
+    int64_t modified_ms;    /* Last-Modified; -1: none */
+    int64_t server_ms;      /* the reply's Date; -1: none */
+    struct haul_pairs headers;   /* all of the reply's, names in lower case */
+    struct haul_pairs tags;      /* GET_TAGS */
+    struct haul_listing listing; /* DELETE_OBJECTS: those that failed */
+    const char *body;            /* ANY without a sink; NUL-terminated */
+    size_t body_len;
     unsigned attempts;   /* how often it was sent */
     int64_t failing_ms;  /* how long ago its first attempt failed; 0: just now, or none did */
     uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
@@ -142,7 +238,19 @@ struct haul_result {
     bool maybe_repeated;
 };
 
-#ifdef __cplusplus
-}
-#endif
+/* A reply's header by its lower-case name ("content-type", "x-amz-meta-owner"); NULL: not
+ * there.
+ */
+const char *haul_result_header(const struct haul_result *r, const char *name);
+
+/* The type for a name's ending, by the system's /etc/mime.types when there is one, else by a
+ * small table: "text/html" for "a/index.html"; "application/octet-stream" when nothing fits.
+ * Any thread; lives as long as the process. */
+const char *haul_content_type(const char *name);
+
+/* A part size that fits an object of that size: max(8 MiB, size / 10,000) rounded up to a whole
+ * MiB; 0 when size is over HAUL_OBJECT_BYTES_MAX. Pure. */
+uint64_t haul_part_bytes(uint64_t size);
+
+HAUL_END
 #endif

@@ -1,0 +1,41 @@
+/* Listings as iterators: objects, common prefixes, versions, buckets, open uploads, parts.
+ * Pages are fetched as they are needed, and each is asked for while the one before it is read.
+ *
+ *     struct haul_list *l = haul_list_new(s, &(struct haul_request){
+ *         .operation = HAUL_LIST_OBJECTS, .prefix = "2026/", .delimiter = "/" }, &err);
+ *     const struct haul_entry *e;
+ *     int more = -1;
+ *     while (l != NULL && (more = haul_list_next(l, &e, &err)) > 0)
+ *         puts(e->key);
+ *     haul_list_free(l);
+ */
+#ifndef HAUL_LIST_H
+#define HAUL_LIST_H
+
+#include <haul/store.h>
+
+HAUL_BEGIN
+
+struct haul_list;
+
+/* r->operation is one of HAUL_LIST_…; r and what it points to stay as they are until
+ * haul_list_free(). The store must outlive the list, and may be used for other calls between
+ * entries. NULL with *err: HAUL_BAD_ARGUMENT (another operation), HAUL_NO_MEMORY. */
+struct haul_list *haul_list_new(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+/* The next entry, valid until the next call on this list. Returns 1; 0 at the end; -1 with
+ * *err, as haul_perform(); and HAUL_BAD_REPLY when the server's marker is missing or comes back
+ * a second time. After -1 it may be called again, to try the same page once more. */
+int haul_list_next(
+    struct haul_list *l, const struct haul_entry **entry, struct haul_error *err);
+
+/* LIST_OBJECTS: the token with which a later list goes on behind the present page
+ * (request.continuation); NULL when this page is the last, or before the first entry. Keep what
+ * follows the present entry in mind: a page has up to 1,000. Valid until the next call. */
+const char *haul_list_continuation(const struct haul_list *l);
+
+void haul_list_free(struct haul_list *l); /* NULL is fine */
+
+HAUL_END
+#endif

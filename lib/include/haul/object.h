@@ -1,0 +1,111 @@
+/* Objects, blocking. `r` names the key and says anything else that a request can say (bucket,
+ * metadata, checksum, conditions…); its operation is set here. All return as haul_perform()
+ * does: the result, owned by the store until its next call, or NULL with *err. */
+#ifndef HAUL_OBJECT_H
+#define HAUL_OBJECT_H
+
+#include <haul/store.h>
+
+HAUL_BEGIN
+
+/* ---- Put: one PutObject of at most 5 GiB ---- */
+
+const struct haul_result *haul_put(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* r->body */
+const struct haul_result *haul_put_memory(struct haul_store *s, const struct haul_request *r,
+    const void *data, size_t len, struct haul_error *err);
+const struct haul_result *haul_put_string(struct haul_store *s, const struct haul_request *r,
+    const char *text, struct haul_error *err);
+
+/* A regular file. HAUL_LOCAL: it can't be opened, is none, or ended early; a file that changes
+ * meanwhile (size or times) fails, and what was stored is not undone. Over 5 GiB:
+ * haul_put_file_multipart(). */
+const struct haul_result *haul_put_file(struct haul_store *s, const struct haul_request *r,
+    const char *path, struct haul_error *err);
+
+/* From a descriptor, wherever it stands: what is regular goes like a file from there to its
+ * end, all else (a pipe, a socket, a terminal) like a stream. */
+const struct haul_result *haul_put_fd(
+    struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err);
+
+/* From a callback of unknown length: one PutObject when all of it fits a part, else a multipart
+ * upload, part by part; memory holds one part. part_bytes 0: 16 MiB, growing by doubling every
+ * 1,000 parts so that 48.8 TiB fit (then memory grows too). A failure aborts the upload. */
+const struct haul_result *haul_put_stream(struct haul_store *s, const struct haul_request *r,
+    haul_stream_fn *read, void *payload, uint64_t part_bytes, struct haul_error *err);
+
+/* ---- Get: one GetObject ---- */
+
+const struct haul_result *haul_get(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* r->sink */
+
+/* Into memory that the caller frees, with a NUL behind it. HAUL_TOO_LARGE when it is over `cap`
+ * bytes (found before they are received, where the reply tells its length). */
+const struct haul_result *haul_get_memory(struct haul_store *s, const struct haul_request *r,
+    size_t cap, char **data, size_t *len, struct haul_error *err);
+
+/* Into a file: a temporary one beside it, synced and renamed when all bytes are there; an older
+ * file of that name stays until then, and stays if this fails. Mode 0666 less the umask. What
+ * is no regular file (a pipe, /dev/stdout) is written to as the bytes come. */
+const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
+    const char *path, struct haul_error *err);
+
+/* To a descriptor, in order. A retry goes on behind what has been written, of the same object.
+ */
+const struct haul_result *haul_get_fd(
+    struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err);
+
+/* ---- Whole objects ---- */
+
+const struct haul_result *haul_head(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+/* Also when there is no such object, as S3 has it. */
+const struct haul_result *haul_delete(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+/* Called for each key that could not be deleted; entry->aws_code and ->message say why. */
+typedef void haul_failed_fn(void *payload, const struct haul_entry *entry);
+
+/* Any number of keys, 1,000 a request. Returns how many could not be deleted, or -1 with *err
+ * when a request failed as a whole (some may be deleted by then). failed may be NULL. */
+int64_t haul_delete_many(struct haul_store *s, const struct haul_request *r,
+    const struct haul_victim *victims, size_t count, haul_failed_fn *failed, void *payload,
+    struct haul_error *err);
+
+struct haul_copy_options {
+    uint64_t multipart_from_bytes; /* 0: over 5 GiB, which CopyObject refuses */
+    uint64_t part_bytes;           /* 0: as haul_part_bytes() says, but at least 64 MiB */
+    unsigned workers;              /* 0: 8 parts in flight */
+};
+
+/* r->source → r->key, inside the store, no byte passes here. Metadata, content headers and tags
+ * are kept unless `r` gives others, in a multipart copy too. The source is pinned by its ETag:
+ * a change on the way fails with HAUL_RETRY_FROM_START. Onto itself: HAUL_BAD_ARGUMENT, unless
+ * r replaces metadata, storage class or encryption. options may be NULL. */
+const struct haul_result *haul_copy(struct haul_store *s, const struct haul_request *r,
+    const struct haul_copy_options *options, struct haul_error *err);
+
+/* A copy, and when it is there the source deleted (its version that was copied, if r names
+ * one). Not atomic: S3 has no rename. Fails before anything when both are the same object. */
+const struct haul_result *haul_rename(struct haul_store *s, const struct haul_request *r,
+    const struct haul_copy_options *options, struct haul_error *err);
+
+/* ---- Tags ---- */
+
+const struct haul_result *haul_get_tags(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* ->tags */
+const struct haul_result *haul_put_tags(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* r->tags */
+
+/* ---- Buckets: r may be NULL for the store's own ---- */
+
+const struct haul_result *haul_head_bucket(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+const struct haul_result *haul_create_bucket(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+const struct haul_result *haul_delete_bucket(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+HAUL_END
+#endif

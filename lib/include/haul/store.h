@@ -1,0 +1,66 @@
+/* A store: an endpoint with its keys, a bucket and a client, opened from an URL. The blocking
+ * calls of object.h, list.h, upload.h and file.h work on it. A store belongs to one thread at a
+ * time; only haul_store_stop() may be called from another. For more threads open more stores.
+ *
+ *     struct haul_error err;
+ *     struct haul_store *s = haul_store_new("https://s3.example.com/photos", NULL, &err);
+ *     if (s == NULL || haul_put_string(s, &(struct haul_request){ .key = "a" }, "hi", &err) ==
+ * NULL) fprintf(stderr, "%s\n", err.text); haul_store_free(s);
+ */
+#ifndef HAUL_STORE_H
+#define HAUL_STORE_H
+
+#include <haul/client.h>
+#include <haul/endpoint.h>
+
+HAUL_BEGIN
+
+struct haul_store_options {
+    struct haul_endpoint_options endpoint; /* its url is not looked at */
+    struct haul_client_options client;
+    const char *bucket; /* NULL: as the URL has it, or given with each request */
+};
+
+struct haul_store;
+
+/* The URL is one of
+ *   https://HOST[:PORT][/BUCKET]             an endpoint, and a bucket in the path
+ *   https://BUCKET.HOST                      a bucket as subdomain: on AWS's hosts, else when
+ *                                            addressing is VIRTUAL and the path is empty, or
+ * when the host begins with options->bucket and a dot https://KEY:SECRET@HOST… the same with
+ * keys, percent-encoded s3://[BUCKET]                            AWS_ENDPOINT_URL_S3,
+ * AWS_ENDPOINT_URL, else AWS A path of more segments is the endpoint's base, its last segment
+ * the bucket.
+ *
+ * Region: options->endpoint.region, else the one that AWS's host names, else that of the
+ * environment (haul_default_region()), else "us-east-1"; a wrong one is put right by the
+ * server's x-amz-bucket-region and remembered. Credentials: options->endpoint.credentials, else
+ * those in the URL, else haul_credentials_default(). Give haul_credentials_anonymous() for
+ * public data.
+ *
+ * NULL with *err: HAUL_BAD_CONFIG (the text never repeats the URL), HAUL_NO_CREDENTIALS,
+ * HAUL_NO_MEMORY. Nothing is sent. */
+struct haul_store *haul_store_new(
+    const char *url, const struct haul_store_options *options, struct haul_error *err);
+
+/* NULL is fine. */
+void haul_store_free(struct haul_store *s);
+
+const char *haul_store_bucket(const struct haul_store *s); /* NULL: none */
+const struct haul_endpoint *haul_store_endpoint(const struct haul_store *s);
+
+/* For requests of the event-driven kind beside the blocking ones. */
+struct haul_client *haul_store_client(struct haul_store *s);
+
+/* Ends the call under way and every later one as HAUL_CANCELLED. Open uploads of such a call
+ * are aborted, temporary files removed. Any thread, and signal handlers. */
+void haul_store_stop(struct haul_store *s);
+
+/* Any single request, blocking; endpoint and bucket may be NULL in it. Returns the result,
+ * which the store owns until its next call, or NULL with *err (HAUL_CANCELLED after
+ * haul_store_stop). err may be NULL in no call on stores. */
+const struct haul_result *haul_perform(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+HAUL_END
+#endif
