@@ -1,0 +1,12 @@
+/* What the blocking calls need of a client beside its public face. */
+#ifndef CLIENT_INTERNAL_H
+#define CLIENT_INTERNAL_H
+
+#include <haul/client.h>
+
+/* Inside a done callback: the result and all that it points to outlive the callback, and even
+ * the client, until client_release(). Returns the result that was given. */
+const struct haul_result *client_keep(const struct haul_result *result);
+void client_release(const struct haul_result *kept); /* NULL is fine */
+
+#endif

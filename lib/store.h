@@ -1,0 +1,33 @@
+/* What the blocking calls need of a store. */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include <haul/store.h>
+
+struct haul_store {
+    struct haul_credentials *credentials; /* owned; NULL: the caller's */
+    struct haul_endpoint *endpoint;       /* owned */
+    struct haul_client *client;           /* owned */
+    char *bucket;                         /* owned; NULL: none */
+    const struct haul_result *last;       /* owned: kept for the caller until the next call */
+    atomic_bool stopping;                 /* any thread sets it */
+};
+
+/* *r (NULL: nothing given) with that operation, and with the store's endpoint and bucket where
+ * it names none. */
+struct haul_request store_request(
+    const struct haul_store *s, const struct haul_request *r, enum haul_operation operation);
+
+/* One turn of the loop, for calls that have several requests in flight. Returns 0, or -1 with
+ * *err: HAUL_NO_MEMORY, HAUL_CANCELLED after haul_store_stop(). Then they cancel what is theirs
+ * with haul_client_cancel(), and run haul_client_run() until it has come back. */
+int store_run(struct haul_store *s, struct haul_error *err);
+
+/* haul_perform() of a request that is whole already, and goes out even after haul_store_stop():
+ * for what has to be cleaned up. */
+const struct haul_result *store_perform(struct haul_store *s, const struct haul_request *r,
+    bool even_stopped, struct haul_error *err);
+
+#endif
