@@ -49,7 +49,7 @@ struct haul_client {
     unsigned count;               /* of both */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
-    struct sha256 *hash;
+    struct haul_sum *hash;
     uint64_t random;      /* for jitter only */
     char *scratch;        /* options.buffer_bytes, for hashing bodies */
     atomic_bool stopping; /* any thread sets it */

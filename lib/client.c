@@ -360,7 +360,7 @@ struct haul_client *haul_client_new(
     c->options.user_agent = NULL; /* the copy stands in user_agent */
     c->user_agent = strdup(options->user_agent ? options->user_agent : "libhaul/" HAUL_VERSION);
     c->multi = curl_multi_init();
-    c->hash = sha256_new();
+    c->hash = haul_sum_new(HAUL_SHA256);
     c->scratch = malloc(c->options.buffer_bytes);
     if (c->multi == NULL || c->hash == NULL || c->scratch == NULL || c->user_agent == NULL)
         goto no_memory;
@@ -384,7 +384,7 @@ void haul_client_free(struct haul_client *c)
         curl_easy_cleanup(c->idle[--c->idle_count]);
     if (c->multi != NULL)
         curl_multi_cleanup(c->multi);
-    sha256_free(c->hash);
+    haul_sum_free(c->hash);
     free(c->scratch);
     free(c->user_agent);
     free(c);
