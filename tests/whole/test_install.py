@@ -75,6 +75,7 @@ def test_all_of_it_is_installed_and_nothing_else(prefix):
         "lib/libhaul.a", "lib/libhaul.so", "lib/libhaul.so.0", "lib/libhaul.so.0.1.0",
         "lib/pkgconfig/haul.pc",
         *(f"lib/cmake/haul/haul-config{part}.cmake" for part in ("", "-release", "-version")),
+        "share/man/man3/libhaul.3",
         *(f"share/doc/haul/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md")),
     }
 

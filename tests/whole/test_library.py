@@ -11,6 +11,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HAUL_BUILD", TOP / "build-test"))
+MANUAL = TOP / "lib/libhaul.3"
 HEADERS = sorted((TOP / "lib/include/haul").iterdir())
 
 
@@ -33,10 +34,22 @@ def declared():
 
 
 def test_every_exported_function_is_declared(exported):
-    assert sorted(exported - declared()) == []
+    undeclared = exported - declared()
+    assert not undeclared, sorted(undeclared)
 
 
 def test_every_exported_function_is_called_by_a_test(exported):
     objects = list((BUILD / "tests").rglob("*.o"))
     assert objects
-    assert sorted(exported - names("-u", *objects)) == []
+    uncalled = exported - names("-u", *objects)
+    assert not uncalled, sorted(uncalled)
+
+
+def test_the_manual_names_every_function_and_no_other():
+    assert set(re.findall(r"\bFn (haul_\w+)", MANUAL.read_text())) == declared()
+
+
+def test_the_manual_is_well_formed():
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MANUAL], text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stdout
