@@ -102,7 +102,6 @@ int sigv4_authorization(struct buf *b, struct sigv4_request *r, const char *key_
 {
     int rc = -1;
     unsigned char signature[SHA256_BYTES];
-    char hex[SHA256_HEX_SIZE];
     struct buf canonical = buf_make(CANONICAL_BYTES_MAX);
     struct buf to_sign = buf_make(TO_SIGN_BYTES_MAX);
 
@@ -116,13 +115,13 @@ int sigv4_authorization(struct buf *b, struct sigv4_request *r, const char *key_
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory for the signature");
         goto out;
     }
-    hex_encode(signature, sizeof signature, hex);
+    hex_encode(signature, sizeof signature, r->signature);
 
     add_all(b, (const char *[]){ "AWS4-HMAC-SHA256 Credential=", key_id, "/", NULL });
     add_scope(b, r);
     buf_adds(b, ", SignedHeaders=");
     add_names(b, r);
-    add_all(b, (const char *[]){ ", Signature=", hex, NULL });
+    add_all(b, (const char *[]){ ", Signature=", r->signature, NULL });
     rc = buf_failed(b, "the Authorization header", err) ? -1 : 0;
 out:
     buf_free(&to_sign);

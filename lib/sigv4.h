@@ -24,6 +24,8 @@ struct sigv4_request {
     const char *payload_hash; /* lower-case hex, or SIGV4_UNSIGNED_PAYLOAD */
     const char *region;
     const char *time; /* "20130524T000000Z"; its first 8 characters are the date */
+
+    char signature[SHA256_HEX_SIZE]; /* out: lower-case hex. Chunks need it: chunked.h */
 };
 
 /* The key for one secret, date and region: good for all requests of that day. */

@@ -132,7 +132,8 @@ static void blanks_at_the_end_of_a_header_are_not_signed(void **state)
 {
     (void) state;
     struct sigv4_header headers[] = { { "host", " h \t " }, { "a", "   " } };
-    struct sigv4_request r = { "GET", "/", "", headers, 2, SIGV4_UNSIGNED_PAYLOAD, "r", "t" };
+    struct sigv4_request r = { "GET", "/", "", headers, 2, SIGV4_UNSIGNED_PAYLOAD, "r", "t",
+        "" };
     struct buf b = buf_make(1000);
     sigv4_add_canonical_request(&b, &r);
     assert_string_equal(buf_text(&b), "GET\n/\n\na:\nhost:h\n\na;host\nUNSIGNED-PAYLOAD");
@@ -146,7 +147,8 @@ static void a_request_that_is_too_long_is_refused(void **state)
     memset(value, 'x', 99999);
     value[99999] = '\0';
     struct sigv4_header header = { "host", value };
-    struct sigv4_request r = { "GET", "/", "", &header, 1, SIGV4_UNSIGNED_PAYLOAD, "r", "t" };
+    struct sigv4_request r = { "GET", "/", "", &header, 1, SIGV4_UNSIGNED_PAYLOAD, "r", "t",
+        "" };
     struct sigv4_key key = { { 0 } };
     struct haul_error err;
     struct buf b = buf_make(1000);
