@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "operations.h"
+#include "xml.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static const struct error {
     { "AccessDenied", 403, "Access Denied" },
     { "AuthorizationHeaderMalformed", 400, "The authorization header is malformed" },
     { "AuthorizationQueryParametersError", 400, "The query does not hold a signature of ours" },
+    { "BadRequest", 400, "Object tags cannot be greater than 10" },
     { "BadDigest", 400, "The Content-MD5 you specified did not match what we received" },
     { "BucketAlreadyOwnedByYou", 409, "You already own this bucket" },
     { "BucketNotEmpty", 409, "The bucket you tried to delete is not empty" },
@@ -34,13 +36,17 @@ static const struct error {
     { "InvalidPart", 400, "One or more of the specified parts could not be found" },
     { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
     { "InvalidRange", 416, "The requested range is not satisfiable" },
-    { "InvalidRequest", 400, "Missing required header: x-amz-content-sha256" },
+    { "InvalidRequest", 400, "The request is not valid: a header is missing, or two disagree" },
+    { "InvalidStorageClass", 400, "The storage class you specified is not valid" },
+    { "InvalidTag", 400, "The tag provided was not a valid tag" },
     { "KeyTooLongError", 400, "Your key is too long" },
     { "MalformedXML", 400, "The XML you provided was not well-formed" },
+    { "MethodNotAllowed", 405, "The specified method is not allowed against this resource" },
     { "MissingContentLength", 411, "You must provide the Content-Length HTTP header" },
     { "NoSuchBucket", 404, "The specified bucket does not exist" },
     { "NoSuchKey", 404, "The specified key does not exist" },
     { "NoSuchUpload", 404, "The specified multipart upload does not exist" },
+    { "NoSuchVersion", 404, "The specified version does not exist" },
     { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
     { "NotModified", 304, "" },
     { "PreconditionFailed", 412,
@@ -83,6 +89,13 @@ void exchange_fail(struct exchange *x, const char *code)
     reply_free(&x->reply);
     x->reply.code = code;
     x->reply.status = error_of(code)->status;
+}
+
+bool exchange_passes(struct exchange *x, const char *code)
+{
+    if (code != NULL)
+        exchange_fail(x, code);
+    return code == NULL;
 }
 
 const struct text *exchange_param(const struct exchange *x, const char *name)
@@ -244,7 +257,7 @@ static void add_error_document(struct exchange *x)
         p->code, error_of(p->code)->message);
     xml_element(&p->body, "BucketName", &x->bucket);
     xml_element(&p->body, "Key", &x->key);
-    text_add(&p->body, p->extra.at, p->extra.len);
+    text_append(&p->body, &p->extra);
     text_addf(&p->body, "<RequestId>%016" PRIX64 "</RequestId></Error>", x->seq);
 }
 
@@ -296,7 +309,7 @@ static void write_head(const struct exchange *x, uint64_t promised, struct text 
         text_addf(out, "Content-Range: %s\r\n", p->content_range);
     if (!x->request->keep_alive)
         text_puts(out, "Connection: close\r\n");
-    text_add(out, p->headers.at, p->headers.len);
+    text_append(out, &p->headers);
     text_puts(out, "\r\n");
 }
 

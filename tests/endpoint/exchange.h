@@ -1,6 +1,6 @@
 /* One request and its reply: which operation it is, which faults strike it, whether it is
- * signed well, and how the reply goes out. What the operations do is in objects.c,
- * list_objects.c and multipart.c. */
+ * signed well, and how the reply goes out. What the operations do is in the files that
+ * operations.h names. */
 #ifndef ENDPOINT_EXCHANGE_H
 #define ENDPOINT_EXCHANGE_H
 
@@ -59,6 +59,8 @@ bool exchange_serve(struct server *server, struct request *r);
 
 /* For the operations: */
 void exchange_fail(struct exchange *x, const char *code);
+/* Fails if there is a code. Returns whether there was none. */
+bool exchange_passes(struct exchange *x, const char *code);
 /* The body's next bytes as request_body(), the payload's hash checked at its end. -1: the reply
  * says why, unless the connection broke. */
 ssize_t exchange_body(struct exchange *x, const char **data);

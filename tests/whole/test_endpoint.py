@@ -242,6 +242,108 @@ def test_objects_are_copied(signed):
                    CopySource="bkt/no") == ("NoSuchKey", 404)
 
 
+def test_all_that_an_object_is_stored_with_comes_back(signed):
+    from datetime import datetime, timezone
+    client = signed.boto()
+    expires = datetime(2030, 1, 2, tzinfo=timezone.utc)
+    given = {
+        "CacheControl": "no-store", "ContentDisposition": 'attachment; filename="a b"',
+        "ContentEncoding": "gzip", "ContentLanguage": "de", "ContentType": "text/x",
+        "Expires": expires, "Metadata": {"a": "1", "b-c": "two words"},
+        "StorageClass": "STANDARD_IA"}
+    client.put_object(Bucket="bkt", Key="put", Body=b"1", Tagging="a=1&b+c=%2F", **given)
+    upload_id, parts = start_upload(client, key="parts", Tagging="a=1&b+c=%2F", **given)
+    complete(client, upload_id, parts, key="parts")
+    client.copy_object(Bucket="bkt", Key="copy", CopySource="bkt/put",
+                       StorageClass="STANDARD_IA")
+    signed.restart()
+    for key in "put", "parts", "copy":
+        for call in client.get_object, client.head_object:
+            reply = call(Bucket="bkt", Key=key)
+            assert {k: reply.get(k) for k in given} == given, key
+        assert client.get_object(Bucket="bkt", Key=key)["TagCount"] == 2
+        assert client.get_object_tagging(Bucket="bkt", Key=key)["TagSet"] == [
+            {"Key": "a", "Value": "1"}, {"Key": "b c", "Value": "/"}]
+    classes = [o["StorageClass"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]]
+    assert classes == ["STANDARD_IA"] * 3
+    client.put_object(Bucket="bkt", Key="put", Body=b"2", StorageClass="STANDARD")
+    after = client.get_object(Bucket="bkt", Key="put")
+    assert (after["Metadata"], after["ContentType"]) == ({}, "binary/octet-stream")
+    assert "StorageClass" not in after and "TagCount" not in after
+    assert code_of(client.put_object, Bucket="bkt", Key="k", StorageClass="NONE") == (
+        "InvalidStorageClass", 400)
+
+
+def test_tags_are_replaced_and_deleted(signed):
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="k", Body=b"1", Metadata={"m": "1"})["ETag"]
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == []
+    tags = [{"Key": "k\u00fc&=+", "Value": "<a> \u20ac"}, {"Key": "empty", "Value": ""}]
+    client.put_object_tagging(Bucket="bkt", Key="k", Tagging={"TagSet": tags})
+    signed.restart()
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == tags
+    head = client.head_object(Bucket="bkt", Key="k")
+    assert (head["ETag"], head["Metadata"]) == (etag, {"m": "1"})
+    client.delete_object_tagging(Bucket="bkt", Key="k")
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == []
+    eleven = [{"Key": str(n), "Value": ""} for n in range(11)]
+    for call, wrong, code in [
+            ("put_object_tagging", eleven, "BadRequest"),
+            ("put_object_tagging", tags[:1] * 2, "InvalidTag"),
+            ("put_object_tagging", [{"Key": "k" * 129, "Value": ""}], "InvalidTag")]:
+        assert code_of(getattr(client, call), Bucket="bkt", Key="k",
+                       Tagging={"TagSet": wrong}) == (code, 400)
+    assert code_of(client.put_object, Bucket="bkt", Key="k", Tagging="a=1&a=2")[0] == "InvalidTag"
+    assert code_of(client.get_object_tagging, Bucket="bkt", Key="no") == ("NoSuchKey", 404)
+    assert signed.count("PutObjectTagging") == 3 and signed.count("DeleteObjectTagging") == 1
+
+
+def test_a_copy_keeps_or_replaces(signed):
+    client = signed.boto()
+    client.put_object(Bucket="bkt", Key="src", Body=b"1", Metadata={"m": "1"}, Tagging="t=1",
+                      ContentType="text/x", StorageClass="GLACIER")
+
+    def copied(**kwargs):
+        client.copy_object(Bucket="bkt", Key="dst", CopySource="bkt/src", **kwargs)
+        head = client.head_object(Bucket="bkt", Key="dst")
+        tags = client.get_object_tagging(Bucket="bkt", Key="dst")["TagSet"]
+        return (head["Metadata"], head["ContentType"], head.get("StorageClass"),
+                [t["Value"] for t in tags])
+
+    assert copied(Metadata={"m": "2"}, Tagging="t=2") == ({"m": "1"}, "text/x", None, ["1"])
+    assert copied(MetadataDirective="REPLACE", Metadata={"m": "2"}) == (
+        {"m": "2"}, "binary/octet-stream", None, ["1"])
+    assert copied(TaggingDirective="REPLACE", Tagging="t=2", StorageClass="STANDARD_IA") == (
+        {"m": "1"}, "text/x", "STANDARD_IA", ["2"])
+    itself = {"Bucket": "bkt", "Key": "src", "CopySource": "bkt/src"}
+    assert code_of(client.copy_object, **itself) == ("InvalidRequest", 400)
+    assert code_of(client.copy_object, **itself, TaggingDirective="REPLACE")[1] == 400
+    client.copy_object(**itself, StorageClass="STANDARD")
+    client.copy_object(**itself, MetadataDirective="REPLACE")
+    assert client.head_object(Bucket="bkt", Key="src")["Metadata"] == {}
+
+
+def test_a_copy_has_conditions_on_its_source(signed):
+    from datetime import datetime
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="src", Body=CONTENT)["ETag"]
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    object_copy = {"Bucket": "bkt", "Key": "dst", "CopySource": "bkt/src"}
+    part_copy = {"Bucket": "bkt", "Key": "big", "CopySource": "bkt/src", "PartNumber": 1,
+                 "UploadId": upload_id}
+    for call, args in ((client.copy_object, object_copy), (client.upload_part_copy, part_copy)):
+        call(**args, CopySourceIfMatch=etag)
+        call(**args, CopySourceIfUnmodifiedSince=datetime(2090, 1, 1))
+        for wrong in ({"CopySourceIfMatch": '"x"'}, {"CopySourceIfNoneMatch": etag},
+                      {"CopySourceIfModifiedSince": datetime(2090, 1, 1)},
+                      {"CopySourceIfUnmodifiedSince": datetime(2000, 1, 1)}):
+            assert code_of(call, **args, **wrong) == ("PreconditionFailed", 412)
+        assert code_of(call, **args | {"CopySource": "bkt/no"}) == ("NoSuchKey", 404)
+    for wrong in "bytes=0-10000", "bytes=5-", "bytes=-5", "0-5":
+        assert code_of(client.upload_part_copy, **part_copy, CopySourceRange=wrong) == (
+            "InvalidArgument", 400)
+
+
 # Multipart uploads
 
 
