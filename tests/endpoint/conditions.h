@@ -9,6 +9,11 @@ struct conditions {
     int64_t modified_since, unmodified_since; /* ms; -1: none, or no date */
 };
 
+#define CONDITIONS_NONE                                                                        \
+    {                                                                                          \
+        .modified_since = -1, .unmodified_since = -1                                           \
+    }
+
 /* `prefix` stands before the headers' names: "", or "x-amz-copy-source-". */
 struct conditions conditions_of(const struct request *r, const char *prefix);
 /* For reading: NULL, "PreconditionFailed" or "NotModified". */

@@ -23,7 +23,7 @@ static const struct error {
     { "AuthorizationHeaderMalformed", 400, "The authorization header is malformed" },
     { "AuthorizationQueryParametersError", 400, "The query does not hold a signature of ours" },
     { "BadRequest", 400, "Object tags cannot be greater than 10" },
-    { "BadDigest", 400, "The Content-MD5 you specified did not match what we received" },
+    { "BadDigest", 400, "The sum you specified did not match what we received" },
     { "BucketAlreadyOwnedByYou", 409, "You already own this bucket" },
     { "BucketNotEmpty", 409, "The bucket you tried to delete is not empty" },
     { "EntityTooLarge", 400, "Your document is larger than we take" },
@@ -33,6 +33,7 @@ static const struct error {
     { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
     { "InvalidArgument", 400, "Invalid argument" },
     { "InvalidBucketName", 400, "The specified bucket is not valid" },
+    { "InvalidDigest", 400, "The Content-MD5 you specified is not valid" },
     { "InvalidPart", 400, "One or more of the specified parts could not be found" },
     { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
     { "InvalidRange", 416, "The requested range is not satisfiable" },
@@ -64,6 +65,11 @@ static const struct error *error_of(const char *code)
     while (e->code != NULL && strcmp(e->code, code) != 0)
         e++;
     return e;
+}
+
+const char *exchange_error_message(const char *code)
+{
+    return error_of(code)->message;
 }
 
 static const char *error_code_of(int status)
@@ -122,16 +128,10 @@ int64_t exchange_number(
 ssize_t exchange_body(struct exchange *x, const char **data)
 {
     ssize_t n = request_body(x->request, data);
-    if (n > 0 && x->payload != NULL)
-        payload_add(x->payload, *data, (size_t) n);
-    if (n != 0 || x->payload == NULL)
+    if (n > 0)
+        integrity_add(&x->integrity, *data, (size_t) n);
+    if (n != 0 || exchange_passes(x, integrity_end(&x->integrity)))
         return n;
-    bool same = payload_matches(x->payload, x->payload_hash);
-    payload_free(x->payload);
-    x->payload = NULL;
-    if (same)
-        return 0;
-    exchange_fail(x, "XAmzContentSHA256Mismatch");
     return -1;
 }
 
@@ -222,9 +222,9 @@ static void perform(struct exchange *x)
         return;
     }
     const char *none;
-    if (x->payload_hash[0] != '\0')
-        x->payload = payload_begin();
-    if (r->length == 0 && exchange_body(x, &none) < 0)
+    bool of_object = strcmp(x->operation->name, "CompleteMultipartUpload") == 0;
+    if (!exchange_passes(x, integrity_begin(&x->integrity, r, x->payload_hash, of_object)) ||
+        (r->length == 0 && exchange_body(x, &none) < 0))
         return;
     if (x->key.len > KEY_MAX_BYTES) {
         exchange_fail(x, "KeyTooLongError");
@@ -446,7 +446,7 @@ bool exchange_serve(struct server *server, struct request *r)
     bool goes_on = play_out(&x);
     play_free(&x.play);
     reply_free(&x.reply);
-    payload_free(x.payload);
+    integrity_free(&x.integrity);
     text_free(&x.bucket);
     text_free(&x.key);
     return goes_on;

@@ -5,6 +5,7 @@
 #define ENDPOINT_EXCHANGE_H
 
 #include "faults.h"
+#include "integrity.h"
 #include "ledger.h"
 #include "signature.h"
 #include "store.h"
@@ -51,7 +52,7 @@ struct exchange {
     struct play play;
     struct reply reply;
     char payload_hash[SHA256_HEX_MAX];
-    struct evp_md_ctx_st *payload; /* owned; NULL: the body's hash is free */
+    struct integrity integrity;
 };
 
 /* Serves one request. false: the connection must be closed. */
@@ -61,7 +62,8 @@ bool exchange_serve(struct server *server, struct request *r);
 void exchange_fail(struct exchange *x, const char *code);
 /* Fails if there is a code. Returns whether there was none. */
 bool exchange_passes(struct exchange *x, const char *code);
-/* The body's next bytes as request_body(), the payload's hash checked at its end. -1: the reply
+const char *exchange_error_message(const char *code);
+/* The body's next bytes as request_body(), all its sums checked at its end. -1: the reply
  * says why, unless the connection broke. */
 ssize_t exchange_body(struct exchange *x, const char **data);
 /* A whole small body. -1 as above. */

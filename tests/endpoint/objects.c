@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,17 +33,6 @@ void set_version(struct exchange *x, const struct object *o)
         text_puts(&x->reply.headers, "x-amz-delete-marker: true\r\n");
 }
 
-/* Content-MD5 is the sum in base64. */
-static bool md5_agrees(const struct request *r, const unsigned char md5[static MD5_BYTES])
-{
-    const char *claimed = request_header(r, "Content-MD5");
-    struct text base64 = { 0 };
-    text_add_base64(&base64, md5, MD5_BYTES);
-    bool same = claimed == NULL || strcmp(claimed, base64.at) == 0;
-    text_free(&base64);
-    return same;
-}
-
 int receive_draft(struct exchange *x, struct draft *d, unsigned char md5[static MD5_BYTES])
 {
     const char *data, *why = NULL;
@@ -57,13 +45,10 @@ int receive_draft(struct exchange *x, struct draft *d, unsigned char md5[static 
     while (why == NULL && (n = exchange_body(x, &data)) > 0)
         if (draft_write(d, data, (size_t) n) < 0)
             why = "InternalError";
-    if (n == 0) {
+    if (n == 0 && why == NULL) {
         draft_md5(d, md5);
-        if (!md5_agrees(x->request, md5))
-            why = "BadDigest";
-    }
-    if (n == 0 && why == NULL)
         return 0;
+    }
     draft_drop(d);
     if (why != NULL)
         exchange_fail(x, why);
@@ -192,7 +177,7 @@ void op_delete_object(struct exchange *x)
 void replace_object(struct exchange *x)
 {
     static const struct text newest;
-    static const struct conditions none = { .modified_since = -1, .unmodified_since = -1 };
+    static const struct conditions none = CONDITIONS_NONE;
     struct object o = { 0 };
     struct draft d = DRAFT_NONE;
     unsigned char md5[MD5_BYTES], buf[4096];

@@ -17,6 +17,7 @@ static const struct operation operations[] = {
     { "CreateBucket", "PUT", BUCKET, NULL, NULL, op_create_bucket },
     { "HeadBucket", "HEAD", BUCKET, NULL, NULL, op_head_bucket },
     { "DeleteBucket", "DELETE", BUCKET, NULL, NULL, op_delete_bucket },
+    { "DeleteObjects", "POST", BUCKET, "delete", NULL, op_delete_objects },
     { "GetObjectTagging", "GET", OBJECT, "tagging", NULL, op_get_tagging },
     { "PutObjectTagging", "PUT", OBJECT, "tagging", NULL, op_put_tagging },
     { "DeleteObjectTagging", "DELETE", OBJECT, "tagging", NULL, op_delete_tagging },

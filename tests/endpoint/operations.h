@@ -48,6 +48,9 @@ void set_version(struct exchange *x, const struct object *o);
 /* The object under the key is replaced by another of the same size: a fault. */
 void replace_object(struct exchange *x);
 
+/* delete_many.c */
+void op_delete_objects(struct exchange *x);
+
 /* copies.c */
 void op_copy_object(struct exchange *x);
 void op_upload_part_copy(struct exchange *x);
