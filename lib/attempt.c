@@ -137,6 +137,7 @@ void attempt_read_head(struct exchange *x)
 static int hash_body(struct haul_client *c, struct exchange *x, struct haul_error *err)
 {
     const struct haul_body *body = &x->call.body;
+    unsigned char sum[SHA256_BYTES];
     uint64_t at = 0;
     while (at < body->size) {
         size_t want = c->options.buffer_bytes;
@@ -148,15 +149,15 @@ static int hash_body(struct haul_client *c, struct exchange *x, struct haul_erro
             haul_error_set(err, HAUL_LOCAL, "%s",
                 got < 0 ? strerror(cause) : "the source ended before its size");
             err->sys_errno = cause;
-            sha256_end(c->hash, x->payload_hash);
-            x->payload_hash[0] = '\0';
+            haul_sum_end(c->hash, sum); /* ready for the next body */
             return -1;
         }
-        sha256_add(c->hash, c->scratch, (size_t) got);
+        haul_sum_add(c->hash, c->scratch, (size_t) got);
         at += (uint64_t) got;
     }
-    if (sha256_end(c->hash, x->payload_hash) < 0)
+    if (haul_sum_end(c->hash, sum) == 0)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    hex_encode(sum, sizeof sum, x->payload_hash);
     return 0;
 }
 
@@ -270,6 +271,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
@@ -305,7 +307,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
 void attempt_forget(struct haul_client *c, struct exchange *x)
 {
     if (x->easy != NULL) {
-        curl_multi_remove_handle(c->multi, x->easy);
+        curl_multi_remove_handle(c->loop->multi, x->easy);
         if (c->idle_count < IDLE_HANDLES_MAX) {
             curl_easy_reset(x->easy);
             c->idle[c->idle_count++] = x->easy;
@@ -316,7 +318,6 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     }
     curl_slist_free_all(x->header_list);
     x->header_list = NULL;
-    buf_free(&x->reply.body);
     x->bytes_sent += x->sent;
     x->bytes_received += x->received;
     x->sent = x->received = 0;
