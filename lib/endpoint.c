@@ -117,6 +117,29 @@ static int use_aws(struct haul_endpoint *e, struct haul_error *err)
     return failed ? -1 : 0;
 }
 
+/* libcurl would find out as late as with the first request, and take many things for a host. */
+static int check_proxy(const char *proxy, struct haul_error *err)
+{
+    static const char *const schemes[] = { "http", "https", "socks4", "socks4a", "socks5",
+        "socks5h" };
+    CURLU *u = curl_url();
+    if (u == NULL)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    bool fits = false;
+    if (curl_url_set(u, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) ==
+        CURLUE_OK) {
+        char *scheme = take_part(u, CURLUPART_SCHEME, 0);
+        for (size_t i = 0; scheme != NULL && i < sizeof schemes / sizeof *schemes; i++)
+            fits |= strcmp(scheme, schemes[i]) == 0;
+        free(scheme);
+    }
+    curl_url_cleanup(u);
+    if (!fits)
+        haul_error_set(err, HAUL_BAD_CONFIG,
+            "the proxy is no URL: expected http://[user:password@]host:port");
+    return fits ? 0 : -1;
+}
+
 struct haul_endpoint *haul_endpoint_new(
     const struct haul_endpoint_options *o, struct haul_error *err)
 {
@@ -148,6 +171,15 @@ struct haul_endpoint *haul_endpoint_new(
             goto failed;
         }
     }
+    if (o->proxy != NULL) {
+        if (*o->proxy != '\0' && check_proxy(o->proxy, err) < 0)
+            goto failed;
+        e->proxy = strdup(o->proxy);
+        if (e->proxy == NULL) {
+            haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+            goto failed;
+        }
+    }
     e->sign_payload = o->payload == HAUL_PAYLOAD_SIGNED ||
                       (o->payload == HAUL_PAYLOAD_AUTO && strcmp(e->scheme, "http") == 0);
     return e;
@@ -170,6 +202,9 @@ void haul_endpoint_free(struct haul_endpoint *e)
     free(e->host);
     free(e->base);
     free(e->ca_file);
+    if (e->proxy != NULL)
+        wipe(e->proxy, strlen(e->proxy));
+    free(e->proxy);
     free(e);
 }
 

@@ -25,6 +25,7 @@ struct haul_endpoint {
     char *host;   /* owned: "host:port", the port only when it is not the scheme's; NULL: AWS */
     char *base;   /* owned: "" or "/base", without a final slash, as given */
     char *ca_file; /* owned; NULL: the system's */
+    char *proxy;   /* owned; NULL: the environment's; "": none. May hold a password */
     char region[REGION_SIZE];
     enum haul_addressing addressing;
     bool sign_payload;

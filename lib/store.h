@@ -30,4 +30,13 @@ int store_run(struct haul_store *s, struct haul_error *err);
 const struct haul_result *store_perform(struct haul_store *s, const struct haul_request *r,
     bool even_stopped, struct haul_error *err);
 
+/* haul_perform() of *r (NULL: nothing given) with that operation. */
+const struct haul_result *store_call(struct haul_store *s, const struct haul_request *r,
+    enum haul_operation operation, struct haul_error *err);
+
+/* The last result is the caller's from here on, for client_release(); NULL: there is none. A
+ * call that sends several requests takes it before the first, and lets go of it at its end:
+ * what it was given may point there. */
+const struct haul_result *store_take(struct haul_store *s);
+
 #endif
