@@ -58,12 +58,26 @@ static int on_begin(void *payload, char *address, char *own_address, int port, i
     return CURL_PREREQFUNC_OK;
 }
 
+/* The caller's own function failed, with errno. */
+static size_t refuse(struct exchange *x)
+{
+    int cause = errno;
+    haul_error_set(&x->error, HAUL_LOCAL, "%s", strerror(cause));
+    x->error.sys_errno = cause;
+    return 0;
+}
+
 static size_t on_object_bytes(struct exchange *x, char *data, size_t len)
 {
+    const struct haul_request *r = x->request;
+    const struct haul_sink *sink = &r->sink;
     if (!x->head_checked) {
-        if (operation_check_head(x->request, &x->reply, &x->expected, &x->error) < 0)
+        const char *etag = *x->reply.etag ? x->reply.etag : NULL;
+        if (operation_check_head(r, &x->reply, &x->expected, &x->error) < 0)
             return 0;
         x->head_checked = true;
+        if (r->begin && r->begin(sink->payload, etag, x->expected) < 0)
+            return refuse(x);
     }
     if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
         haul_error_set(&x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised",
@@ -71,13 +85,8 @@ static size_t on_object_bytes(struct exchange *x, char *data, size_t len)
         x->error.retry = HAUL_RETRY_LATER;
         return 0;
     }
-    const struct haul_sink *sink = &x->request->sink;
-    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0) {
-        int cause = errno;
-        haul_error_set(&x->error, HAUL_LOCAL, "%s", strerror(cause));
-        x->error.sys_errno = cause;
-        return 0;
-    }
+    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0)
+        return refuse(x);
     x->received += len;
     return len;
 }

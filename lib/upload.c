@@ -446,7 +446,8 @@ static void etag_of_parts(const struct haul_upload *u, char etag[ETAG_SIZE])
     bool known = sum != NULL;
     for (size_t i = 0; known && i < u->part_count; i++) {
         known = decode_md5(u->parts[i].etag, md5);
-        haul_sum_add(sum, md5, MD5_BYTES);
+        if (known)
+            haul_sum_add(sum, md5, MD5_BYTES);
     }
     *etag = '\0';
     if (known && haul_sum_end(sum, md5) == MD5_BYTES) {
