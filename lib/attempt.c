@@ -270,6 +270,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
@@ -307,7 +308,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
 void attempt_forget(struct haul_client *c, struct exchange *x)
 {
     if (x->easy != NULL) {
-        curl_multi_remove_handle(c->multi, x->easy);
+        curl_multi_remove_handle(c->loop->multi, x->easy);
         if (c->idle_count < IDLE_HANDLES_MAX) {
             curl_easy_reset(x->easy);
             c->idle[c->idle_count++] = x->easy;
@@ -318,7 +319,6 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     }
     curl_slist_free_all(x->header_list);
     x->header_list = NULL;
-    buf_free(&x->reply.body);
     x->bytes_sent += x->sent;
     x->bytes_received += x->received;
     x->sent = x->received = 0;

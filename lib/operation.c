@@ -241,6 +241,11 @@ void call_free(struct call *c)
     buf_free(&c->document);
 }
 
+void reply_free(struct reply *r)
+{
+    buf_free(&r->body);
+}
+
 static int bad_reply(const struct haul_request *r, enum haul_retry retry,
     struct haul_error *err, const char *what)
 {

@@ -48,6 +48,7 @@ bool operation_is_slow(enum haul_operation operation);
  * HAUL_BAD_ARGUMENT or HAUL_NO_MEMORY. */
 int operation_build(const struct haul_request *r, struct call *c, struct haul_error *err);
 void call_free(struct call *c);
+void reply_free(struct reply *r);
 
 /* GET_OBJECT, once the head of a successful reply is there: is what follows the bytes that were
  * asked for? Returns 0 with *expected_bytes (-1: not known), or -1 with *err = HAUL_BAD_REPLY.
