@@ -137,6 +137,7 @@ void attempt_read_head(struct exchange *x)
 static int hash_body(struct haul_client *c, struct exchange *x, struct haul_error *err)
 {
     const struct haul_body *body = &x->call.body;
+    unsigned char sum[SHA256_BYTES];
     uint64_t at = 0;
     while (at < body->size) {
         size_t want = c->options.buffer_bytes;
@@ -148,15 +149,15 @@ static int hash_body(struct haul_client *c, struct exchange *x, struct haul_erro
             haul_error_set(err, HAUL_LOCAL, "%s",
                 got < 0 ? strerror(cause) : "the source ended before its size");
             err->sys_errno = cause;
-            sha256_end(c->hash, x->payload_hash);
-            x->payload_hash[0] = '\0';
+            haul_sum_end(c->hash, sum); /* ready for the next body */
             return -1;
         }
-        sha256_add(c->hash, c->scratch, (size_t) got);
+        haul_sum_add(c->hash, c->scratch, (size_t) got);
         at += (uint64_t) got;
     }
-    if (sha256_end(c->hash, x->payload_hash) < 0)
+    if (haul_sum_end(c->hash, sum) == 0)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    hex_encode(sum, sizeof sum, x->payload_hash);
     return 0;
 }
 

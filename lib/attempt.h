@@ -67,7 +67,7 @@ struct haul_client {
     int64_t retry_ms; /* when the first of `retrying` is due; LOOP_NEVER: there is none */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
-    struct sha256 *hash;
+    struct haul_sum *hash;
     uint64_t random;      /* for jitter only */
     char *scratch;        /* options.buffer_bytes, for hashing bodies */
     atomic_bool stopping; /* any thread sets it */

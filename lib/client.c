@@ -434,7 +434,7 @@ struct haul_client *haul_client_new(
         c->options.buffer_bytes = DEFAULT_BUFFER_BYTES;
     c->options.user_agent = NULL; /* the copy stands in user_agent */
     c->user_agent = strdup(options->user_agent ? options->user_agent : "libhaul/" HAUL_VERSION);
-    c->hash = sha256_new();
+    c->hash = haul_sum_new(HAUL_SHA256);
     c->scratch = malloc(c->options.buffer_bytes);
     if (c->hash == NULL || c->scratch == NULL || c->user_agent == NULL)
         goto no_memory;
@@ -464,7 +464,7 @@ void haul_client_free(struct haul_client *c)
     while (c->idle_count > 0)
         curl_easy_cleanup(c->idle[--c->idle_count]);
     loop_free(c->loop);
-    sha256_free(c->hash);
+    haul_sum_free(c->hash);
     free(c->scratch);
     free(c->user_agent);
     free(c);
