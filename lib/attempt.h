@@ -64,7 +64,7 @@ struct haul_client {
     struct exchange_list retrying;      /* not due yet */
     struct exchange_list cancelled;     /* to be delivered in the next run */
     uint64_t submitted;
-    int64_t retry_ms; /* when the first of `retrying` is due; LOOP_NEVER: there is none */
+    int64_t retry_ms;             /* none of `retrying` is due before */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct haul_sum *hash;

@@ -354,7 +354,9 @@ int haul_client_wait_ms(const struct haul_client *c)
     if (c->cancelled.count > 0 || may_start(c) ||
         (atomic_load(&c->stopping) && under_way(c) > 0))
         return 0;
-    int64_t due_ms = c->loop->timer_ms < c->retry_ms ? c->loop->timer_ms : c->retry_ms;
+    int64_t due_ms = c->loop->timer_ms;
+    if (c->retrying.count > 0 && c->retry_ms < due_ms)
+        due_ms = c->retry_ms;
     if (due_ms == LOOP_NEVER)
         return -1;
     int64_t wait_ms = due_ms - loop_now_ms();
