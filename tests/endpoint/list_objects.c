@@ -2,26 +2,14 @@
  * order. */
 #include "operations.h"
 
+#include "kept.h"
+#include "xml.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { PAGE_MAX = 1000 };
-
-void xml_begin(struct text *out, const char *root)
-{
-    text_addf(out,
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<%s xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
-        root);
-}
-
-void xml_element(struct text *out, const char *name, const struct text *value)
-{
-    text_addf(out, "<%s>", name);
-    text_add_xml(out, value);
-    text_addf(out, "</%s>", name);
-}
 
 /* A key, marker or prefix: with encoding-type=url as Amazon does it, a blank being "+". */
 static void name_element(struct text *out, const char *name, const struct text *value, bool url)
@@ -51,7 +39,7 @@ static int url_encoding(struct exchange *x)
 static void after_prefix(struct text *t, const struct text *prefix)
 {
     text_clear(t);
-    text_add(t, prefix->at, prefix->len);
+    text_append(t, prefix);
     while (t->len > 0 && (unsigned char) t->at[t->len - 1] == 0xff)
         t->at[--t->len] = '\0';
     if (t->len > 0)
@@ -78,25 +66,27 @@ static int page_start(struct exchange *x, struct page *p)
         return -1;
     }
     if (token->len == 0 && after->len > 0) {
-        text_add(&p->from, after->at, after->len);
+        text_append(&p->from, after);
         text_add(&p->from, "", 1);
     }
     if (text_compare(&p->from, p->prefix) < 0) {
         text_clear(&p->from);
-        text_add(&p->from, p->prefix->at, p->prefix->len);
+        text_append(&p->from, p->prefix);
     }
     return 0;
 }
 
 static void add_object(struct page *p, const struct text *key, const struct object *o)
 {
+    struct text class = { 0 };
     char date[DATE_MAX];
     text_puts(&p->contents, "<Contents>");
     name_element(&p->contents, "Key", key, p->url);
     text_addf(&p->contents,
         "<LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag><Size>%" PRIu64
-        "</Size><StorageClass>STANDARD</StorageClass></Contents>",
-        date_iso(o->modified_ms, date), o->etag, o->size);
+        "</Size><StorageClass>%s</StorageClass></Contents>",
+        date_iso(o->modified_ms, date), o->etag, o->size, kept_storage_class(&o->kept, &class));
+    text_free(&class);
 }
 
 /* The key's bytes up to and with the delimiter behind the prefix. Whether there is one. */
@@ -116,8 +106,13 @@ static void fill_page(struct page *p, const struct skiplist *objects)
 {
     struct text common = { 0 };
     struct skipnode *n = p->max > 0 ? skiplist_seek(objects, &p->from) : NULL;
-    for (; n != NULL && text_starts_with(&n->key, p->prefix); p->count++) {
-        if (p->count == p->max) {
+    while (n != NULL && text_starts_with(&n->key, p->prefix)) {
+        if (((const struct object *) n->item)->is_marker) {
+            n = n->next[0];
+            continue;
+        }
+        if (p->count++ == p->max) {
+            p->count = p->max;
             text_add_hex(&p->token, n->key.at, n->key.len);
             break;
         }
@@ -154,8 +149,8 @@ static void write_page(struct exchange *x, const struct page *p)
         p->token.len > 0 ? "true" : "false");
     if (p->token.len > 0)
         xml_element(out, "NextContinuationToken", &p->token);
-    text_add(out, p->contents.at, p->contents.len);
-    text_add(out, p->prefixes.at, p->prefixes.len);
+    text_append(out, &p->contents);
+    text_append(out, &p->prefixes);
     text_puts(out, "</ListBucketResult>");
 }
 
@@ -189,13 +184,15 @@ out:
 
 static void add_upload(struct text *out, const struct upload *up, bool url)
 {
+    struct text class = { 0 };
     char date[DATE_MAX];
     text_puts(out, "<Upload>");
     name_element(out, "Key", &up->key, url);
     text_addf(out,
-        "<UploadId>%s</UploadId><StorageClass>STANDARD</StorageClass><Initiated>%s</Initiated>"
+        "<UploadId>%s</UploadId><StorageClass>%s</StorageClass><Initiated>%s</Initiated>"
         "</Upload>",
-        up->id, date_iso(up->initiated_ms, date));
+        up->id, kept_storage_class(&up->kept, &class), date_iso(up->initiated_ms, date));
+    text_free(&class);
 }
 
 /* Fills `page` with the uploads behind (key-marker, upload-id-marker); *last is the last of
@@ -208,12 +205,12 @@ static void walk_uploads(struct exchange *x, const struct skiplist *all, int64_t
     const struct text *id_marker = exchange_param(x, "upload-id-marker");
     struct text from = { 0 }, bucket = { 0 };
     text_add(&bucket, x->bucket.at, x->bucket.len + 1); /* with its NUL */
-    text_add(&from, bucket.at, bucket.len);
-    text_add(&from, prefix->at, prefix->len);
+    text_append(&from, &bucket);
+    text_append(&from, prefix);
     if (text_compare(key_marker, prefix) > 0) {
         text_clear(&from);
-        text_add(&from, bucket.at, bucket.len);
-        text_add(&from, key_marker->at, key_marker->len);
+        text_append(&from, &bucket);
+        text_append(&from, key_marker);
     }
     int64_t count = 0;
     for (struct skipnode *n = skiplist_seek(all, &from); n != NULL; n = n->next[0]) {
@@ -231,7 +228,7 @@ static void walk_uploads(struct exchange *x, const struct skiplist *all, int64_t
         add_upload(page, up, url);
         text_clear(last_key);
         text_clear(last_id);
-        text_add(last_key, up->key.at, up->key.len);
+        text_append(last_key, &up->key);
         text_puts(last_id, up->id);
     }
     text_clear(last_key);

@@ -293,32 +293,3 @@ const char *signature_check(const struct keys *keys, const struct request *r, in
         why = check_signature(keys, r, &c, &s, extra);
     return why;
 }
-
-struct evp_md_ctx_st *payload_begin(void)
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
-        abort();
-    return ctx;
-}
-
-void payload_add(struct evp_md_ctx_st *ctx, const void *data, size_t len)
-{
-    EVP_DigestUpdate(ctx, data, len);
-}
-
-bool payload_matches(struct evp_md_ctx_st *ctx, const char *hash)
-{
-    unsigned char sum[SHA256_BYTES];
-    struct text hex = { 0 };
-    EVP_DigestFinal_ex(ctx, sum, NULL);
-    text_add_hex(&hex, sum, sizeof sum);
-    bool same = strcmp(hex.at, hash) == 0;
-    text_free(&hex);
-    return same;
-}
-
-void payload_free(struct evp_md_ctx_st *ctx)
-{
-    EVP_MD_CTX_free(ctx);
-}

@@ -17,10 +17,4 @@ struct keys {
 const char *signature_check(const struct keys *keys, const struct request *r, int64_t now_ms,
     char payload_hash[static SHA256_HEX_MAX], struct text *extra);
 
-/* The body's hash as it arrives. */
-struct evp_md_ctx_st *payload_begin(void);
-void payload_add(struct evp_md_ctx_st *ctx, const void *data, size_t len);
-bool payload_matches(struct evp_md_ctx_st *ctx, const char *hash); /* once */
-void payload_free(struct evp_md_ctx_st *ctx);
-
 #endif
