@@ -30,10 +30,13 @@ static const struct error {
     { "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size" },
     { "ExpiredToken", 400, "The provided token has expired" },
     { "InternalError", 500, "We encountered an internal error. Please try again." },
+    { "IllegalLocationConstraintException", 400,
+        "The location constraint is incompatible with the region this request was sent to" },
     { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
     { "InvalidArgument", 400, "Invalid argument" },
     { "InvalidBucketName", 400, "The specified bucket is not valid" },
     { "InvalidDigest", 400, "The Content-MD5 you specified is not valid" },
+    { "InvalidLocationConstraint", 400, "The location constraint is not valid" },
     { "InvalidPart", 400, "One or more of the specified parts could not be found" },
     { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
     { "InvalidRange", 416, "The requested range is not satisfiable" },
@@ -50,6 +53,7 @@ static const struct error {
     { "NoSuchVersion", 404, "The specified version does not exist" },
     { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
     { "NotModified", 304, "" },
+    { "PermanentRedirect", 301, "The bucket must be addressed where it is" },
     { "PreconditionFailed", 412,
         "At least one of the pre-conditions you specified did not hold" },
     { "RequestTimeTooSkewed", 403, "The request's time differs too much from the server's" },
@@ -208,17 +212,27 @@ static bool scripted_reply(
     return true;
 }
 
+/* Where the bucket lives. One that is yet to be made is asked for here. */
+static const char *region_of(const struct exchange *x, struct settings *settings)
+{
+    if (strcmp(x->operation->name, "CreateBucket") != 0)
+        store_settings(x->server->store, &x->bucket, settings);
+    return *settings->region != '\0' ? settings->region : x->server->keys.region;
+}
+
 static void perform(struct exchange *x)
 {
     const struct request *r = x->request;
-    const char *why =
-        signature_check(&x->server->keys, r, x->now_ms, x->payload_hash, &x->reply.extra);
+    struct settings settings = { 0 };
+    const char *region = region_of(x, &settings);
+    const char *why = signature_check(
+        &x->server->keys, region, r, x->now_ms, x->payload_hash, &x->reply.extra);
     if (why != NULL) {
         /* Not exchange_fail(), which would drop the elements that say what is wrong. */
         x->reply.code = why;
         x->reply.status = error_of(why)->status;
-        if (strcmp(why, "AuthorizationHeaderMalformed") == 0)
-            text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", x->server->keys.region);
+        if (strcmp(why, "AuthorizationHeaderMalformed") == 0 || x->reply.status == 301)
+            text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", region);
         return;
     }
     const char *none;

@@ -62,6 +62,8 @@ void op_delete_tagging(struct exchange *x);
 
 /* list_objects.c */
 void op_list_objects(struct exchange *x);
+
+/* list_uploads.c */
 void op_list_uploads(struct exchange *x);
 void op_list_parts(struct exchange *x);
 

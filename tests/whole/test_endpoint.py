@@ -98,6 +98,53 @@ def test_buckets_come_and_go(signed):
     assert code_of(client.head_bucket, Bucket="another.one") == ("404", 404)
 
 
+def test_a_bucket_may_live_elsewhere(signed):
+    client = signed.boto()
+    there = {"LocationConstraint": "eu-west-1"}
+    client.create_bucket(Bucket="far", CreateBucketConfiguration=there)
+    assert code_of(client.create_bucket, Bucket="far", CreateBucketConfiguration=there) == (
+        "BucketAlreadyOwnedByYou", 409)
+    signed.restart()
+    for region, status in ("us-east-1", 301), ("eu-west-3", 400), ("eu-west-1", 200):
+        signed.region = region
+        for method in "HEAD", "GET":
+            target = "/far" if method == "HEAD" else "/far?list-type=2"
+            got = http_call(signed, method, target,
+                            headers=signed_headers(signed, method, target))
+            tells = status != 200 or method == "HEAD"
+            assert (got[0], got[1]["x-amz-bucket-region"]) == (
+                status, "eu-west-1" if tells else None)
+            assert (b"<Error>" in got[2]) == (status != 200 and method == "GET")
+    client = signed.boto()
+    client.put_object(Bucket="far", Key="k", Body=b"1")
+    assert client.get_bucket_location(Bucket="far")["LocationConstraint"] == "eu-west-1"
+    assert http_call(signed, "HEAD", "/bkt", headers=signed_headers(
+        signed, "HEAD", "/bkt"))[0] == 400
+    signed.region = "us-east-1"
+    for wrong in "us-east-1", "x" * 64:
+        assert code_of(signed.boto().create_bucket, Bucket="new",
+                       CreateBucketConfiguration={"LocationConstraint": wrong}) == (
+            "InvalidLocationConstraint", 400)
+    status, _, body = http_call(signed, "PUT", "/new", b"<Other/>",
+                                signed_headers(signed, "PUT", "/new", b"<Other/>"))
+    assert status == 400 and b"MalformedXML" in body
+
+
+def test_a_regional_endpoint_takes_only_its_own_buckets():
+    with Endpoint(region="eu-west-1") as endpoint:
+        client = endpoint.boto()
+        for location, code in ("eu-west-1", None), ("eu-west-3", "IllegalLocation"):
+            config = {"LocationConstraint": location}
+            if code:
+                assert code_of(client.create_bucket, Bucket="new",
+                               CreateBucketConfiguration=config)[0].startswith(code)
+            else:
+                client.create_bucket(Bucket="bkt", CreateBucketConfiguration=config)
+        assert code_of(client.create_bucket, Bucket="new")[0].startswith("IllegalLocation")
+        head = client.head_bucket(Bucket="bkt")["ResponseMetadata"]["HTTPHeaders"]
+        assert head["x-amz-bucket-region"] == "eu-west-1"
+
+
 def test_an_object_comes_back_with_its_headers(signed):
     client = signed.boto()
     metadata = {"haul": "token", "b": "two words"}
@@ -542,6 +589,29 @@ def test_open_uploads_are_listed_by_pages(signed):
     assert [u["Key"] for u in prefixed["Uploads"]] == ["b/1", "b/%C3%BC+%2B"]
     behind = client.list_multipart_uploads(Bucket="bkt", KeyMarker="a")
     assert [u["Key"] for u in behind["Uploads"]] == keys[3:]
+
+
+def test_a_delimiter_rolls_uploads_up(signed):
+    client = signed.boto()
+    for key in "a", "a/1", "a/1", "a/2/3", "b", "c/1", "c/2", "d":
+        client.create_multipart_upload(Bucket="bkt", Key=key)
+    for size in 1, 2, 3, 1000:
+        seen, marker, count = [], {}, 0
+        while marker is not None:
+            page = client.list_multipart_uploads(
+                Bucket="bkt", Delimiter="/", MaxUploads=size, **marker)
+            rows = [u["Key"] for u in page.get("Uploads", [])]
+            rows += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+            assert len(rows) <= size
+            seen, count = seen + rows, count + 1
+            marker = {"KeyMarker": page["NextKeyMarker"],
+                      "UploadIdMarker": page.get("NextUploadIdMarker", "")
+                      } if page["IsTruncated"] else None
+        assert sorted(seen) == ["a", "a/", "b", "c/", "d"], size
+        assert count == -(-5 // size)
+    inner = client.list_multipart_uploads(Bucket="bkt", Delimiter="/", Prefix="a/")
+    assert [u["Key"] for u in inner["Uploads"]] == ["a/1", "a/1"]
+    assert [p["Prefix"] for p in inner["CommonPrefixes"]] == ["a/2/"]
 
 
 def test_an_aborted_upload_is_gone(signed):
