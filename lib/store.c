@@ -151,7 +151,7 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
         if (haul_client_run(s->client, TURN_MS, err) < 0)
             haul_client_cancel(s->client, r); /* the next turn delivers it, if no more */
     }
-    client_release(store_take(s)); /* not before: *r may have pointed into it */
+    client_release(s->last); /* not before: *r may have pointed into it */
     s->last = result;
     if (result->error.code == HAUL_OK)
         return result;
