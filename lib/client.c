@@ -1,6 +1,6 @@
 /* The client: its requests' states, their retries and their ends. How libcurl is driven is
  * loop.c's, how an attempt is made and moves its bytes attempt.c's, what a reply means
- * operation.c's, which failures deserve another try retry.c's. */
+ * reply.c's, which failures deserve another try retry.c's. */
 #include "client.h"
 
 #include <curl/curl.h>
@@ -143,7 +143,8 @@ static bool was_closed(const struct exchange *x, CURLcode code)
 
 static void retry_later(struct haul_client *c, struct exchange *x)
 {
-    int64_t after_ms = 1000 * (int64_t) atoi(x->reply.retry_after); /* S3 sends seconds */
+    int64_t after_ms =
+        1000 * (int64_t) atoi(reply_header(&x->reply, "retry-after")); /* S3 sends seconds */
     int64_t now_ms = loop_now_ms();
     x->maybe_repeated |= x->result.outcome_unknown;
     x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
@@ -170,7 +171,7 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     else if (code != CURLE_OK && !refused)
         judge_transport(x, code, r);
     else
-        operation_judge(x->request, &x->reply, x->received, r, &x->document);
+        reply_judge(x->request, &x->reply, x->received, r, &x->document);
     if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
         x->attempts--; /* nobody's failure */
         r->error.retry = HAUL_RETRY_NOW;
@@ -306,9 +307,7 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
     x->request = request;
     x->done = done;
     x->payload = payload;
-    x->call.path = buf_make(4096);
-    x->call.query = buf_make(8192);
-    x->call.document = buf_make(DOCUMENT_MAX);
+    x->call.guess_type = true;
     if (operation_build(request, &x->call, err) < 0) {
         exchange_free(x);
         return -1;
@@ -354,7 +353,9 @@ int haul_client_wait_ms(const struct haul_client *c)
     if (c->cancelled.count > 0 || may_start(c) ||
         (atomic_load(&c->stopping) && under_way(c) > 0))
         return 0;
-    int64_t due_ms = c->loop->timer_ms < c->retry_ms ? c->loop->timer_ms : c->retry_ms;
+    int64_t due_ms = c->loop->timer_ms;
+    if (c->retrying.count > 0 && c->retry_ms < due_ms)
+        due_ms = c->retry_ms;
     if (due_ms == LOOP_NEVER)
         return -1;
     int64_t wait_ms = due_ms - loop_now_ms();
