@@ -327,6 +327,43 @@ static void an_upload_in_parts_has_the_same_key_in_all_its_requests(void **state
     boto_lists_exactly_all(f);
 }
 
+static void a_listing_of_uploads_goes_on_behind_any_key(void **state)
+{
+    static struct names opened, listed;
+    const struct fixture *f = *state;
+    struct haul_request r = { .operation = HAUL_LIST_UPLOADS, .max_entries = 1 };
+    struct haul_error err;
+    char key[HAUL_KEY_BYTES_MAX + 1] = "", id[256] = "";
+    bool truncated = true;
+    opened.len = listed.len = 0;
+    for (size_t i = 0; i < COUNT(hard); i++) {
+        struct haul_request create = { .operation = HAUL_CREATE_UPLOAD, .key = hard[i] };
+        if (!fits_xml(hard[i]))
+            continue;
+        if (haul_perform(f->store, &create, &err) == NULL)
+            fail_msg("\"%s\": %s", hard[i], err.text);
+        add_name(&opened, hard[i]);
+    }
+    while (truncated) {
+        const struct haul_result *page = haul_perform(f->store, &r, &err);
+        if (page == NULL)
+            fail_msg("%s", err.text);
+        for (size_t i = 0; i < page->listing.count; i++)
+            add_name(&listed, page->listing.entries[i].key);
+        truncated = page->listing.truncated;
+        if (truncated) {
+            snprintf(key, sizeof key, "%s", page->listing.next_key);
+            snprintf(id, sizeof id, "%s", page->listing.next_id);
+        }
+        r.start_after = key;
+        r.marker_id = id;
+    }
+    boto_bytes("opened", opened.data, opened.len);
+    boto_bytes("listed", listed.data, listed.len);
+    assert_string_equal(
+        boto("sorted(opened.split(b'\\0')) == sorted(listed.split(b'\\0'))"), "True");
+}
+
 static void libhaul_deletes_the_very_key(void **state)
 {
     const struct fixture *f = *state;
@@ -354,6 +391,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_is_found_by_itself_as_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(
             an_upload_in_parts_has_the_same_key_in_all_its_requests, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_listing_of_uploads_goes_on_behind_any_key, setup, teardown),
         cmocka_unit_test_setup_teardown(libhaul_deletes_the_very_key, setup, teardown),
     };
     return cmocka_run_group_tests(tests, boto_start, boto_stop);
