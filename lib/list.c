@@ -134,18 +134,11 @@ static int next_page(struct haul_list *l, struct haul_error *err)
 
 /* ---- The public face ---- */
 
-static bool is_listing(enum haul_operation operation)
-{
-    return operation == HAUL_LIST_BUCKETS || operation == HAUL_LIST_OBJECTS ||
-           operation == HAUL_LIST_VERSIONS || operation == HAUL_LIST_UPLOADS ||
-           operation == HAUL_LIST_PARTS;
-}
-
 struct haul_list *haul_list_new(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err)
 {
     struct haul_list *l = NULL;
-    if (!is_listing(r->operation))
+    if (!(operation_of(r->operation)->traits & LISTS))
         haul_error_set(err, HAUL_BAD_ARGUMENT, "a list needs an operation that lists");
     else if ((l = calloc(1, sizeof *l)) == NULL)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
