@@ -167,6 +167,7 @@ struct haul_client *connect_client(const struct manifest *m, struct error *err)
     struct haul_error error;
     struct haul_client *c = haul_client_new(
         &(struct haul_client_options){ .retries = m->retries ? m->retries : HAUL_NO_RETRIES,
+            .connections = m->concurrency,
             .user_agent = "haul/" HAUL_VERSION },
         &error);
     if (c == NULL)

@@ -3,6 +3,7 @@ against the real server; what the page says is printed is what is printed.
 """
 
 import os
+import pathlib
 import re
 import subprocess
 
@@ -10,6 +11,7 @@ import pytest
 
 from conftest import TOP
 
+BUILD = pathlib.Path(os.environ.get("HAUL_BUILD", TOP / "build-test"))
 BLOCK = re.compile(r"^```(c|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAM = """
 #include <stdio.h>
@@ -63,10 +65,12 @@ def program(tmp_path_factory):
     names = ", ".join(f"example_{i}" for i in range(len(examples)))
     source = folder / "tour.c"
     source.write_text(PROGRAM.format(functions="\n".join(functions), names=names))
+    settings = dict(re.findall(r"^(\w+):\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.M))
+    sanitize = settings["HAUL_SANITIZE"]
     done = subprocess.run(
-        [os.environ.get("CC", "gcc"), "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-g",
-         *os.environ["HAUL_TEST_LINK_FLAGS"].split(), "-I", TOP / "lib/include", source,
-         os.environ["HAUL_LIBRARY"], "-lcurl", "-lcrypto", "-lxml2", "-lisal", "-lpthread",
+        [settings["CMAKE_C_COMPILER"], "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-g",
+         *[f"-fsanitize={sanitize}"] * bool(sanitize), "-I", TOP / "lib/include", source,
+         BUILD / "libhaul.a", "-lcurl", "-lcrypto", "-lxml2", "-lisal", "-lpthread",
          "-o", folder / "tour"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "tour"
