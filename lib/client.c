@@ -420,7 +420,8 @@ struct haul_client *haul_client_new(
     c->retrying.last = &c->retrying.first;
     c->cancelled.last = &c->cancelled.first;
     c->retry_ms = LOOP_NEVER;
-    c->options = *options;
+    if (options != NULL)
+        c->options = *options;
     if (c->options.retries == 0)
         c->options.retries = DEFAULT_RETRIES;
     else if (c->options.retries == HAUL_NO_RETRIES)

@@ -338,7 +338,7 @@ def test_an_interrupted_put_ends_its_upload(scene):
 def test_an_interrupted_get_leaves_nothing(scene):
     scene.objects({"big": bytes(20 << 20)})
     scene.endpoint.fault("GetObject nth=2 gate=hang")
-    process = scene.start("get", "s3://bucket/big", scene.out, cwd=scene.folder)
+    process = scene.start("get", "s3://bucket/big", f"{scene.folder}/")
     scene.endpoint.wait_at("hang")
     process.send_signal(signal.SIGINT)
     scene.endpoint.open("hang")
