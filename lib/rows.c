@@ -146,6 +146,25 @@ static int read_entries(struct document *d, const struct layout *layout, bool is
     return 0;
 }
 
+/* The marker is the page's last row or last prefix. Ceph, unlike AWS, encodes those but not the
+ * marker: then it is their decoded name already. */
+static int read_marker(
+    const struct element *root, bool is_encoded, struct haul_listing *l, struct haul_error *err)
+{
+    const char *given = element_text(root, "NextKeyMarker");
+    for (size_t i = 0; given != NULL && is_encoded && i < l->count; i++) {
+        bool is_prefix = l->entries[i].kind == HAUL_COMMON_PREFIX;
+        bool is_last =
+            i + 1 == l->count || is_prefix != (l->entries[i + 1].kind == HAUL_COMMON_PREFIX);
+        if (is_last && strcmp(given, l->entries[i].key) == 0)
+            is_encoded = false;
+    }
+    if (is_encoded && element_decode(root, "NextKeyMarker", err) < 0)
+        return -1;
+    l->next_key = element_text(root, "NextKeyMarker");
+    return 0;
+}
+
 int rows_listing(struct document *d, struct haul_listing *out, struct haul_error *err)
 {
     static const char *const ids[] = { "NextUploadIdMarker", "NextVersionIdMarker", NULL };
@@ -165,12 +184,11 @@ int rows_listing(struct document *d, struct haul_listing *out, struct haul_error
     bool is_encoded = encoding != NULL && strcmp(encoding, "url") == 0;
     uint64_t next_part;
     struct haul_listing l = { .count = 0 };
-    if ((is_encoded && element_decode(root, "NextKeyMarker", err) < 0) ||
-        child_number(root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0 ||
-        read_entries(d, layout, is_encoded, &l, err) < 0)
+    if (child_number(root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0 ||
+        read_entries(d, layout, is_encoded, &l, err) < 0 ||
+        read_marker(root, is_encoded && layout->key != NULL, &l, err) < 0)
         return -1;
     l.continuation = layout->token ? element_text(root, layout->token) : NULL;
-    l.next_key = element_text(root, "NextKeyMarker");
     l.next_id = any_text(root, ids);
     l.next_part = (unsigned) next_part;
     l.truncated = layout->marker ? truncated != NULL && strcmp(truncated, "true") == 0
