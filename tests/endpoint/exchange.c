@@ -327,6 +327,18 @@ static void write_head(const struct exchange *x, uint64_t promised, struct text 
     text_puts(out, "\r\n");
 }
 
+/* One byte of the body with its lowest bit the other way round. */
+static int send_flipped(struct wire *w, const struct reply *p, uint64_t at)
+{
+    char byte;
+    if (p->fd < 0)
+        byte = p->body.at[at];
+    else if (pread(p->fd, &byte, 1, (off_t) (p->start + at)) != 1)
+        return -1;
+    byte ^= 1;
+    return wire_send(w, &byte, 1, false);
+}
+
 /* Sends the first `len` bytes of the body and what a fault puts behind it. -1: broken. */
 static int send_body(struct exchange *x, uint64_t len)
 {
@@ -336,17 +348,24 @@ static int send_body(struct exchange *x, uint64_t len)
                                   ? &ledger_tallies(x->server->ledger)->bytes_out
                                   : NULL;
     bool slow = x->play.trickle > 0;
+    uint64_t flip = x->play.flip_bit >= 0 ? (uint64_t) x->play.flip_bit : UINT64_MAX;
     uint64_t step = slow ? (uint64_t) x->play.trickle / SLICES_PER_S + 1 : SEND_BYTES;
     for (uint64_t at = 0, n; at < len; at += n) {
         int rc;
         n = len - at < step ? len - at : step;
         if (at < p->len && n > p->len - at)
             n = p->len - at;
+        if (at < flip && n > flip - at)
+            n = flip - at;
+        if (at == flip)
+            n = 1;
         /* Before the bytes go, so that a client that has them finds them counted. */
         if (tally != NULL)
             atomic_fetch_add(tally, n);
         if (at >= p->len)
             rc = wire_send(w, "x", n = 1, false);
+        else if (at == flip)
+            rc = send_flipped(w, p, at);
         else if (p->fd >= 0)
             rc = wire_send_file(w, p->fd, p->start + at, (size_t) n);
         else

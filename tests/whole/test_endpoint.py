@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -668,6 +669,227 @@ def test_a_half_sent_body_leaves_no_trace(bare):
     assert bare.stats()["bytes_in"] == 5
     assert [(e["status"], e["received"]) for e in bare.log("PutObject")] == [(0, 5)]
     assert sum(p.is_file() for p in Path(bare.root).rglob("*")) == files
+
+
+# Checksums
+
+
+def reflected_crc(data, polynomial, bits):
+    crc = ones = (1 << bits) - 1
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
+    return (crc ^ ones).to_bytes(bits // 8, "big")
+
+
+RAW_SUMS = {
+    "crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
+    "crc32c": lambda data: reflected_crc(data, 0x82f63b78, 32),
+    "crc64nvme": lambda data: reflected_crc(data, 0x9a6c9329ac4bc9b5, 64),
+    "sha1": lambda data: hashlib.sha1(data).digest(),
+    "sha256": lambda data: hashlib.sha256(data).digest(),
+}
+
+
+def sum_of(kind, data, parts=""):
+    return base64.b64encode(RAW_SUMS[kind](data)).decode() + parts
+
+
+def code_in(reply):
+    """(status, S3's code) of a bare reply."""
+    return reply[0], reply[2].decode().partition("<Code>")[2].partition("</Code>")[0] or None
+
+
+def create_upload(endpoint, key="big", **headers):
+    reply = http_call(endpoint, "POST", f"/bkt/{key}?uploads",
+                      headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return reply, reply[2].decode().partition("<UploadId>")[2].partition("</UploadId>")[0]
+
+
+def complete_document(parts):
+    """parts: (number, ETag, further elements)"""
+    inside = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag>{more}</Part>"
+                     for n, etag, more in parts)
+    return f"<CompleteMultipartUpload>{inside}</CompleteMultipartUpload>"
+
+
+ASKED = {"x-amz-checksum-mode": "ENABLED"}
+
+
+def test_the_checks_of_the_checks():
+    check = b"123456789"
+    assert RAW_SUMS["crc32c"](check).hex() == "e3069283"
+    assert RAW_SUMS["crc64nvme"](check).hex() == "ae8b14860a799888"
+
+
+@pytest.mark.parametrize("kind", RAW_SUMS)
+def test_a_checksum_is_verified_kept_and_told(bare, kind):
+    header, right = f"x-amz-checksum-{kind}", sum_of(kind, CONTENT)
+    told = {header: right, "x-amz-checksum-type": "FULL_OBJECT"}
+
+    def put(**headers):
+        return http_call(bare, "PUT", "/bkt/k", CONTENT,
+                         {k.replace("_", "-"): v for k, v in headers.items()})
+
+    assert code_in(put(**{header: sum_of(kind, b"x")})) == (400, "BadDigest")
+    for nonsense in "x", right[4:], "*" + right[1:]:
+        assert code_in(put(**{header: nonsense})) == (400, "InvalidRequest")
+    assert code_in(put(**{header: right}, x_amz_checksum_md5=right))[0] == 200
+    assert code_in(put(x_amz_sdk_checksum_algorithm=kind)) == (400, "InvalidRequest")
+    reply = put(**{header: right}, x_amz_sdk_checksum_algorithm=kind.upper())
+    assert told.items() <= dict(reply[1]).items()
+    for method in "GET", "HEAD":
+        assert told.items() <= dict(http_call(bare, method, "/bkt/k", headers=ASKED)[1]).items()
+        assert header not in http_call(bare, method, "/bkt/k")[1]
+        assert header not in http_call(
+            bare, method, "/bkt/k", headers=ASKED | {"Range": "bytes=0-9"})[1]
+    listing = http_call(bare, "GET", "/bkt?list-type=2&prefix=k")[2].decode()
+    assert (f"<ChecksumAlgorithm>{kind.upper()}</ChecksumAlgorithm>"
+            "<ChecksumType>FULL_OBJECT</ChecksumType>") in listing
+    copy = http_call(bare, "PUT", "/bkt/copy", headers={"x-amz-copy-source": "bkt/k"})[2].decode()
+    assert f"<Checksum{kind.upper()}>{right}</Checksum{kind.upper()}>" in copy
+    asked = {"x-amz-copy-source": "bkt/k", "x-amz-checksum-algorithm": "SHA256"}
+    copy = http_call(bare, "PUT", "/bkt/copy", headers=asked)[2].decode()
+    assert f"<ChecksumSHA256>{sum_of('sha256', CONTENT)}</ChecksumSHA256>" in copy
+
+
+def test_only_one_checksum_is_taken(bare):
+    two = {f"x-amz-checksum-{k}": sum_of(k, b"1") for k in ("crc32", "sha1")}
+    assert code_in(http_call(bare, "PUT", "/bkt/k", b"1", two)) == (400, "InvalidRequest")
+
+
+@pytest.mark.parametrize("kind, whole", [
+    ("crc32", False), ("crc32", True), ("crc32c", False), ("crc32c", True),
+    ("crc64nvme", True), ("sha1", False), ("sha256", False)])
+def test_the_checksums_of_parts_become_the_objects(bare, kind, whole):
+    header, element = f"x-amz-checksum-{kind}", f"Checksum{kind.upper()}"
+    type_ = "FULL_OBJECT" if whole else "COMPOSITE"
+    pieces = [CONTENT[:4000], CONTENT[4000:8000], CONTENT[8000:]]
+    reply, upload_id = create_upload(bare, x_amz_checksum_algorithm=kind.upper(),
+                                     x_amz_checksum_type=type_)
+    assert reply[1]["x-amz-checksum-algorithm"] == kind.upper()
+    assert reply[1]["x-amz-checksum-type"] == type_
+    target = f"/bkt/big?uploadId={upload_id}"
+    listed = []
+    for n, piece in enumerate(pieces, 1):
+        value = sum_of(kind, piece)
+        if n == 2:  # this one from an object
+            http_call(bare, "PUT", "/bkt/src", CONTENT)
+            got = http_call(bare, "PUT", f"{target}&partNumber={n}", headers={
+                "x-amz-copy-source": "bkt/src", "x-amz-copy-source-range": "bytes=4000-7999"})
+            assert f"<{element}>{value}</{element}>" in got[2].decode()
+            etag = f'"{hashlib.md5(piece).hexdigest()}"'
+        else:
+            got = http_call(bare, "PUT", f"{target}&partNumber={n}", piece, {header: value})
+            assert got[1][header] == value
+            etag = got[1]["ETag"]
+        listed.append((n, etag, f"<{element}>{value}</{element}>"))
+    for wrong in {}, {"x-amz-checksum-" + ("sha1" if kind != "sha1" else "crc32"): sum_of(
+            "sha1" if kind != "sha1" else "crc32", b"1")}:
+        assert code_in(http_call(bare, "PUT", f"{target}&partNumber=4", b"1", wrong)) == (
+            400, "InvalidRequest")
+    assert code_in(http_call(bare, "PUT", f"{target}&partNumber=4", b"1",
+                             {header: sum_of(kind, b"2")})) == (400, "BadDigest")
+    bare.restart()
+    parts = http_call(bare, "GET", target)[2].decode()
+    assert f"<ChecksumType>{type_}</ChecksumType>" in parts
+    assert all(more in parts for _, _, more in listed)
+
+    if whole:
+        right = sum_of(kind, CONTENT)
+    else:
+        right = sum_of(kind, b"".join(RAW_SUMS[kind](p) for p in pieces), "-3")
+
+    def done(rows, **headers):
+        return http_call(bare, "POST", target, complete_document(rows),
+                         {k.replace("_", "-"): v for k, v in headers.items()})
+
+    other = f"<{element}>{sum_of(kind, b'x')}</{element}>"
+    assert code_in(done([*listed[:2], (*listed[2][:2], other)])) == (400, "InvalidPart")
+    if not whole:
+        assert code_in(done([*listed[:2], (*listed[2][:2], "")])) == (400, "InvalidRequest")
+    assert code_in(done(listed, **{header: sum_of(kind, b"x")})) == (400, "BadDigest")
+    assert code_in(done(listed, x_amz_checksum_type="x")) == (400, "InvalidRequest")
+    assert code_in(done(listed, x_amz_mp_object_size="9999")) == (400, "InvalidRequest")
+    if whole:
+        listed = [(n, etag, "") for n, etag, _ in listed]
+    got = done(listed, x_amz_checksum_type=type_, x_amz_mp_object_size="10000",
+               **{header: right})[2].decode()
+    assert f"<{element}>{right}</{element}><ChecksumType>{type_}</ChecksumType>" in got
+    head = http_call(bare, "HEAD", "/bkt/big", headers=ASKED)[1]
+    assert (head[header], head["x-amz-checksum-type"]) == (right, type_)
+
+
+@pytest.mark.parametrize("headers", [
+    {"x_amz_checksum_algorithm": "MD5"}, {"x_amz_checksum_type": "COMPOSITE"},
+    {"x_amz_checksum_algorithm": "CRC64NVME", "x_amz_checksum_type": "COMPOSITE"},
+    {"x_amz_checksum_algorithm": "SHA256", "x_amz_checksum_type": "FULL_OBJECT"},
+    {"x_amz_checksum_algorithm": "CRC32", "x_amz_checksum_type": "HALF"}])
+def test_an_announcement_must_make_sense(bare, headers):
+    assert code_in(create_upload(bare, **headers)[0]) == (400, "InvalidRequest")
+
+
+def test_a_type_follows_from_the_algorithm(bare):
+    for algorithm, type_ in ("CRC64NVME", "FULL_OBJECT"), ("crc32c", "COMPOSITE"):
+        reply, upload_id = create_upload(bare, x_amz_checksum_algorithm=algorithm)
+        assert reply[1]["x-amz-checksum-type"] == type_
+    _, upload_id = create_upload(bare, "plain")
+    assert code_in(http_call(
+        bare, "PUT", f"/bkt/plain?uploadId={upload_id}&partNumber=1", b"1",
+        {"x-amz-checksum-crc32": sum_of("crc32", b"1")})) == (400, "InvalidRequest")
+
+
+def test_boto_agrees_about_checksums(signed):
+    client = signed.boto()
+    put = client.put_object(Bucket="bkt", Key="k", Body=CONTENT, ChecksumAlgorithm="SHA256")
+    got = client.get_object(Bucket="bkt", Key="k", ChecksumMode="ENABLED")
+    assert put["ChecksumSHA256"] == got["ChecksumSHA256"] == sum_of("sha256", CONTENT)
+    assert got["Body"].read() == CONTENT
+    upload_id = client.create_multipart_upload(
+        Bucket="bkt", Key="big", ChecksumAlgorithm="CRC32")["UploadId"]
+    parts = []
+    for n, body in (1, b"one"), (2, b"two"):
+        sent = client.upload_part(Bucket="bkt", Key="big", UploadId=upload_id, PartNumber=n,
+                                  Body=body, ChecksumAlgorithm="CRC32")
+        parts.append({"PartNumber": n, "ETag": sent["ETag"],
+                      "ChecksumCRC32": sent["ChecksumCRC32"]})
+    right = sum_of("crc32", RAW_SUMS["crc32"](b"one") + RAW_SUMS["crc32"](b"two"), "-2")
+    assert complete(client, upload_id, parts)["ChecksumCRC32"] == right
+
+
+def test_a_told_checksum_may_be_wrong(bare):
+    right, header = sum_of("crc32c", CONTENT), "x-amz-checksum-crc32c"
+    http_call(bare, "PUT", "/bkt/k", CONTENT, {header: right})
+    bare.fault("* nth=1 wrong-checksum\nHeadObject always wrong-checksum")
+    status, headers, body = http_call(bare, "GET", "/bkt/k", headers=ASKED)
+    assert (status, body) == (200, CONTENT)
+    assert headers[header] != right and len(headers[header]) == len(right)
+    assert http_call(bare, "GET", "/bkt/k", headers=ASKED)[1][header] == right
+    assert http_call(bare, "HEAD", "/bkt/k", headers=ASKED)[1][header] != right
+
+
+@pytest.mark.parametrize("action, asked, differs", [
+    ("flip-bit", {}, 0), ("flip-bit=9999", {}, 9999), ("flip-bit=10000", {}, None),
+    ("flip-bit=3 truncate=10 ", {}, 3), ("flip-bit=3", {"Range": "bytes=100-199"}, 103)])
+def test_a_bit_may_flip(bare, action, asked, differs):
+    bare.fault(f"GetObject always {action}")
+    try:
+        _, headers, body = http_call(bare, "GET", "/bkt/obj", headers=asked)
+        assert headers["ETag"] == f'"{hashlib.md5(CONTENT).hexdigest()}"'
+    except http.client.IncompleteRead as error:
+        body = error.partial
+    start = 100 if asked else 0
+    wrong = [start + n for n, byte in enumerate(body) if byte != CONTENT[start + n]]
+    assert wrong == ([] if differs is None else [differs])
+    assert all(body[n - start] == CONTENT[n] ^ 1 for n in wrong)
+
+
+def test_a_replaced_object_has_a_checksum_of_its_own(bare):
+    http_call(bare, "PUT", "/bkt/k", b"1234", {"x-amz-checksum-sha1": sum_of("sha1", b"1234")})
+    bare.fault("GetObject nth=1 replace-object")
+    _, headers, body = http_call(bare, "GET", "/bkt/k", headers=ASKED)
+    assert body != b"1234" and headers["x-amz-checksum-sha1"] == sum_of("sha1", body)
 
 
 # Signatures
