@@ -1,6 +1,7 @@
 """The scripted endpoint itself, with boto3 and bare HTTP as the second opinion."""
 import base64
 import hashlib
+import hmac
 import http.client
 import signal
 import socket
@@ -960,6 +961,138 @@ def test_a_presigned_url_works_until_it_expires(signed):
     assert b"SignatureDoesNotMatch" in http_call(signed, "GET", target.replace("a%20b", "c"))[2]
     signed.fault("GetObject always skew-s=601")
     assert http_call(signed, "GET", target)[0] == 403
+
+
+# Bodies in chunks
+
+
+SIGNED, UNSIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+def chunked(endpoint, target, pieces, trailer=None, wrong=None, length=None, form=SIGNED,
+            **more):
+    """Headers and body of a PUT whose body is signed piece by piece by a second opinion. `wrong`
+    is the chunk whose signature isn't right, or "trailer"."""
+    if trailer and form == SIGNED:
+        form += "-TRAILER"
+    size = sum(map(len, pieces)) if length is None else length
+    headers = {"x-amz-content-sha256": form, "content-encoding": "aws-chunked",
+               "x-amz-decoded-content-length": str(size), **more}
+    if trailer:
+        headers["x-amz-trailer"] = trailer[0]
+    headers = signed_headers(endpoint, "PUT", target, **headers)
+    stamp, last = headers["X-Amz-Date"], headers["Authorization"].rpartition("=")[2]
+    scope = f"{stamp[:8]}/{endpoint.region}/s3/aws4_request"
+    key = ("AWS4" + SECRET_KEY).encode()
+    for word in scope.split("/"):
+        key = hmac.digest(key, word.encode(), "sha256")
+
+    def sign(kind, *lines):
+        nonlocal last
+        text = "\n".join([f"AWS4-HMAC-SHA256-{kind}", stamp, scope, last, *lines])
+        last = hmac.new(key, text.encode(), "sha256").hexdigest()
+        return last
+
+    empty, body = hashlib.sha256(b"").hexdigest(), b""
+    for n, piece in enumerate([*pieces, b""]):
+        body += b"%x" % len(piece)
+        if form != UNSIGNED:
+            signature = sign("PAYLOAD", empty, hashlib.sha256(piece).hexdigest())
+            body += b";chunk-signature=" + (empty if n == wrong else signature).encode()
+        body += b"\r\n" + (piece + b"\r\n" if piece else b"")
+    if trailer:
+        line = f"{trailer[0]}:{trailer[1]}"
+        body += f"{line}\r\n".encode()
+        if form != UNSIGNED:
+            signature = sign("TRAILER", hashlib.sha256(f"{line}\n".encode()).hexdigest())
+            body += b"x-amz-trailer-signature:%s\r\n" % (
+                empty if wrong == "trailer" else signature).encode()
+    return headers, body + b"\r\n"
+
+
+LONG = CONTENT * 3
+PIECES = [LONG[:8192], LONG[8192:20000], LONG[20000:]]
+
+
+def test_a_body_signed_by_chunks_is_taken_apart(signed):
+    for pieces in [], [b"short"], [LONG], PIECES:
+        headers, body = chunked(signed, "/bkt/k", pieces, **{
+            "x-amz-meta-m": "1", "content-encoding": "aws-chunked,gzip"})
+        assert http_call(signed, "PUT", "/bkt/k", body, headers)[0] == 200
+        got = signed.boto().get_object(Bucket="bkt", Key="k")
+        assert got["Body"].read() == b"".join(pieces)
+        assert (got["Metadata"], got["ContentEncoding"]) == ({"m": "1"}, "gzip")
+    headers, body = chunked(signed, "/bkt/k", [b"1"])
+    assert http_call(signed, "PUT", "/bkt/k", body, headers)[0] == 200
+    assert "ContentEncoding" not in signed.boto().head_object(Bucket="bkt", Key="k")
+
+
+def test_chunks_may_be_torn_anywhere(signed):
+    headers, body = chunked(signed, "/bkt/k", [b"s" * 10])
+    head = "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+    with socket.create_connection(("127.0.0.1", signed.port)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(f"PUT /bkt/k HTTP/1.1\r\nHost: 127.0.0.1:{signed.port}\r\n"
+                  f"Content-Length: {len(body)}\r\n{head}\r\n".encode())
+        for byte in body:
+            s.send(bytes([byte]))
+        assert s.recv(1000).startswith(b"HTTP/1.1 200")
+    assert signed.boto().get_object(Bucket="bkt", Key="k")["Body"].read() == b"s" * 10
+
+
+def test_wrong_chunks_are_refused(signed):
+    def code(*args, cut=None, **kwargs):
+        headers, body = chunked(signed, "/bkt/k", *args, **kwargs)
+        return code_in(http_call(signed, "PUT", "/bkt/k", body[:cut], headers))
+
+    for wrong in range(len(PIECES) + 1):
+        assert code(PIECES, wrong=wrong) == (403, "SignatureDoesNotMatch")
+    assert code([b"1" * 8191, b"2"]) == (403, "InvalidChunkSizeError")
+    assert code(PIECES, length=len(LONG) + 1) == (400, "IncompleteBody")
+    assert code(PIECES, length=len(LONG) - 1) == (400, "IncompleteBody")
+    assert code(PIECES, cut=-2) == (400, "IncompleteBody")
+    assert code(PIECES, cut=-90) == (400, "IncompleteBody")
+    headers, body = chunked(signed, "/bkt/k", PIECES)
+    for broken in (body.replace(b"\r\n", b"\n"), b"x" + body, body + b"more\r\n",
+                   body.replace(PIECES[0], PIECES[0][1:])):
+        assert http_call(signed, "PUT", "/bkt/k", broken, headers)[0] in (400, 403)
+    altered = body.replace(PIECES[1], PIECES[1][::-1])
+    assert code_in(http_call(signed, "PUT", "/bkt/k", altered, headers)) == (
+        403, "SignatureDoesNotMatch")
+    assert code_of(signed.boto().head_object, Bucket="bkt", Key="k")[1] == 404
+    assert code([b"1"], form="STREAMING-OTHER") == (501, "NotImplemented")
+
+
+@pytest.mark.parametrize("form", [SIGNED, UNSIGNED])
+def test_a_checksum_may_come_behind(signed, form):
+    right = ("x-amz-checksum-crc32c", sum_of("crc32c", LONG))
+
+    def put(trailer, **kwargs):
+        headers, body = chunked(signed, "/bkt/k", PIECES, trailer, form=form, **kwargs)
+        return http_call(signed, "PUT", "/bkt/k", body, headers)
+
+    assert code_in(put((right[0], sum_of("crc32c", b"x")))) == (400, "BadDigest")
+    if form == SIGNED:
+        assert code_in(put(right, wrong="trailer")) == (403, "SignatureDoesNotMatch")
+    reply = put(right)
+    assert (reply[0], reply[1][right[0]]) == (200, right[1])
+    head = signed.boto().head_object(Bucket="bkt", Key="k", ChecksumMode="ENABLED")
+    assert (head["ContentLength"], head["ChecksumCRC32C"]) == (len(LONG), right[1])
+
+
+def test_parts_may_come_in_chunks(signed):
+    client = signed.boto()
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    target = f"/bkt/big?partNumber=1&uploadId={upload_id}"
+    headers, body = chunked(signed, target, PIECES)
+    reply = http_call(signed, "PUT", target, body, headers)
+    assert reply[1]["ETag"] == f'"{hashlib.md5(LONG).hexdigest()}"'
+
+
+def test_without_keys_chunks_are_not_verified(signed, bare):
+    headers, body = chunked(signed, "/bkt/k", PIECES, wrong=1)
+    assert http_call(bare, "PUT", "/bkt/k", body, headers)[0] == 200
+    assert http_call(bare, "GET", "/bkt/k")[2] == LONG
 
 
 # Connections
