@@ -1,7 +1,8 @@
-/* S3's XML documents, all that is read from them: document.c. The input is a reply's body. */
+/* S3's XML documents, and all that is read from them: document.c, rows.c. The input is one. */
 #include "document.h"
 
 #include "fuzz.h"
+#include "rows.h"
 
 static void touch_entry(const struct haul_entry *e)
 {
@@ -22,6 +23,7 @@ static void judge_listing(const char *root, const struct haul_listing *l)
     for (size_t i = 0; i < l->count; i++) {
         const struct haul_entry *e = &l->entries[i];
         touch_entry(e);
+        must(e->modified_ms >= -1);
         must(parts ? e->part_number > 0 : e->key != NULL && *e->key != '\0');
     }
     if (l->truncated)
@@ -30,26 +32,42 @@ static void judge_listing(const char *root, const struct haul_listing *l)
     fuzz_touch(l->next_id);
 }
 
-static void read_texts(const struct document *d)
+/* Every element; they are no deeper than that. */
+static void walk(const struct element *parent, unsigned depth)
 {
-    static const char *const names[] = { "Code", "Message", "Region", "ETag", "UploadId" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        fuzz_touch(document_text(d, names[i]));
+    must(depth < 32 && *element_name(parent) != '\0');
+    const struct element *e = element_first(parent);
+    for (; e != NULL; e = element_next(e)) {
+        must(element_is(e, element_name(e)));
+        fuzz_touch(element_text(parent, element_name(e)));
+        walk(e, depth + 1);
+    }
+}
+
+static void judge_tags(const struct haul_pairs *tags)
+{
+    for (size_t i = 0; i < tags->count; i++) {
+        must(fuzz_touch(tags->pairs[i].name) > 0 && tags->pairs[i].value != NULL);
+        fuzz_touch(tags->pairs[i].value);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct haul_error err = { .code = HAUL_OK };
     struct haul_listing listing;
+    struct haul_pairs tags;
     struct document *d = document_parse((const char *) data, len, &err);
     if (d == NULL) {
         fuzz_error(&err);
         return 0;
     }
-    must(*document_root(d) != '\0');
-    read_texts(d);
-    if (document_listing(d, &listing, &err) == 0)
+    walk(document_element(d), 0);
+    fuzz_touch(rows_checksum(document_element(d)));
+    if (rows_listing(d, &listing, &err) == 0)
         judge_listing(document_root(d), &listing);
+    else if (rows_tags(d, &tags, &err) == 0)
+        judge_tags(&tags);
     else
         fuzz_error(&err);
     document_free(d);
