@@ -16,14 +16,13 @@
 
 /* ---- Callbacks: they move bytes and nothing else ---- */
 
-/* The source's fault, when it gave nothing: errno says why, unless it has ended. */
-static int source_failed(ssize_t got, struct haul_error *err)
+/* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
+static size_t local_failure(int cause, struct haul_error *err)
 {
-    int cause = got < 0 ? errno : 0;
     haul_error_set(
-        err, HAUL_LOCAL, "%s", got < 0 ? strerror(cause) : "the source ended before its size");
+        err, HAUL_LOCAL, "%s", cause ? strerror(cause) : "the source ended before its size");
     err->sys_errno = cause;
-    return -1;
+    return 0;
 }
 
 static size_t on_read(char *data, size_t unit, size_t count, void *payload)
@@ -36,7 +35,7 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
         return 0;
     ssize_t got = x->body.read(x->body.payload, x->sent, data, room);
     if (got <= 0) {
-        source_failed(got, &x->error);
+        local_failure(got < 0 ? errno : 0, &x->error);
         return CURL_READFUNC_ABORT;
     }
     x->sent += (uint64_t) got;
@@ -68,27 +67,26 @@ static int on_begin(void *payload, char *address, char *own_address, int port, i
 /* An object's bytes, or what a request of any kind has a sink for. */
 static size_t on_bytes(struct exchange *x, char *data, size_t len)
 {
+    const struct haul_request *r = x->request;
+    const struct haul_sink *sink = &r->sink;
     if (!x->head_checked) {
-        if (x->request->operation == HAUL_GET_OBJECT &&
-            reply_check_head(x->request, &x->reply, &x->expected, &x->error) < 0)
+        if (r->operation == HAUL_GET_OBJECT &&
+            reply_check_head(r, &x->reply, &x->expected, &x->error) < 0)
             return 0;
         x->head_checked = true;
+        if (r->begin && r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
+            return local_failure(errno, &x->error);
     }
     if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
-        haul_error_set(&x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised",
-            x->request->key);
+        haul_error_set(
+            &x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised", r->key);
         x->error.retry = HAUL_RETRY_LATER;
         return 0;
     }
     if (x->reply.sum != NULL)
         haul_sum_add(x->reply.sum, data, len);
-    const struct haul_sink *sink = &x->request->sink;
-    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0) {
-        int cause = errno;
-        haul_error_set(&x->error, HAUL_LOCAL, "%s", strerror(cause));
-        x->error.sys_errno = cause;
-        return 0;
-    }
+    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0)
+        return local_failure(errno, &x->error);
     x->received += len;
     return len;
 }
@@ -175,7 +173,7 @@ static int sum_body(
             want = (size_t) (body->size - at);
         ssize_t got = body->read(body->payload, at, c->scratch, want);
         if (got <= 0) {
-            source_failed(got, err);
+            local_failure(got < 0 ? errno : 0, err);
             haul_sum_end(c->hash, value); /* ready for the next body */
             goto out;
         }

@@ -12,8 +12,9 @@
 #include "rows.h"
 
 #define HEAD_BYTES_MAX (256 * 1024)
-#define BODY_BYTES_MAX (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB   \
-                                          */
+#define BODY_BYTES_MAX                                                                         \
+    (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB                      \
+                       */
 
 /* ---- Headers ---- */
 
@@ -90,6 +91,11 @@ const char *haul_result_header(const struct haul_result *r, const char *name)
 static const char *given(const char *text)
 {
     return text == NULL || *text == '\0' ? NULL : text;
+}
+
+const char *reply_etag(const struct reply *r)
+{
+    return given(reply_header(r, "etag"));
 }
 
 static int64_t date_ms(const char *text)
@@ -366,7 +372,7 @@ static void fill_result(
     enum haul_checksum kind;
     result->http_status = reply->status;
     result->headers = reply->headers;
-    result->etag = given(reply_header(reply, "etag"));
+    result->etag = reply_etag(reply);
     result->token = given(reply_header(reply, "x-amz-meta-haul"));
     result->version_id = given(reply_header(reply, "x-amz-version-id"));
     result->region = given(reply_header(reply, "x-amz-bucket-region"));

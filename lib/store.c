@@ -149,10 +149,10 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
             haul_client_cancel(s->client, r); /* the next turn delivers it, if no more */
     }
     client_release(store_take(s)); /* not before: *r may have pointed into it */
+    s->last = result;
     if (result->error.code == HAUL_OK)
-        return s->last = result;
+        return result;
     *err = result->error;
-    client_release(result);
     return NULL;
 }
 

@@ -46,6 +46,7 @@ static const struct action {
     ROW("extra-bytes", NUMBER, extra_bytes, 16, false),
     ROW("replace-object", FLAG, replace_object, 0, false),
     ROW("skew-s", NUMBER, skew_s, FAULT_UNSET, false),
+    ROW("deny-key", WORD, deny_key, 0, false),
     ROW("gate", WORD, gate, 0, false),
     ROW("gate-after", WORD, gate_after, 0, false),
 #undef ROW

@@ -91,8 +91,8 @@ static const char *read_claim(const struct request *r, struct claim *c)
     return payload != NULL ? NULL : "InvalidRequest";
 }
 
-static const char *check_scope(
-    const struct keys *keys, const struct claim *c, struct scope *s, struct text *extra)
+static const char *check_scope(const struct keys *keys, const char *region,
+    const struct claim *c, struct scope *s, struct text *extra)
 {
     /* The access key may itself hold slashes, so the scope is read from its end. */
     const char *slash = c->credential + strlen(c->credential);
@@ -109,11 +109,12 @@ static const char *check_scope(
         return "AuthorizationHeaderMalformed";
     if (strcmp(s->access_key, keys->access_key) != 0)
         return "InvalidAccessKeyId";
-    if (strcmp(s->region, keys->region) != 0) {
-        text_addf(extra, "<Region>%s</Region>", keys->region);
-        return "AuthorizationHeaderMalformed";
-    }
-    return NULL;
+    if (strcmp(s->region, region) == 0)
+        return NULL;
+    if (strcmp(s->region, keys->region) == 0)
+        return "PermanentRedirect"; /* signed for here, but the bucket is elsewhere */
+    text_addf(extra, "<Region>%s</Region>", region);
+    return "AuthorizationHeaderMalformed";
 }
 
 static const char *check_time(const struct claim *c, int64_t now_ms)
@@ -278,8 +279,9 @@ static const char *check_payload_form(
     return NULL;
 }
 
-const char *signature_check(const struct keys *keys, const struct request *r, int64_t now_ms,
-    char payload_hash[static SHA256_HEX_MAX], struct text *extra)
+const char *signature_check(const struct keys *keys, const char *region,
+    const struct request *r, int64_t now_ms, char payload_hash[static SHA256_HEX_MAX],
+    struct text *extra)
 {
     struct claim c = { .payload = "" };
     struct scope s = { 0 };
@@ -287,38 +289,10 @@ const char *signature_check(const struct keys *keys, const struct request *r, in
     payload_hash[0] = '\0';
     if (keys->access_key == NULL)
         return NULL;
-    if ((why = read_claim(r, &c)) == NULL && (why = check_scope(keys, &c, &s, extra)) == NULL &&
+    if ((why = read_claim(r, &c)) == NULL &&
+        (why = check_scope(keys, region, &c, &s, extra)) == NULL &&
         (why = check_time(&c, now_ms)) == NULL && (why = check_coverage(&c, r)) == NULL &&
         (why = check_payload_form(&c, payload_hash)) == NULL)
         why = check_signature(keys, r, &c, &s, extra);
     return why;
-}
-
-struct evp_md_ctx_st *payload_begin(void)
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
-        abort();
-    return ctx;
-}
-
-void payload_add(struct evp_md_ctx_st *ctx, const void *data, size_t len)
-{
-    EVP_DigestUpdate(ctx, data, len);
-}
-
-bool payload_matches(struct evp_md_ctx_st *ctx, const char *hash)
-{
-    unsigned char sum[SHA256_BYTES];
-    struct text hex = { 0 };
-    EVP_DigestFinal_ex(ctx, sum, NULL);
-    text_add_hex(&hex, sum, sizeof sum);
-    bool same = strcmp(hex.at, hash) == 0;
-    text_free(&hex);
-    return same;
-}
-
-void payload_free(struct evp_md_ctx_st *ctx)
-{
-    EVP_MD_CTX_free(ctx);
 }

@@ -30,7 +30,7 @@ static void free_upload(void *item)
     struct upload *up = item;
     text_free(&up->bucket);
     text_free(&up->key);
-    text_free(&up->headers);
+    text_free(&up->kept);
     free(up->parts);
     free(up);
 }
@@ -38,9 +38,9 @@ static void free_upload(void *item)
 static void index_key(
     struct text *out, const struct text *bucket, const struct text *key, const char *id)
 {
-    text_add(out, bucket->at, bucket->len);
+    text_append(out, bucket);
     text_add(out, "", 1);
-    text_add(out, key->at, key->len);
+    text_append(out, key);
     text_add(out, "", 1);
     text_puts(out, id);
 }
@@ -93,7 +93,7 @@ out:
     text_free(&md5);
 }
 
-/* The file: "INITIATED BUCKET KEY\n", then the headers' lines. */
+/* The file: "INITIATED BUCKET KEY\n", then what is kept. */
 static int read_upload(const struct text *in, struct upload *up)
 {
     char bucket[64] = "";
@@ -104,7 +104,7 @@ static int read_upload(const struct text *in, struct upload *up)
         return -1;
     text_puts(&up->bucket, bucket);
     text_add_unpercent(&up->key, in->at + at, (size_t) (end - in->at) - (size_t) at, false);
-    text_add(&up->headers, end + 1, in->len - (size_t) (end + 1 - in->at));
+    text_add(&up->kept, end + 1, in->len - (size_t) (end + 1 - in->at));
     return 0;
 }
 
@@ -172,7 +172,7 @@ void uploads_free(struct uploads *u)
 }
 
 const char *upload_create(struct uploads *u, const struct text *bucket, const struct text *key,
-    struct text *headers, char id[static UPLOAD_ID_MAX])
+    struct text *kept, char id[static UPLOAD_ID_MAX])
 {
     char path[UPLOAD_PATH_MAX];
     uint64_t dice = 0;
@@ -185,14 +185,14 @@ const char *upload_create(struct uploads *u, const struct text *bucket, const st
     snprintf(up->id, sizeof up->id, "%016" PRIx64 "%016" PRIx64,
         atomic_fetch_add(&u->drafts->serial, 1), dice);
     up->initiated_ms = date_now_ms();
-    text_add(&up->bucket, bucket->at, bucket->len);
-    text_add(&up->key, key->at, key->len);
+    text_append(&up->bucket, bucket);
+    text_append(&up->key, key);
     text_addf(&content, "%" PRId64 " %s ", up->initiated_ms, text_c(bucket));
     text_add_percent(&content, key, "/");
     text_puts(&content, "\n");
-    text_add(&content, headers->at, headers->len);
-    up->headers = *headers;
-    *headers = (struct text){ 0 };
+    text_append(&content, kept);
+    up->kept = *kept;
+    *kept = (struct text){ 0 };
 
     snprintf(path, sizeof path, "uploads/%s", up->id);
     int rc = mkdirat(u->drafts->root_fd, path, 0777);
@@ -309,7 +309,7 @@ const char *upload_abort(
 void uploads_drop_bucket(struct uploads *u, const struct text *bucket)
 {
     struct text from = { 0 };
-    text_add(&from, bucket->at, bucket->len);
+    text_append(&from, bucket);
     text_add(&from, "", 1);
     pthread_mutex_lock(&u->lock);
     for (struct skipnode *n = skiplist_seek(&u->locked.open, &from), *next; n != NULL;

@@ -17,7 +17,7 @@ struct part {
 };
 
 struct upload {
-    struct text bucket, key, headers; /* owned */
+    struct text bucket, key, kept; /* owned */
     char id[UPLOAD_ID_MAX];
     int64_t initiated_ms;
     struct part *parts; /* owned: parts[number], up to part_count */
@@ -36,9 +36,9 @@ struct uploads;
 struct uploads *uploads_open(struct drafts *drafts);
 void uploads_free(struct uploads *u);
 
-/* Takes the headers over. */
+/* Takes what is kept (see kept.h) over. */
 const char *upload_create(struct uploads *u, const struct text *bucket, const struct text *key,
-    struct text *headers, char id[static UPLOAD_ID_MAX]);
+    struct text *kept, char id[static UPLOAD_ID_MAX]);
 const char *upload_check(struct uploads *u, const struct text *bucket, const struct text *key,
     const struct text *id);
 /* Makes the draft that part; kept on success. */

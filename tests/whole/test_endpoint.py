@@ -1,4 +1,5 @@
 """The scripted endpoint itself, with boto3 and bare HTTP as the second opinion."""
+import base64
 import hashlib
 import http.client
 import signal
@@ -97,6 +98,53 @@ def test_buckets_come_and_go(signed):
     assert code_of(client.head_bucket, Bucket="another.one") == ("404", 404)
 
 
+def test_a_bucket_may_live_elsewhere(signed):
+    client = signed.boto()
+    there = {"LocationConstraint": "eu-west-1"}
+    client.create_bucket(Bucket="far", CreateBucketConfiguration=there)
+    assert code_of(client.create_bucket, Bucket="far", CreateBucketConfiguration=there) == (
+        "BucketAlreadyOwnedByYou", 409)
+    signed.restart()
+    for region, status in ("us-east-1", 301), ("eu-west-3", 400), ("eu-west-1", 200):
+        signed.region = region
+        for method in "HEAD", "GET":
+            target = "/far" if method == "HEAD" else "/far?list-type=2"
+            got = http_call(signed, method, target,
+                            headers=signed_headers(signed, method, target))
+            tells = status != 200 or method == "HEAD"
+            assert (got[0], got[1]["x-amz-bucket-region"]) == (
+                status, "eu-west-1" if tells else None)
+            assert (b"<Error>" in got[2]) == (status != 200 and method == "GET")
+    client = signed.boto()
+    client.put_object(Bucket="far", Key="k", Body=b"1")
+    assert client.get_bucket_location(Bucket="far")["LocationConstraint"] == "eu-west-1"
+    assert http_call(signed, "HEAD", "/bkt", headers=signed_headers(
+        signed, "HEAD", "/bkt"))[0] == 400
+    signed.region = "us-east-1"
+    for wrong in "us-east-1", "x" * 64:
+        assert code_of(signed.boto().create_bucket, Bucket="new",
+                       CreateBucketConfiguration={"LocationConstraint": wrong}) == (
+            "InvalidLocationConstraint", 400)
+    status, _, body = http_call(signed, "PUT", "/new", b"<Other/>",
+                                signed_headers(signed, "PUT", "/new", b"<Other/>"))
+    assert status == 400 and b"MalformedXML" in body
+
+
+def test_a_regional_endpoint_takes_only_its_own_buckets():
+    with Endpoint(region="eu-west-1") as endpoint:
+        client = endpoint.boto()
+        for location, code in ("eu-west-1", None), ("eu-west-3", "IllegalLocation"):
+            config = {"LocationConstraint": location}
+            if code:
+                assert code_of(client.create_bucket, Bucket="new",
+                               CreateBucketConfiguration=config)[0].startswith(code)
+            else:
+                client.create_bucket(Bucket="bkt", CreateBucketConfiguration=config)
+        assert code_of(client.create_bucket, Bucket="new")[0].startswith("IllegalLocation")
+        head = client.head_bucket(Bucket="bkt")["ResponseMetadata"]["HTTPHeaders"]
+        assert head["x-amz-bucket-region"] == "eu-west-1"
+
+
 def test_an_object_comes_back_with_its_headers(signed):
     client = signed.boto()
     metadata = {"haul": "token", "b": "two words"}
@@ -143,17 +191,122 @@ def test_a_range_outside_is_refused_and_nonsense_is_ignored(bare):
     assert http_call(bare, "GET", "/bkt/empty", headers={"Range": "bytes=0-"})[0] == 416
 
 
-def test_conditions_are_kept(signed):
+def test_reading_may_depend_on_etag_and_date(bare):
+    etag, now = (http_call(bare, "HEAD", "/bkt/obj")[1][h] for h in ("ETag", "Last-Modified"))
+    past, future = "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2050 00:00:00 GMT"
+    for headers, status in [
+            ({"If-Match": etag}, 200), ({"If-Match": f'"x", {etag}'}, 200),
+            ({"If-Match": "*"}, 200), ({"If-Match": '"x"'}, 412),
+            ({"If-None-Match": '"x"'}, 200), ({"If-None-Match": etag}, 304),
+            ({"If-Modified-Since": past}, 200), ({"If-Modified-Since": now}, 304),
+            ({"If-Modified-Since": "nonsense"}, 200),
+            ({"If-Unmodified-Since": now}, 200), ({"If-Unmodified-Since": past}, 412),
+            ({"If-Match": etag, "If-Unmodified-Since": past}, 200),
+            ({"If-None-Match": '"x"', "If-Modified-Since": future}, 200)]:
+        for method in "GET", "HEAD":
+            got = http_call(bare, method, "/bkt/obj", headers=headers)
+            assert got[0] == status, headers
+            assert (got[1]["ETag"] == etag) == (status != 412) and (status != 304 or not got[2])
+            assert status == 200 or b"<Code>PreconditionFailed" in got[2] or method == "HEAD" \
+                or status == 304
+
+
+def test_writing_may_depend_on_what_is_there(bare):
+    etag = http_call(bare, "HEAD", "/bkt/obj")[1]["ETag"]
+
+    def put(key, **conditions):
+        headers = {k.replace("_", "-"): v for k, v in conditions.items()}
+        return http_call(bare, "PUT", f"/bkt/{key}", CONTENT, headers)[0]
+
+    def completed(key, **conditions):
+        client = bare.boto()
+        upload_id, parts = start_upload(client, key=key, parts=(CONTENT,))
+        part = "<Part><PartNumber>{PartNumber}</PartNumber><ETag>{ETag}</ETag></Part>"
+        body = part.format(**parts[0])
+        headers = {k.replace("_", "-"): v for k, v in conditions.items()}
+        status = http_call(bare, "POST", f"/bkt/{key}?uploadId={upload_id}",
+                           f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>",
+                           headers)[0]
+        still = "Uploads" in client.list_multipart_uploads(Bucket="bkt", Prefix=key)
+        assert still == (status != 200)
+        if still:
+            client.abort_multipart_upload(Bucket="bkt", Key=key, UploadId=upload_id)
+        return status
+
+    def copied(key, **conditions):
+        return put(key, x_amz_copy_source="/bkt/obj", x_amz_metadata_directive="REPLACE",
+                   **conditions)
+
+    for write in put, completed, copied:
+        assert write("obj", If_Match='"x"') == write("obj", If_None_Match="*") == 412
+        assert write("new", If_Match=etag) == 404
+        assert write("new", If_None_Match=etag) == 501
+        assert write("new", If_None_Match="*") == 200
+        assert write("new", If_None_Match="*") == 412
+        bare.boto().delete_object(Bucket="bkt", Key="new")
+    assert put("obj", If_Match=etag) == 200
+    assert http_call(bare, "DELETE", "/bkt/obj", headers={"If-Match": '"x"'})[0] == 412
+    assert http_call(bare, "DELETE", "/bkt/obj", headers={"If-Match": etag})[0] == 204
+
+
+def delete_document(keys, quiet=""):
+    inside = "".join(f"<Object><Key>{k}</Key></Object>" for k in keys)
+    return f"<Delete>{quiet}{inside}</Delete>".encode()
+
+
+def md5_of(body):
+    return {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+
+
+def test_many_are_deleted_at_once(signed):
     client = signed.boto()
-    etag = client.put_object(Bucket="bkt", Key="k", Body=b"1")["ETag"]
-    client.get_object(Bucket="bkt", Key="k", IfMatch=etag)
-    assert code_of(client.get_object, Bucket="bkt", Key="k", IfMatch='"no"')[1] == 412
-    assert code_of(client.head_object, Bucket="bkt", Key="k", IfNoneMatch=etag)[1] == 304
-    with Endpoint(keys=None) as e:
-        http_call(e, "PUT", "/bkt")
-        assert http_call(e, "PUT", "/bkt/k", b"1", {"If-None-Match": "*"})[0] == 200
-        assert http_call(e, "PUT", "/bkt/k", b"2", {"If-None-Match": "*"})[0] == 412
-        assert http_call(e, "GET", "/bkt/k")[2] == b"1"
+    keys = ["a", "<&>\"'", "\u00fc/\u20ac", "k" * 1024]
+    for key in keys:
+        client.put_object(Bucket="bkt", Key=key, Body=b"1")
+    asked = [{"Key": k} for k in [*keys, "never was"]]
+    reply = client.delete_objects(Bucket="bkt", Delete={"Objects": asked})
+    assert reply["Deleted"] == asked and "Errors" not in reply
+    assert client.list_objects_v2(Bucket="bkt")["KeyCount"] == 0
+    reply = client.delete_objects(Bucket="bkt", Delete={"Objects": asked, "Quiet": True})
+    assert "Deleted" not in reply
+    assert code_of(client.delete_objects, Bucket="none", Delete={"Objects": asked})[1] == 404
+    many = [{"Key": f"{n}"} for n in range(1001)]
+    client.delete_objects(Bucket="bkt", Delete={"Objects": many[1:]})
+    assert code_of(client.delete_objects, Bucket="bkt", Delete={"Objects": many}) == (
+        "MalformedXML", 400)
+
+
+def test_single_keys_may_be_denied(signed):
+    client = signed.boto()
+    for n in range(10):
+        client.put_object(Bucket="bkt", Key=f"k {n}", Body=b"1")
+    asked = {"Objects": [{"Key": f"k {n}"} for n in range(10)]}
+    signed.fault("DeleteObjects nth=1 deny-key=k%203\n"
+                 "DeleteObjects nth=2 deny-key=k%203 code=InternalError")
+    reply = client.delete_objects(Bucket="bkt", Delete=asked)
+    assert len(reply["Deleted"]) == 9
+    assert reply["Errors"] == [{"Key": "k 3", "Code": "AccessDenied", "Message": "Access Denied"}]
+    assert [o["Key"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]] == ["k 3"]
+    reply = client.delete_objects(Bucket="bkt", Delete=asked | {"Quiet": True})
+    assert [e["Code"] for e in reply["Errors"]] == ["InternalError"] and "Deleted" not in reply
+    assert len(client.delete_objects(Bucket="bkt", Delete=asked)["Deleted"]) == 10
+
+
+def test_deleting_many_needs_a_sum_and_a_document(bare):
+    body = delete_document(["obj"])
+    target = "/bkt?delete"
+    refused = http_call(bare, "POST", target, body)
+    assert refused[0] == 400 and b"<Code>InvalidRequest</Code>" in refused[2]
+    assert b"<Code>BadDigest</Code>" in http_call(bare, "POST", target, body, md5_of(b"x"))[2]
+    assert b"<Code>InvalidDigest</Code>" in http_call(
+        bare, "POST", target, body, {"Content-MD5": "x"})[2]
+    for wrong in b"<Delete>", b"<Other/>", b"<Delete/>", delete_document(["k" * 1025]):
+        assert b"<Code>MalformedXML</Code>" in http_call(
+            bare, "POST", target, wrong, md5_of(wrong))[2]
+    assert http_call(bare, "HEAD", "/bkt/obj")[0] == 200
+    sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    assert http_call(bare, "POST", target, body, {"x-amz-checksum-sha256": sha256})[0] == 200
+    assert http_call(bare, "HEAD", "/bkt/obj")[0] == 404
 
 
 def test_a_wrong_md5_is_refused(signed):
@@ -240,6 +393,108 @@ def test_objects_are_copied(signed):
                    CopySourceIfMatch='"x"') == ("PreconditionFailed", 412)
     assert code_of(client.copy_object, Bucket="bkt", Key="c",
                    CopySource="bkt/no") == ("NoSuchKey", 404)
+
+
+def test_all_that_an_object_is_stored_with_comes_back(signed):
+    from datetime import datetime, timezone
+    client = signed.boto()
+    expires = datetime(2030, 1, 2, tzinfo=timezone.utc)
+    given = {
+        "CacheControl": "no-store", "ContentDisposition": 'attachment; filename="a b"',
+        "ContentEncoding": "gzip", "ContentLanguage": "de", "ContentType": "text/x",
+        "Expires": expires, "Metadata": {"a": "1", "b-c": "two words"},
+        "StorageClass": "STANDARD_IA"}
+    client.put_object(Bucket="bkt", Key="put", Body=b"1", Tagging="a=1&b+c=%2F", **given)
+    upload_id, parts = start_upload(client, key="parts", Tagging="a=1&b+c=%2F", **given)
+    complete(client, upload_id, parts, key="parts")
+    client.copy_object(Bucket="bkt", Key="copy", CopySource="bkt/put",
+                       StorageClass="STANDARD_IA")
+    signed.restart()
+    for key in "put", "parts", "copy":
+        for call in client.get_object, client.head_object:
+            reply = call(Bucket="bkt", Key=key)
+            assert {k: reply.get(k) for k in given} == given, key
+        assert client.get_object(Bucket="bkt", Key=key)["TagCount"] == 2
+        assert client.get_object_tagging(Bucket="bkt", Key=key)["TagSet"] == [
+            {"Key": "a", "Value": "1"}, {"Key": "b c", "Value": "/"}]
+    classes = [o["StorageClass"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]]
+    assert classes == ["STANDARD_IA"] * 3
+    client.put_object(Bucket="bkt", Key="put", Body=b"2", StorageClass="STANDARD")
+    after = client.get_object(Bucket="bkt", Key="put")
+    assert (after["Metadata"], after["ContentType"]) == ({}, "binary/octet-stream")
+    assert "StorageClass" not in after and "TagCount" not in after
+    assert code_of(client.put_object, Bucket="bkt", Key="k", StorageClass="NONE") == (
+        "InvalidStorageClass", 400)
+
+
+def test_tags_are_replaced_and_deleted(signed):
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="k", Body=b"1", Metadata={"m": "1"})["ETag"]
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == []
+    tags = [{"Key": "k\u00fc&=+", "Value": "<a> \u20ac"}, {"Key": "empty", "Value": ""}]
+    client.put_object_tagging(Bucket="bkt", Key="k", Tagging={"TagSet": tags})
+    signed.restart()
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == tags
+    head = client.head_object(Bucket="bkt", Key="k")
+    assert (head["ETag"], head["Metadata"]) == (etag, {"m": "1"})
+    client.delete_object_tagging(Bucket="bkt", Key="k")
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == []
+    eleven = [{"Key": str(n), "Value": ""} for n in range(11)]
+    for call, wrong, code in [
+            ("put_object_tagging", eleven, "BadRequest"),
+            ("put_object_tagging", tags[:1] * 2, "InvalidTag"),
+            ("put_object_tagging", [{"Key": "k" * 129, "Value": ""}], "InvalidTag")]:
+        assert code_of(getattr(client, call), Bucket="bkt", Key="k",
+                       Tagging={"TagSet": wrong}) == (code, 400)
+    assert code_of(client.put_object, Bucket="bkt", Key="k", Tagging="a=1&a=2")[0] == "InvalidTag"
+    assert code_of(client.get_object_tagging, Bucket="bkt", Key="no") == ("NoSuchKey", 404)
+    assert signed.count("PutObjectTagging") == 3 and signed.count("DeleteObjectTagging") == 1
+
+
+def test_a_copy_keeps_or_replaces(signed):
+    client = signed.boto()
+    client.put_object(Bucket="bkt", Key="src", Body=b"1", Metadata={"m": "1"}, Tagging="t=1",
+                      ContentType="text/x", StorageClass="GLACIER")
+
+    def copied(**kwargs):
+        client.copy_object(Bucket="bkt", Key="dst", CopySource="bkt/src", **kwargs)
+        head = client.head_object(Bucket="bkt", Key="dst")
+        tags = client.get_object_tagging(Bucket="bkt", Key="dst")["TagSet"]
+        return (head["Metadata"], head["ContentType"], head.get("StorageClass"),
+                [t["Value"] for t in tags])
+
+    assert copied(Metadata={"m": "2"}, Tagging="t=2") == ({"m": "1"}, "text/x", None, ["1"])
+    assert copied(MetadataDirective="REPLACE", Metadata={"m": "2"}) == (
+        {"m": "2"}, "binary/octet-stream", None, ["1"])
+    assert copied(TaggingDirective="REPLACE", Tagging="t=2", StorageClass="STANDARD_IA") == (
+        {"m": "1"}, "text/x", "STANDARD_IA", ["2"])
+    itself = {"Bucket": "bkt", "Key": "src", "CopySource": "bkt/src"}
+    assert code_of(client.copy_object, **itself) == ("InvalidRequest", 400)
+    assert code_of(client.copy_object, **itself, TaggingDirective="REPLACE")[1] == 400
+    client.copy_object(**itself, StorageClass="STANDARD")
+    client.copy_object(**itself, MetadataDirective="REPLACE")
+    assert client.head_object(Bucket="bkt", Key="src")["Metadata"] == {}
+
+
+def test_a_copy_has_conditions_on_its_source(signed):
+    from datetime import datetime
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="src", Body=CONTENT)["ETag"]
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    object_copy = {"Bucket": "bkt", "Key": "dst", "CopySource": "bkt/src"}
+    part_copy = {"Bucket": "bkt", "Key": "big", "CopySource": "bkt/src", "PartNumber": 1,
+                 "UploadId": upload_id}
+    for call, args in ((client.copy_object, object_copy), (client.upload_part_copy, part_copy)):
+        call(**args, CopySourceIfMatch=etag)
+        call(**args, CopySourceIfUnmodifiedSince=datetime(2090, 1, 1))
+        for wrong in ({"CopySourceIfMatch": '"x"'}, {"CopySourceIfNoneMatch": etag},
+                      {"CopySourceIfModifiedSince": datetime(2090, 1, 1)},
+                      {"CopySourceIfUnmodifiedSince": datetime(2000, 1, 1)}):
+            assert code_of(call, **args, **wrong) == ("PreconditionFailed", 412)
+        assert code_of(call, **args | {"CopySource": "bkt/no"}) == ("NoSuchKey", 404)
+    for wrong in "bytes=0-10000", "bytes=5-", "bytes=-5", "0-5":
+        assert code_of(client.upload_part_copy, **part_copy, CopySourceRange=wrong) == (
+            "InvalidArgument", 400)
 
 
 # Multipart uploads
@@ -334,6 +589,29 @@ def test_open_uploads_are_listed_by_pages(signed):
     assert [u["Key"] for u in prefixed["Uploads"]] == ["b/1", "b/%C3%BC+%2B"]
     behind = client.list_multipart_uploads(Bucket="bkt", KeyMarker="a")
     assert [u["Key"] for u in behind["Uploads"]] == keys[3:]
+
+
+def test_a_delimiter_rolls_uploads_up(signed):
+    client = signed.boto()
+    for key in "a", "a/1", "a/1", "a/2/3", "b", "c/1", "c/2", "d":
+        client.create_multipart_upload(Bucket="bkt", Key=key)
+    for size in 1, 2, 3, 1000:
+        seen, marker, count = [], {}, 0
+        while marker is not None:
+            page = client.list_multipart_uploads(
+                Bucket="bkt", Delimiter="/", MaxUploads=size, **marker)
+            rows = [u["Key"] for u in page.get("Uploads", [])]
+            rows += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+            assert len(rows) <= size
+            seen, count = seen + rows, count + 1
+            marker = {"KeyMarker": page["NextKeyMarker"],
+                      "UploadIdMarker": page.get("NextUploadIdMarker", "")
+                      } if page["IsTruncated"] else None
+        assert sorted(seen) == ["a", "a/", "b", "c/", "d"], size
+        assert count == -(-5 // size)
+    inner = client.list_multipart_uploads(Bucket="bkt", Delimiter="/", Prefix="a/")
+    assert [u["Key"] for u in inner["Uploads"]] == ["a/1", "a/1"]
+    assert [p["Prefix"] for p in inner["CommonPrefixes"]] == ["a/2/"]
 
 
 def test_an_aborted_upload_is_gone(signed):
