@@ -75,12 +75,8 @@ static int put_one(const struct oneshot *o, struct haul_store *s, const char *pa
     const struct haul_result *result = strcmp(path, "-") == 0
                                            ? haul_put_fd(s, &r, STDIN_FILENO, &error)
                                            : haul_put_file_multipart(s, &r, path, &how, &error);
-    if (result == NULL && error.code == HAUL_LOCAL)
-        return error_set(err, EXIT_SOME_FAILED, "%s: %s", path, error.text);
-    if (result == NULL) {
-        oneshot_failed(o, to, &error, err);
-        return -1;
-    }
+    if (result == NULL)
+        return oneshot_side_failed(o, to, path, &error, err);
     print_done(o, path, to, NULL, result->bytes_sent, result->etag);
     return 0;
 }
@@ -95,12 +91,8 @@ static int get_one(const struct oneshot *o, struct haul_store *s, const struct a
     const struct haul_result *result = strcmp(path, "-") == 0
                                            ? haul_get_fd(s, &r, STDOUT_FILENO, &error)
                                            : haul_get_file_parallel(s, &r, path, &how, &error);
-    if (result == NULL && error.code == HAUL_LOCAL)
-        return error_set(err, EXIT_SOME_FAILED, "%s: %s", shown, error.text);
-    if (result == NULL) {
-        oneshot_failed(o, from, &error, err);
-        return -1;
-    }
+    if (result == NULL)
+        return oneshot_side_failed(o, from, shown, &error, err);
     if (strcmp(path, "-") != 0)
         print_done(o, from->key, NULL, shown, result->size, result->etag);
     return 0;
