@@ -11,9 +11,9 @@
 #include "operation.h"
 
 #define IDLE_HANDLES_MAX 64
-#define DOCUMENT_MAX (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB */
-#define SMALLEST_BUFFER 16384          /* libcurl's */
+#define SMALLEST_BUFFER 16384 /* libcurl's */
 
+struct chunked;
 struct curl_slist;
 
 /* Exchanges that are in the same state, which each can leave by itself. */
@@ -41,6 +41,8 @@ struct exchange {
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
+    struct haul_body body;          /* the call's, or its stream of chunks */
+    struct chunked *chunks;         /* owned; NULL: none */
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
@@ -67,7 +69,7 @@ struct haul_client {
     int64_t retry_ms;             /* none of `retrying` is due before */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
-    struct sha256 *hash;
+    struct haul_sum *hash;
     uint64_t random;      /* for jitter only */
     char *scratch;        /* options.buffer_bytes, for hashing bodies */
     atomic_bool stopping; /* any thread sets it */
@@ -78,7 +80,7 @@ struct haul_client {
  * not be read for its hash. */
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err);
 
-/* Status and headers, into x->reply. */
+/* Status and headers, into x->reply. What is wrong with them stands in x->error. */
 void attempt_read_head(struct exchange *x);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */

@@ -1,6 +1,6 @@
 /* The client: its requests' states, their retries and their ends. How libcurl is driven is
  * loop.c's, how an attempt is made and moves its bytes attempt.c's, what a reply means
- * operation.c's, which failures deserve another try retry.c's. */
+ * reply.c's, which failures deserve another try retry.c's. */
 #include "client.h"
 
 #include <curl/curl.h>
@@ -143,7 +143,8 @@ static bool was_closed(const struct exchange *x, CURLcode code)
 
 static void retry_later(struct haul_client *c, struct exchange *x)
 {
-    int64_t after_ms = 1000 * (int64_t) atoi(x->reply.retry_after); /* S3 sends seconds */
+    int64_t after_ms =
+        1000 * (int64_t) atoi(reply_header(&x->reply, "retry-after")); /* S3 sends seconds */
     int64_t now_ms = loop_now_ms();
     x->maybe_repeated |= x->result.outcome_unknown;
     x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
@@ -170,7 +171,7 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     else if (code != CURLE_OK && !refused)
         judge_transport(x, code, r);
     else
-        operation_judge(x->request, &x->reply, x->received, r, &x->document);
+        reply_judge(x->request, &x->reply, x->received, r, &x->document);
     if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
         x->attempts--; /* nobody's failure */
         r->error.retry = HAUL_RETRY_NOW;
@@ -310,9 +311,7 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
     x->request = request;
     x->done = done;
     x->payload = payload;
-    x->call.path = buf_make(4096);
-    x->call.query = buf_make(8192);
-    x->call.document = buf_make(DOCUMENT_MAX);
+    x->call.guess_type = true;
     if (operation_build(request, &x->call, err) < 0) {
         exchange_free(x);
         return -1;
@@ -433,7 +432,8 @@ struct haul_client *haul_client_new(
     c->retrying.last = &c->retrying.first;
     c->cancelled.last = &c->cancelled.first;
     c->retry_ms = LOOP_NEVER;
-    c->options = *options;
+    if (options != NULL)
+        c->options = *options;
     default_to(&c->options.retries, DEFAULT_RETRIES);
     if (c->options.retries == HAUL_NO_RETRIES)
         c->options.retries = 0;
@@ -442,9 +442,10 @@ struct haul_client *haul_client_new(
     default_to(&c->options.stall_timeout_ms, DEFAULT_STALL_MS);
     if (c->options.buffer_bytes < SMALLEST_BUFFER)
         c->options.buffer_bytes = DEFAULT_BUFFER_BYTES;
+    const char *agent = c->options.user_agent;
     c->options.user_agent = NULL; /* the copy stands in user_agent */
-    c->user_agent = strdup(options->user_agent ? options->user_agent : "libhaul/" HAUL_VERSION);
-    c->hash = sha256_new();
+    c->user_agent = strdup(agent ? agent : "libhaul/" HAUL_VERSION);
+    c->hash = haul_sum_new(HAUL_SHA256);
     c->scratch = malloc(c->options.buffer_bytes);
     if (c->hash == NULL || c->scratch == NULL || c->user_agent == NULL)
         goto no_memory;
@@ -474,7 +475,7 @@ void haul_client_free(struct haul_client *c)
     while (c->idle_count > 0)
         curl_easy_cleanup(c->idle[--c->idle_count]);
     loop_free(c->loop);
-    sha256_free(c->hash);
+    haul_sum_free(c->hash);
     free(c->scratch);
     free(c->user_agent);
     free(c);

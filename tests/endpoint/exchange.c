@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "operations.h"
+#include "xml.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,28 +22,40 @@ static const struct error {
     { "AccessDenied", 403, "Access Denied" },
     { "AuthorizationHeaderMalformed", 400, "The authorization header is malformed" },
     { "AuthorizationQueryParametersError", 400, "The query does not hold a signature of ours" },
-    { "BadDigest", 400, "The Content-MD5 you specified did not match what we received" },
+    { "BadRequest", 400, "Object tags cannot be greater than 10" },
+    { "BadDigest", 400, "The sum you specified did not match what we received" },
     { "BucketAlreadyOwnedByYou", 409, "You already own this bucket" },
     { "BucketNotEmpty", 409, "The bucket you tried to delete is not empty" },
     { "EntityTooLarge", 400, "Your document is larger than we take" },
     { "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size" },
     { "ExpiredToken", 400, "The provided token has expired" },
+    { "IncompleteBody", 400, "The body is not of the length that was announced" },
     { "InternalError", 500, "We encountered an internal error. Please try again." },
+    { "IllegalLocationConstraintException", 400,
+        "The location constraint is incompatible with the region this request was sent to" },
     { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
     { "InvalidArgument", 400, "Invalid argument" },
     { "InvalidBucketName", 400, "The specified bucket is not valid" },
+    { "InvalidChunkSizeError", 403, "Only the last chunk may have less than 8192 bytes" },
+    { "InvalidDigest", 400, "The Content-MD5 you specified is not valid" },
+    { "InvalidLocationConstraint", 400, "The location constraint is not valid" },
     { "InvalidPart", 400, "One or more of the specified parts could not be found" },
     { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
     { "InvalidRange", 416, "The requested range is not satisfiable" },
-    { "InvalidRequest", 400, "Missing required header: x-amz-content-sha256" },
+    { "InvalidRequest", 400, "The request is not valid: a header is missing, or two disagree" },
+    { "InvalidStorageClass", 400, "The storage class you specified is not valid" },
+    { "InvalidTag", 400, "The tag provided was not a valid tag" },
     { "KeyTooLongError", 400, "Your key is too long" },
     { "MalformedXML", 400, "The XML you provided was not well-formed" },
+    { "MethodNotAllowed", 405, "The specified method is not allowed against this resource" },
     { "MissingContentLength", 411, "You must provide the Content-Length HTTP header" },
     { "NoSuchBucket", 404, "The specified bucket does not exist" },
     { "NoSuchKey", 404, "The specified key does not exist" },
     { "NoSuchUpload", 404, "The specified multipart upload does not exist" },
+    { "NoSuchVersion", 404, "The specified version does not exist" },
     { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
     { "NotModified", 304, "" },
+    { "PermanentRedirect", 301, "The bucket must be addressed where it is" },
     { "PreconditionFailed", 412,
         "At least one of the pre-conditions you specified did not hold" },
     { "RequestTimeTooSkewed", 403, "The request's time differs too much from the server's" },
@@ -58,6 +71,11 @@ static const struct error *error_of(const char *code)
     while (e->code != NULL && strcmp(e->code, code) != 0)
         e++;
     return e;
+}
+
+const char *exchange_error_message(const char *code)
+{
+    return error_of(code)->message;
 }
 
 static const char *error_code_of(int status)
@@ -85,6 +103,13 @@ void exchange_fail(struct exchange *x, const char *code)
     x->reply.status = error_of(code)->status;
 }
 
+bool exchange_passes(struct exchange *x, const char *code)
+{
+    if (code != NULL)
+        exchange_fail(x, code);
+    return code == NULL;
+}
+
 const struct text *exchange_param(const struct exchange *x, const char *name)
 {
     static const struct text none;
@@ -106,19 +131,35 @@ int64_t exchange_number(
     return -1;
 }
 
+/* The body as it was before it was cut into chunks. */
+static ssize_t decoded_body(struct exchange *x, const char **data)
+{
+    struct chunks *c = &x->chunks;
+    const char *why = NULL, *raw = NULL;
+    ssize_t n;
+    if (!c->on)
+        return request_body(x->request, data);
+    while ((n = chunks_take(c, data, &why)) == 0) {
+        n = request_body(x->request, &raw);
+        if (n < 0)
+            return n;
+        if (n == 0) {
+            integrity_expect(&x->integrity, &c->checksum);
+            why = chunks_end(c);
+            break;
+        }
+        chunks_feed(c, raw, (size_t) n);
+    }
+    return exchange_passes(x, why) ? n : -1;
+}
+
 ssize_t exchange_body(struct exchange *x, const char **data)
 {
-    ssize_t n = request_body(x->request, data);
-    if (n > 0 && x->payload != NULL)
-        payload_add(x->payload, *data, (size_t) n);
-    if (n != 0 || x->payload == NULL)
+    ssize_t n = decoded_body(x, data);
+    if (n > 0)
+        integrity_add(&x->integrity, *data, (size_t) n);
+    if (n != 0 || exchange_passes(x, integrity_end(&x->integrity)))
         return n;
-    bool same = payload_matches(x->payload, x->payload_hash);
-    payload_free(x->payload);
-    x->payload = NULL;
-    if (same)
-        return 0;
-    exchange_fail(x, "XAmzContentSHA256Mismatch");
     return -1;
 }
 
@@ -195,23 +236,34 @@ static bool scripted_reply(
     return true;
 }
 
+/* Where the bucket lives. One that is yet to be made is asked for here. */
+static const char *region_of(const struct exchange *x, struct settings *settings)
+{
+    if (strcmp(x->operation->name, "CreateBucket") != 0)
+        store_settings(x->server->store, &x->bucket, settings);
+    return *settings->region != '\0' ? settings->region : x->server->keys.region;
+}
+
 static void perform(struct exchange *x)
 {
     const struct request *r = x->request;
-    const char *why =
-        signature_check(&x->server->keys, r, x->now_ms, x->payload_hash, &x->reply.extra);
+    struct settings settings = { 0 };
+    const char *region = region_of(x, &settings);
+    const char *why = signature_check(
+        &x->server->keys, region, r, x->now_ms, x->payload_hash, &x->chain, &x->reply.extra);
     if (why != NULL) {
         /* Not exchange_fail(), which would drop the elements that say what is wrong. */
         x->reply.code = why;
         x->reply.status = error_of(why)->status;
-        if (strcmp(why, "AuthorizationHeaderMalformed") == 0)
-            text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", x->server->keys.region);
+        if (strcmp(why, "AuthorizationHeaderMalformed") == 0 || x->reply.status == 301)
+            text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", region);
         return;
     }
     const char *none;
-    if (x->payload_hash[0] != '\0')
-        x->payload = payload_begin();
-    if (r->length == 0 && exchange_body(x, &none) < 0)
+    bool of_object = strcmp(x->operation->name, "CompleteMultipartUpload") == 0;
+    if (!exchange_passes(x, integrity_begin(&x->integrity, r, x->payload_hash, of_object)) ||
+        !exchange_passes(x, chunks_begin(&x->chunks, r, &x->chain)) ||
+        (r->length == 0 && exchange_body(x, &none) < 0))
         return;
     if (x->key.len > KEY_MAX_BYTES) {
         exchange_fail(x, "KeyTooLongError");
@@ -244,7 +296,7 @@ static void add_error_document(struct exchange *x)
         p->code, error_of(p->code)->message);
     xml_element(&p->body, "BucketName", &x->bucket);
     xml_element(&p->body, "Key", &x->key);
-    text_add(&p->body, p->extra.at, p->extra.len);
+    text_append(&p->body, &p->extra);
     text_addf(&p->body, "<RequestId>%016" PRIX64 "</RequestId></Error>", x->seq);
 }
 
@@ -296,8 +348,20 @@ static void write_head(const struct exchange *x, uint64_t promised, struct text 
         text_addf(out, "Content-Range: %s\r\n", p->content_range);
     if (!x->request->keep_alive)
         text_puts(out, "Connection: close\r\n");
-    text_add(out, p->headers.at, p->headers.len);
+    text_append(out, &p->headers);
     text_puts(out, "\r\n");
+}
+
+/* One byte of the body with its lowest bit the other way round. */
+static int send_flipped(struct wire *w, const struct reply *p, uint64_t at)
+{
+    char byte;
+    if (p->fd < 0)
+        byte = p->body.at[at];
+    else if (pread(p->fd, &byte, 1, (off_t) (p->start + at)) != 1)
+        return -1;
+    byte ^= 1;
+    return wire_send(w, &byte, 1, false);
 }
 
 /* Sends the first `len` bytes of the body and what a fault puts behind it. -1: broken. */
@@ -309,17 +373,24 @@ static int send_body(struct exchange *x, uint64_t len)
                                   ? &ledger_tallies(x->server->ledger)->bytes_out
                                   : NULL;
     bool slow = x->play.trickle > 0;
+    uint64_t flip = x->play.flip_bit >= 0 ? (uint64_t) x->play.flip_bit : UINT64_MAX;
     uint64_t step = slow ? (uint64_t) x->play.trickle / SLICES_PER_S + 1 : SEND_BYTES;
     for (uint64_t at = 0, n; at < len; at += n) {
         int rc;
         n = len - at < step ? len - at : step;
         if (at < p->len && n > p->len - at)
             n = p->len - at;
+        if (at < flip && n > flip - at)
+            n = flip - at;
+        if (at == flip)
+            n = 1;
         /* Before the bytes go, so that a client that has them finds them counted. */
         if (tally != NULL)
             atomic_fetch_add(tally, n);
         if (at >= p->len)
             rc = wire_send(w, "x", n = 1, false);
+        else if (at == flip)
+            rc = send_flipped(w, p, at);
         else if (p->fd >= 0)
             rc = wire_send_file(w, p->fd, p->start + at, (size_t) n);
         else
@@ -433,7 +504,8 @@ bool exchange_serve(struct server *server, struct request *r)
     bool goes_on = play_out(&x);
     play_free(&x.play);
     reply_free(&x.reply);
-    payload_free(x.payload);
+    integrity_free(&x.integrity);
+    chunks_free(&x.chunks);
     text_free(&x.bucket);
     text_free(&x.key);
     return goes_on;

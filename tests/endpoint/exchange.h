@@ -1,10 +1,12 @@
 /* One request and its reply: which operation it is, which faults strike it, whether it is
- * signed well, and how the reply goes out. What the operations do is in objects.c,
- * list_objects.c and multipart.c. */
+ * signed well, and how the reply goes out. What the operations do is in the files that
+ * operations.h names. */
 #ifndef ENDPOINT_EXCHANGE_H
 #define ENDPOINT_EXCHANGE_H
 
+#include "chunks.h"
 #include "faults.h"
+#include "integrity.h"
 #include "ledger.h"
 #include "signature.h"
 #include "store.h"
@@ -51,7 +53,9 @@ struct exchange {
     struct play play;
     struct reply reply;
     char payload_hash[SHA256_HEX_MAX];
-    struct evp_md_ctx_st *payload; /* owned; NULL: the body's hash is free */
+    struct chain chain;
+    struct chunks chunks;
+    struct integrity integrity;
 };
 
 /* Serves one request. false: the connection must be closed. */
@@ -59,7 +63,10 @@ bool exchange_serve(struct server *server, struct request *r);
 
 /* For the operations: */
 void exchange_fail(struct exchange *x, const char *code);
-/* The body's next bytes as request_body(), the payload's hash checked at its end. -1: the reply
+/* Fails if there is a code. Returns whether there was none. */
+bool exchange_passes(struct exchange *x, const char *code);
+const char *exchange_error_message(const char *code);
+/* The body's next bytes as request_body(), all its sums checked at its end. -1: the reply
  * says why, unless the connection broke. */
 ssize_t exchange_body(struct exchange *x, const char **data);
 /* A whole small body. -1 as above. */

@@ -79,7 +79,7 @@ void ledger_end(struct ledger *l, const struct entry *e)
     write_entry(&line, e);
     pthread_mutex_lock(&l->lock);
     l->locked.in_flight--;
-    text_add(&l->locked.log, line.at, line.len);
+    text_append(&l->locked.log, &line);
     pthread_mutex_unlock(&l->lock);
     text_free(&line);
 }
@@ -103,7 +103,7 @@ void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct tex
 void ledger_log(struct ledger *l, struct text *out)
 {
     pthread_mutex_lock(&l->lock);
-    text_add(out, l->locked.log.at, l->locked.log.len);
+    text_append(out, &l->locked.log);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -1,10 +1,10 @@
 /* s3-endpoint: an S3 server for tests that does what it is told, faults included. This file
  * reads the options, listens, and gives each connection a thread; see README.md. */
 #include "exchange.h"
+#include "xml.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <libxml/parser.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -230,7 +230,7 @@ static int prepare(struct listener *l, const struct options *o, uint16_t *port)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    xmlInitParser();
+    xml_open();
     l->signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
     l->stop_fd = eventfd(0, EFD_CLOEXEC);
     const char *what = o->root;
@@ -289,6 +289,6 @@ int main(int argc, char **argv)
     drafts_close(&l.server.drafts);
     faults_free(l.server.faults);
     ledger_free(l.server.ledger);
-    xmlCleanupParser();
+    xml_close();
     return rc == 0 ? 0 : 1;
 }

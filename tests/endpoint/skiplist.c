@@ -59,7 +59,7 @@ void *skiplist_set(struct skiplist *l, const struct text *key, void *item)
     n = calloc(1, sizeof *n + (size_t) height * sizeof n->next[0]);
     if (n == NULL)
         abort();
-    text_add(&n->key, key->at, key->len);
+    text_append(&n->key, key);
     n->item = item;
     for (int level = 0; level < height; level++) {
         n->next[level] = *before[level];

@@ -24,68 +24,130 @@ struct store {
     } locked;
 };
 
+static const char null_version[] = "null", marker_etag[] = "-";
+
 void object_free(struct object *o)
 {
-    text_free(&o->headers);
+    text_free(&o->kept);
     *o = (struct object){ 0 };
 }
 
-static void free_object_item(void *item)
+static void free_versions(void *item)
 {
-    object_free(item);
-    free(item);
+    for (struct object *o = item, *older; o != NULL; o = older) {
+        older = o->older;
+        object_free(o);
+        free(o);
+    }
 }
 
 static void free_bucket_item(void *item)
 {
     struct bucket *b = item;
-    skiplist_free(&b->objects, free_object_item);
+    skiplist_free(&b->objects, free_versions);
     free(b);
 }
 
-static void bucket_path(const struct text *bucket, char out[static STORE_PATH_MAX])
+static const char *bucket_path(
+    const struct text *bucket, const char *file, char out[static STORE_PATH_MAX])
 {
-    snprintf(out, STORE_PATH_MAX, "buckets/%.63s", text_c(bucket));
+    snprintf(out, STORE_PATH_MAX, "buckets/%.63s/%s", text_c(bucket), file);
+    return out;
 }
 
 /* Keys may be any bytes and longer than file names: the key's hash names the file. */
-static void object_path(
-    const struct text *bucket, const struct text *key, char out[static STORE_PATH_MAX])
+static const char *object_path(const struct text *bucket, const struct text *key,
+    const char *version, char out[static STORE_PATH_MAX])
 {
     unsigned char hash[SHA256_DIGEST_LENGTH];
     struct text name = { 0 };
     SHA256((const unsigned char *) key->at, key->len, hash);
     text_add_hex(&name, hash, 20);
-    snprintf(out, STORE_PATH_MAX, "buckets/%.63s/%s", text_c(bucket), name.at);
+    if (strcmp(version, null_version) != 0)
+        text_addf(&name, "-%s", version);
+    bucket_path(bucket, name.at, out);
     text_free(&name);
+    return out;
 }
 
-/* The small file: "ETAG SIZE MODIFIED SERIAL KEY\n", then the headers' lines. */
+/* The small file: "ETAG SIZE MODIFIED SERIAL VERSION KEY\n", then what is kept. */
 static void write_object(struct text *out, const struct text *key, const struct object *o)
 {
-    text_addf(out, "%s %" PRIu64 " %" PRId64 " %" PRIx64 " ", o->etag, o->size, o->modified_ms,
-        o->serial);
+    text_addf(out, "%s %" PRIu64 " %" PRId64 " %" PRIx64 " %s ",
+        o->is_marker ? marker_etag : o->etag, o->size, o->modified_ms, o->serial, o->version);
     text_add_percent(out, key, "/");
     text_puts(out, "\n");
-    text_add(out, o->headers.at, o->headers.len);
+    text_append(out, &o->kept);
 }
 
 static int read_object(const struct text *in, struct text *key, struct object *o)
 {
     int at = 0;
-    sscanf(text_c(in), "%47s %" SCNu64 " %" SCNd64 " %" SCNx64 " %n", o->etag, &o->size,
-        &o->modified_ms, &o->serial, &at);
+    sscanf(text_c(in), "%47s %" SCNu64 " %" SCNd64 " %" SCNx64 " %19s %n", o->etag, &o->size,
+        &o->modified_ms, &o->serial, o->version, &at);
     const char *end = at > 0 ? strchr(in->at + at, '\n') : NULL;
     if (end == NULL)
         return -1;
+    o->is_marker = strcmp(o->etag, marker_etag) == 0;
     text_add_unpercent(key, in->at + at, (size_t) (end - in->at) - (size_t) at, false);
-    text_add(&o->headers, end + 1, in->len - (size_t) (end + 1 - in->at));
+    text_add(&o->kept, end + 1, in->len - (size_t) (end + 1 - in->at));
     return 0;
+}
+
+/* The file .settings: "VERSIONING REGION\n". */
+static int write_settings(
+    struct store *s, const struct text *bucket, const struct settings *settings)
+{
+    char path[STORE_PATH_MAX];
+    struct text content = { 0 };
+    text_addf(&content, "%d %s\n", settings->versioning, settings->region);
+    int rc = draft_small_file(s->drafts, bucket_path(bucket, ".settings", path), &content);
+    text_free(&content);
+    return rc;
+}
+
+static void read_settings(struct store *s, const struct text *bucket, struct settings *out)
+{
+    char path[STORE_PATH_MAX];
+    struct text content = { 0 };
+    int versioning = VERSIONING_NEVER;
+    draft_read_file(s->drafts, bucket_path(bucket, ".settings", path), &content);
+    sscanf(text_c(&content), "%d %63s", &versioning, out->region);
+    out->versioning = (enum versioning) versioning;
+    text_free(&content);
 }
 
 static int64_t modified_ms(const struct stat *st)
 {
     return (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
+/* Into its place among the versions of its key, newest first. */
+static void insert_version(struct bucket *b, const struct text *key, struct object *o)
+{
+    struct object *head = skiplist_get(&b->objects, key), **at = &head;
+    while (*at != NULL && (*at)->serial > o->serial)
+        at = &(*at)->older;
+    o->older = *at;
+    *at = o;
+    skiplist_set(&b->objects, key, head);
+}
+
+static void load_object(
+    struct store *s, struct bucket *b, const struct text *bucket, const char *file)
+{
+    char path[STORE_PATH_MAX];
+    struct text content = { 0 }, key = { 0 };
+    struct object *o = calloc(1, sizeof *o);
+    if (o == NULL)
+        abort();
+    if (draft_read_file(s->drafts, bucket_path(bucket, file, path), &content) == 0 &&
+        read_object(&content, &key, o) == 0)
+        insert_version(b, &key, o);
+    else
+        free_versions(o);
+    text_free(&content);
+    text_free(&key);
 }
 
 static void load_bucket(struct store *s, int folder_fd, const struct text *name)
@@ -97,28 +159,17 @@ static void load_bucket(struct store *s, int folder_fd, const struct text *name)
         abort();
     if (fstat(folder_fd, &st) == 0)
         b->created_ms = modified_ms(&st);
+    read_settings(s, name, &b->settings);
     skiplist_set(&s->locked.buckets, name, b);
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        char path[STORE_PATH_MAX];
-        struct text content = { 0 }, key = { 0 };
-        struct object *o = calloc(1, sizeof *o);
-        if (o == NULL)
-            abort();
-        snprintf(path, sizeof path, "buckets/%.63s/%.63s", text_c(name), e->d_name);
-        if (e->d_name[0] != '.' && draft_read_file(s->drafts, path, &content) == 0 &&
-            read_object(&content, &key, o) == 0)
-            o = skiplist_set(&b->objects, &key, o);
-        if (o != NULL)
-            free_object_item(o);
-        text_free(&content);
-        text_free(&key);
-    }
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (e->d_name[0] != '.' && strlen(e->d_name) < 64)
+            load_object(s, b, name, e->d_name);
     closedir(dir);
 }
 
 struct serials {
     uint64_t *at;
-    size_t count;
+    size_t count, room;
 };
 
 static int compare_serials(const void *a, const void *b)
@@ -130,24 +181,33 @@ static int compare_serials(const void *a, const void *b)
 static bool is_used(void *payload, uint64_t serial)
 {
     const struct serials *all = payload;
-    return bsearch(&serial, all->at, all->count, sizeof serial, compare_serials) != NULL;
+    return all->count > 0 &&
+           bsearch(&serial, all->at, all->count, sizeof serial, compare_serials) != NULL;
+}
+
+static void add_serials(struct serials *all, const struct bucket *b)
+{
+    for (const struct skipnode *n = b->objects.first[0]; n != NULL; n = n->next[0]) {
+        for (const struct object *o = n->item; o != NULL; o = o->older) {
+            if (all->count == all->room) {
+                all->room = all->room * 2 + 64;
+                all->at = realloc(all->at, all->room * sizeof *all->at);
+                if (all->at == NULL)
+                    abort();
+            }
+            all->at[all->count++] = o->serial;
+        }
+    }
 }
 
 /* Removes what a killed endpoint had half received. */
 static void sweep(struct store *s)
 {
     struct serials all = { 0 };
-    struct skipnode *b, *o;
-    for (b = s->locked.buckets.first[0]; b != NULL; b = b->next[0])
-        all.count += ((struct bucket *) b->item)->objects.count;
-    all.at = malloc((all.count + 1) * sizeof *all.at);
-    if (all.at == NULL)
-        abort();
-    all.count = 0;
-    for (b = s->locked.buckets.first[0]; b != NULL; b = b->next[0])
-        for (o = ((struct bucket *) b->item)->objects.first[0]; o != NULL; o = o->next[0])
-            all.at[all.count++] = ((struct object *) o->item)->serial;
-    qsort(all.at, all.count, sizeof *all.at, compare_serials);
+    for (struct skipnode *b = s->locked.buckets.first[0]; b != NULL; b = b->next[0])
+        add_serials(&all, b->item);
+    if (all.count > 0)
+        qsort(all.at, all.count, sizeof *all.at, compare_serials);
     drafts_sweep(s->drafts, is_used, &all);
     free(all.at);
 }
@@ -193,21 +253,24 @@ static bool is_bucket_name(const struct text *name)
            at[0] != '.' && at[0] != '-';
 }
 
-const char *store_create_bucket(struct store *s, const struct text *bucket)
+const char *store_create_bucket(
+    struct store *s, const struct text *bucket, const struct settings *settings)
 {
     char path[STORE_PATH_MAX];
     const char *why = NULL;
     if (!is_bucket_name(bucket))
         return "InvalidBucketName";
-    bucket_path(bucket, path);
+    bucket_path(bucket, "", path);
     pthread_mutex_lock(&s->lock);
     struct bucket *b = calloc(1, sizeof *b);
     if (b == NULL || skiplist_get(&s->locked.buckets, bucket) != NULL) {
         why = "BucketAlreadyOwnedByYou";
-    } else if (mkdirat(s->drafts->root_fd, path, 0777) < 0) {
+    } else if (mkdirat(s->drafts->root_fd, path, 0777) < 0 ||
+               (*settings->region != '\0' && write_settings(s, bucket, settings) < 0)) {
         why = "InternalError";
     } else {
         b->created_ms = date_now_ms();
+        b->settings = *settings;
         skiplist_set(&s->locked.buckets, bucket, b);
         b = NULL;
     }
@@ -220,77 +283,152 @@ const char *store_delete_bucket(struct store *s, const struct text *bucket)
 {
     char path[STORE_PATH_MAX];
     const char *why = NULL;
-    bucket_path(bucket, path);
     pthread_mutex_lock(&s->lock);
     struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
-    if (b == NULL)
+    if (b == NULL) {
         why = "NoSuchBucket";
-    else if (b->objects.count > 0)
+    } else if (b->objects.count > 0) {
         why = "BucketNotEmpty";
-    else if (unlinkat(s->drafts->root_fd, path, AT_REMOVEDIR) < 0)
-        why = "InternalError";
-    else
-        free_bucket_item(skiplist_remove(&s->locked.buckets, bucket));
+    } else {
+        unlinkat(s->drafts->root_fd, bucket_path(bucket, ".settings", path), 0);
+        if (unlinkat(s->drafts->root_fd, bucket_path(bucket, "", path), AT_REMOVEDIR) < 0)
+            why = "InternalError";
+        else
+            free_bucket_item(skiplist_remove(&s->locked.buckets, bucket));
+    }
     pthread_mutex_unlock(&s->lock);
     return why;
 }
 
 const char *store_check_bucket(struct store *s, const struct text *bucket)
 {
-    const struct skiplist *objects = store_lock_objects(s, bucket);
-    store_unlock(s);
-    return objects != NULL ? NULL : "NoSuchBucket";
+    return store_settings(s, bucket, &(struct settings){ 0 });
+}
+
+const char *store_settings(struct store *s, const struct text *bucket, struct settings *out)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
+    if (b != NULL)
+        *out = b->settings;
+    pthread_mutex_unlock(&s->lock);
+    return b != NULL ? NULL : "NoSuchBucket";
+}
+
+const char *store_set_settings(
+    struct store *s, const struct text *bucket, const struct settings *settings)
+{
+    pthread_mutex_lock(&s->lock);
+    struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
+    const char *why = b == NULL                                 ? "NoSuchBucket"
+                      : write_settings(s, bucket, settings) < 0 ? "InternalError"
+                                                                : NULL;
+    if (why == NULL)
+        b->settings = *settings;
+    pthread_mutex_unlock(&s->lock);
+    return why;
+}
+
+static void copy_object(const struct bucket *b, const struct object *o, struct object *out)
+{
+    *out = *o;
+    out->older = NULL;
+    out->kept = (struct text){ 0 };
+    text_append(&out->kept, &o->kept);
+    if (b->settings.versioning == VERSIONING_NEVER)
+        out->version[0] = '\0';
 }
 
 const char *store_find(struct store *s, const struct text *bucket, const struct text *key,
-    struct object *out, int *fd)
+    const struct text *version, struct object *out, int *fd)
 {
     char path[DRAFT_PATH_MAX];
     const char *why = NULL;
-    const struct skiplist *objects = store_lock_objects(s, bucket);
-    const struct object *o = objects != NULL ? skiplist_get(objects, key) : NULL;
-    if (o == NULL) {
-        why = objects != NULL ? "NoSuchKey" : "NoSuchBucket";
-        goto out;
-    }
+    bool newest = version->len == 0;
+    pthread_mutex_lock(&s->lock);
+    const struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
+    const struct object *o = b != NULL ? skiplist_get(&b->objects, key) : NULL;
+    while (o != NULL && !newest && strcmp(o->version, version->at) != 0)
+        o = o->older;
+    if (b == NULL)
+        why = "NoSuchBucket";
+    else if (o == NULL)
+        why = newest ? "NoSuchKey" : "NoSuchVersion";
+    else if (o->is_marker)
+        why = newest ? "NoSuchKey" : "MethodNotAllowed";
     /* Opened under the lock: a replacement would unlink the file. */
-    if (fd != NULL) {
+    if (why == NULL && fd != NULL) {
         *fd = openat(s->drafts->root_fd, draft_path(o->serial, path), O_RDONLY | O_CLOEXEC);
-        if (*fd < 0) {
+        if (*fd < 0)
             why = "InternalError";
-            goto out;
-        }
     }
-    *out = *o;
-    out->headers = (struct text){ 0 };
-    text_add(&out->headers, o->headers.at, o->headers.len);
-out:
-    store_unlock(s);
+    if (o != NULL)
+        copy_object(b, o, out);
+    pthread_mutex_unlock(&s->lock);
     return why;
+}
+
+/* Takes that version out of the index. NULL: there is none. */
+static struct object *unlink_version(
+    struct bucket *b, const struct text *key, const char *version)
+{
+    struct object *head = skiplist_get(&b->objects, key), **at = &head;
+    while (*at != NULL && strcmp((*at)->version, version) != 0)
+        at = &(*at)->older;
+    struct object *o = *at;
+    if (o == NULL)
+        return NULL;
+    *at = o->older;
+    o->older = NULL;
+    if (head != NULL)
+        skiplist_set(&b->objects, key, head);
+    else
+        skiplist_remove(&b->objects, key);
+    return o;
 }
 
 static void remove_bytes(struct store *s, struct object *o)
 {
     char path[DRAFT_PATH_MAX];
-    if (o == NULL)
-        return;
-    unlinkat(s->drafts->root_fd, draft_path(o->serial, path), 0);
-    free_object_item(o);
+    if (o != NULL && !o->is_marker)
+        unlinkat(s->drafts->root_fd, draft_path(o->serial, path), 0);
+    free_versions(o);
+}
+
+static const char *refuse_write(
+    const struct bucket *b, const struct text *key, const struct conditions *c)
+{
+    const struct object *o = skiplist_get(&b->objects, key);
+    return conditions_refuse_write(c, o != NULL && !o->is_marker ? o->etag : NULL);
+}
+
+/* What the next version of a key in that bucket is called. */
+static void name_version(const struct settings *settings, struct object *o)
+{
+    if (settings->versioning == VERSIONING_ENABLED)
+        snprintf(o->version, sizeof o->version, "%016" PRIx64, o->serial);
+    else
+        memcpy(o->version, null_version, sizeof null_version);
 }
 
 const char *store_publish(struct store *s, const struct text *bucket, const struct text *key,
-    struct draft *d, struct object *o, bool only_new)
+    struct draft *d, struct object *o, const struct conditions *c)
 {
     struct text content = { 0 };
     char path[STORE_PATH_MAX], small[DRAFT_PATH_MAX];
     struct draft sidecar = DRAFT_NONE;
     struct object *mine = calloc(1, sizeof *mine), *old = NULL;
-    const char *why = "InternalError";
+    struct settings settings = { 0 };
+    const char *why = store_settings(s, bucket, &settings);
+    if (why != NULL)
+        goto out;
     o->size = d->size;
     o->serial = d->serial;
     o->modified_ms = date_now_ms();
+    name_version(&settings, o);
     write_object(&content, key, o);
-    object_path(bucket, key, path);
+    object_path(bucket, key, o->version, path);
+    why = "InternalError";
     if (mine == NULL || draft_open(s->drafts, &sidecar) < 0 ||
         draft_write(&sidecar, content.at, content.len) < 0)
         goto out;
@@ -299,18 +437,23 @@ const char *store_publish(struct store *s, const struct text *bucket, const stru
     struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
     if (b == NULL) {
         why = "NoSuchBucket";
-    } else if (only_new && skiplist_get(&b->objects, key) != NULL) {
-        why = "PreconditionFailed";
-    } else if (renameat(s->drafts->root_fd, draft_path(sidecar.serial, small),
-                   s->drafts->root_fd, path) == 0) {
-        *mine = *o;
-        o->headers = (struct text){ 0 }; /* now the index's */
-        old = skiplist_set(&b->objects, key, mine);
-        mine = NULL;
-        why = NULL;
+    } else if ((why = refuse_write(b, key, c)) == NULL) {
+        if (renameat(s->drafts->root_fd, draft_path(sidecar.serial, small), s->drafts->root_fd,
+                path) == 0) {
+            *mine = *o;
+            mine->kept = (struct text){ 0 };
+            text_append(&mine->kept, &o->kept);
+            old = unlink_version(b, key, mine->version);
+            insert_version(b, key, mine);
+            mine = NULL;
+        } else {
+            why = "InternalError";
+        }
     }
     pthread_mutex_unlock(&s->lock);
 
+    if (settings.versioning == VERSIONING_NEVER)
+        o->version[0] = '\0';
     if (why == NULL) {
         draft_keep(&sidecar);
         draft_keep(d);
@@ -323,18 +466,78 @@ out:
     return why;
 }
 
-const char *store_delete(struct store *s, const struct text *bucket, const struct text *key)
+static int write_sidecar(
+    struct store *s, const struct text *bucket, const struct text *key, const struct object *o)
+{
+    char path[STORE_PATH_MAX];
+    struct text content = { 0 };
+    write_object(&content, key, o);
+    int rc = draft_small_file(s->drafts, object_path(bucket, key, o->version, path), &content);
+    text_free(&content);
+    return rc;
+}
+
+static const char *put_marker_locked(struct store *s, struct bucket *b,
+    const struct text *bucket, const struct text *key, struct object *out)
+{
+    struct object *marker = calloc(1, sizeof *marker);
+    if (marker == NULL)
+        abort();
+    marker->is_marker = true;
+    marker->serial = atomic_fetch_add(&s->drafts->serial, 1);
+    marker->modified_ms = date_now_ms();
+    name_version(&b->settings, marker);
+    if (write_sidecar(s, bucket, key, marker) < 0) {
+        free_versions(marker);
+        return "InternalError";
+    }
+    remove_bytes(s, unlink_version(b, key, marker->version));
+    insert_version(b, key, marker);
+    copy_object(b, marker, out);
+    return NULL;
+}
+
+const char *store_delete(struct store *s, const struct text *bucket, const struct text *key,
+    const struct text *version, const struct conditions *c, struct object *out)
 {
     char path[STORE_PATH_MAX];
     struct object *old = NULL;
-    object_path(bucket, key, path);
+    const char *why = "NoSuchBucket";
     pthread_mutex_lock(&s->lock);
     struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
-    if (b != NULL && (old = skiplist_remove(&b->objects, key)) != NULL)
-        unlinkat(s->drafts->root_fd, path, 0);
+    if (b == NULL || (why = refuse_write(b, key, c)) != NULL)
+        goto out;
+    if (version->len == 0 && b->settings.versioning != VERSIONING_NEVER) {
+        why = put_marker_locked(s, b, bucket, key, out);
+        goto out;
+    }
+    old = unlink_version(b, key, version->len > 0 ? version->at : null_version);
+    if (old != NULL) {
+        copy_object(b, old, out);
+        unlinkat(s->drafts->root_fd, object_path(bucket, key, old->version, path), 0);
+    }
+out:
     pthread_mutex_unlock(&s->lock);
     remove_bytes(s, old);
-    return b != NULL ? NULL : "NoSuchBucket";
+    return why;
+}
+
+const char *store_set_kept(struct store *s, const struct text *bucket, const struct text *key,
+    const struct object *changed)
+{
+    const char *why = "NoSuchKey";
+    pthread_mutex_lock(&s->lock);
+    struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
+    struct object *o = b != NULL ? skiplist_get(&b->objects, key) : NULL;
+    while (o != NULL && o->serial != changed->serial)
+        o = o->older;
+    if (o != NULL) {
+        text_clear(&o->kept);
+        text_append(&o->kept, &changed->kept);
+        why = write_sidecar(s, bucket, key, o) < 0 ? "InternalError" : NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return why;
 }
 
 const struct skiplist *store_lock_buckets(struct store *s)

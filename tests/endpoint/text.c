@@ -26,6 +26,11 @@ void text_add(struct text *t, const void *data, size_t len)
     t->at[t->len] = '\0';
 }
 
+void text_append(struct text *t, const struct text *more)
+{
+    text_add(t, more->at, more->len);
+}
+
 void text_puts(struct text *t, const char *s)
 {
     text_add(t, s, strlen(s));
@@ -141,6 +146,36 @@ int text_add_unhex(struct text *t, const char *hex, size_t len)
     return len % 2 == 0 ? 0 : -1;
 }
 
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void text_add_base64(struct text *t, const void *data, size_t len)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t have = len - i < 3 ? len - i : 3;
+        unsigned group = 0;
+        for (size_t k = 0; k < 3; k++)
+            group = group << 8 | (k < have ? bytes[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            text_add(t, k <= have ? &base64_digits[group >> (18 - 6 * k) & 63] : "=", 1);
+    }
+}
+
+int text_add_unbase64(struct text *t, const char *base64)
+{
+    size_t len = strlen(base64), digits = strspn(base64, base64_digits);
+    if (len % 4 != 0 || len - digits > 2 || strspn(base64 + digits, "=") != len - digits)
+        return -1;
+    unsigned group = 0;
+    for (size_t i = 0; i < digits; i++) {
+        group = group << 6 | (unsigned) (strchr(base64_digits, base64[i]) - base64_digits);
+        if (i % 4 > 0)
+            text_add(t, &(char){ (char) (group >> (6 - 2 * (i % 4))) }, 1);
+    }
+    return 0;
+}
+
 /* How many bytes the UTF-8 character at p has; 0: none starts here. */
 static size_t utf8_len(const char *p, size_t left)
 {
@@ -220,6 +255,13 @@ const char *date_iso(int64_t ms, char out[static DATE_MAX])
         strftime(out, DATE_MAX, "%Y-%m-%dT%H:%M:%S", gmtime_r(&(time_t){ ms / 1000 }, &tm));
     snprintf(out + len, DATE_MAX - len, ".%03uZ", (unsigned) (ms % 1000));
     return out;
+}
+
+int64_t date_from_http(const char *date)
+{
+    struct tm tm = { 0 };
+    const char *end = strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    return end != NULL && *end == '\0' ? (int64_t) timegm(&tm) * 1000 : -1;
 }
 
 int64_t date_from_amz(const char *stamp)

@@ -1,5 +1,5 @@
 /* Byte strings that grow, and the ways S3 writes bytes and times down: percent, XML, JSON, hex,
- * HTTP dates. Pure. Out of memory ends the program: this is a test tool. */
+ * base64, HTTP dates. Pure. Out of memory ends the program: this is a test tool. */
 #ifndef ENDPOINT_TEXT_H
 #define ENDPOINT_TEXT_H
 
@@ -17,6 +17,7 @@ struct text {
 };
 
 void text_add(struct text *t, const void *data, size_t len);
+void text_append(struct text *t, const struct text *more);
 void text_puts(struct text *t, const char *s);
 void text_addf(struct text *t, const char *format, ...)
     __attribute__((format(printf, 2, 3), nonnull));
@@ -37,6 +38,9 @@ void text_add_unpercent(struct text *t, const char *from, size_t len, bool plus_
 void text_add_hex(struct text *t, const void *data, size_t len);
 /* -1: not hex, the text is then of no use. */
 int text_add_unhex(struct text *t, const char *hex, size_t len);
+void text_add_base64(struct text *t, const void *data, size_t len);
+/* -1: not base64 with its padding, the text is then of no use. */
+int text_add_unbase64(struct text *t, const char *base64);
 /* Escaped for an XML element. Control characters become references as S3 writes them, although
  * XML 1.0 forbids them; bytes that are not UTF-8 become U+FFFD. */
 void text_add_xml(struct text *t, const struct text *raw);
@@ -49,6 +53,8 @@ int64_t date_now_ms(void);
 const char *date_http(int64_t ms, char out[static DATE_MAX]);
 /* "1994-11-06T08:49:37.000Z" */
 const char *date_iso(int64_t ms, char out[static DATE_MAX]);
+/* The same to milliseconds; -1: not of that form. */
+int64_t date_from_http(const char *date);
 /* "19941106T084937Z" to milliseconds; -1: not of that form. */
 int64_t date_from_amz(const char *stamp);
 

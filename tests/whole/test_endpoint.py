@@ -1,11 +1,14 @@
 """The scripted endpoint itself, with boto3 and bare HTTP as the second opinion."""
+import base64
 import hashlib
+import hmac
 import http.client
 import signal
 import socket
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -97,6 +100,53 @@ def test_buckets_come_and_go(signed):
     assert code_of(client.head_bucket, Bucket="another.one") == ("404", 404)
 
 
+def test_a_bucket_may_live_elsewhere(signed):
+    client = signed.boto()
+    there = {"LocationConstraint": "eu-west-1"}
+    client.create_bucket(Bucket="far", CreateBucketConfiguration=there)
+    assert code_of(client.create_bucket, Bucket="far", CreateBucketConfiguration=there) == (
+        "BucketAlreadyOwnedByYou", 409)
+    signed.restart()
+    for region, status in ("us-east-1", 301), ("eu-west-3", 400), ("eu-west-1", 200):
+        signed.region = region
+        for method in "HEAD", "GET":
+            target = "/far" if method == "HEAD" else "/far?list-type=2"
+            got = http_call(signed, method, target,
+                            headers=signed_headers(signed, method, target))
+            tells = status != 200 or method == "HEAD"
+            assert (got[0], got[1]["x-amz-bucket-region"]) == (
+                status, "eu-west-1" if tells else None)
+            assert (b"<Error>" in got[2]) == (status != 200 and method == "GET")
+    client = signed.boto()
+    client.put_object(Bucket="far", Key="k", Body=b"1")
+    assert client.get_bucket_location(Bucket="far")["LocationConstraint"] == "eu-west-1"
+    assert http_call(signed, "HEAD", "/bkt", headers=signed_headers(
+        signed, "HEAD", "/bkt"))[0] == 400
+    signed.region = "us-east-1"
+    for wrong in "us-east-1", "x" * 64:
+        assert code_of(signed.boto().create_bucket, Bucket="new",
+                       CreateBucketConfiguration={"LocationConstraint": wrong}) == (
+            "InvalidLocationConstraint", 400)
+    status, _, body = http_call(signed, "PUT", "/new", b"<Other/>",
+                                signed_headers(signed, "PUT", "/new", b"<Other/>"))
+    assert status == 400 and b"MalformedXML" in body
+
+
+def test_a_regional_endpoint_takes_only_its_own_buckets():
+    with Endpoint(region="eu-west-1") as endpoint:
+        client = endpoint.boto()
+        for location, code in ("eu-west-1", None), ("eu-west-3", "IllegalLocation"):
+            config = {"LocationConstraint": location}
+            if code:
+                assert code_of(client.create_bucket, Bucket="new",
+                               CreateBucketConfiguration=config)[0].startswith(code)
+            else:
+                client.create_bucket(Bucket="bkt", CreateBucketConfiguration=config)
+        assert code_of(client.create_bucket, Bucket="new")[0].startswith("IllegalLocation")
+        head = client.head_bucket(Bucket="bkt")["ResponseMetadata"]["HTTPHeaders"]
+        assert head["x-amz-bucket-region"] == "eu-west-1"
+
+
 def test_an_object_comes_back_with_its_headers(signed):
     client = signed.boto()
     metadata = {"haul": "token", "b": "two words"}
@@ -143,17 +193,122 @@ def test_a_range_outside_is_refused_and_nonsense_is_ignored(bare):
     assert http_call(bare, "GET", "/bkt/empty", headers={"Range": "bytes=0-"})[0] == 416
 
 
-def test_conditions_are_kept(signed):
+def test_reading_may_depend_on_etag_and_date(bare):
+    etag, now = (http_call(bare, "HEAD", "/bkt/obj")[1][h] for h in ("ETag", "Last-Modified"))
+    past, future = "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2050 00:00:00 GMT"
+    for headers, status in [
+            ({"If-Match": etag}, 200), ({"If-Match": f'"x", {etag}'}, 200),
+            ({"If-Match": "*"}, 200), ({"If-Match": '"x"'}, 412),
+            ({"If-None-Match": '"x"'}, 200), ({"If-None-Match": etag}, 304),
+            ({"If-Modified-Since": past}, 200), ({"If-Modified-Since": now}, 304),
+            ({"If-Modified-Since": "nonsense"}, 200),
+            ({"If-Unmodified-Since": now}, 200), ({"If-Unmodified-Since": past}, 412),
+            ({"If-Match": etag, "If-Unmodified-Since": past}, 200),
+            ({"If-None-Match": '"x"', "If-Modified-Since": future}, 200)]:
+        for method in "GET", "HEAD":
+            got = http_call(bare, method, "/bkt/obj", headers=headers)
+            assert got[0] == status, headers
+            assert (got[1]["ETag"] == etag) == (status != 412) and (status != 304 or not got[2])
+            assert status == 200 or b"<Code>PreconditionFailed" in got[2] or method == "HEAD" \
+                or status == 304
+
+
+def test_writing_may_depend_on_what_is_there(bare):
+    etag = http_call(bare, "HEAD", "/bkt/obj")[1]["ETag"]
+
+    def put(key, **conditions):
+        headers = {k.replace("_", "-"): v for k, v in conditions.items()}
+        return http_call(bare, "PUT", f"/bkt/{key}", CONTENT, headers)[0]
+
+    def completed(key, **conditions):
+        client = bare.boto()
+        upload_id, parts = start_upload(client, key=key, parts=(CONTENT,))
+        part = "<Part><PartNumber>{PartNumber}</PartNumber><ETag>{ETag}</ETag></Part>"
+        body = part.format(**parts[0])
+        headers = {k.replace("_", "-"): v for k, v in conditions.items()}
+        status = http_call(bare, "POST", f"/bkt/{key}?uploadId={upload_id}",
+                           f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>",
+                           headers)[0]
+        still = "Uploads" in client.list_multipart_uploads(Bucket="bkt", Prefix=key)
+        assert still == (status != 200)
+        if still:
+            client.abort_multipart_upload(Bucket="bkt", Key=key, UploadId=upload_id)
+        return status
+
+    def copied(key, **conditions):
+        return put(key, x_amz_copy_source="/bkt/obj", x_amz_metadata_directive="REPLACE",
+                   **conditions)
+
+    for write in put, completed, copied:
+        assert write("obj", If_Match='"x"') == write("obj", If_None_Match="*") == 412
+        assert write("new", If_Match=etag) == 404
+        assert write("new", If_None_Match=etag) == 501
+        assert write("new", If_None_Match="*") == 200
+        assert write("new", If_None_Match="*") == 412
+        bare.boto().delete_object(Bucket="bkt", Key="new")
+    assert put("obj", If_Match=etag) == 200
+    assert http_call(bare, "DELETE", "/bkt/obj", headers={"If-Match": '"x"'})[0] == 412
+    assert http_call(bare, "DELETE", "/bkt/obj", headers={"If-Match": etag})[0] == 204
+
+
+def delete_document(keys, quiet=""):
+    inside = "".join(f"<Object><Key>{k}</Key></Object>" for k in keys)
+    return f"<Delete>{quiet}{inside}</Delete>".encode()
+
+
+def md5_of(body):
+    return {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+
+
+def test_many_are_deleted_at_once(signed):
     client = signed.boto()
-    etag = client.put_object(Bucket="bkt", Key="k", Body=b"1")["ETag"]
-    client.get_object(Bucket="bkt", Key="k", IfMatch=etag)
-    assert code_of(client.get_object, Bucket="bkt", Key="k", IfMatch='"no"')[1] == 412
-    assert code_of(client.head_object, Bucket="bkt", Key="k", IfNoneMatch=etag)[1] == 304
-    with Endpoint(keys=None) as e:
-        http_call(e, "PUT", "/bkt")
-        assert http_call(e, "PUT", "/bkt/k", b"1", {"If-None-Match": "*"})[0] == 200
-        assert http_call(e, "PUT", "/bkt/k", b"2", {"If-None-Match": "*"})[0] == 412
-        assert http_call(e, "GET", "/bkt/k")[2] == b"1"
+    keys = ["a", "<&>\"'", "\u00fc/\u20ac", "k" * 1024]
+    for key in keys:
+        client.put_object(Bucket="bkt", Key=key, Body=b"1")
+    asked = [{"Key": k} for k in [*keys, "never was"]]
+    reply = client.delete_objects(Bucket="bkt", Delete={"Objects": asked})
+    assert reply["Deleted"] == asked and "Errors" not in reply
+    assert client.list_objects_v2(Bucket="bkt")["KeyCount"] == 0
+    reply = client.delete_objects(Bucket="bkt", Delete={"Objects": asked, "Quiet": True})
+    assert "Deleted" not in reply
+    assert code_of(client.delete_objects, Bucket="none", Delete={"Objects": asked})[1] == 404
+    many = [{"Key": f"{n}"} for n in range(1001)]
+    client.delete_objects(Bucket="bkt", Delete={"Objects": many[1:]})
+    assert code_of(client.delete_objects, Bucket="bkt", Delete={"Objects": many}) == (
+        "MalformedXML", 400)
+
+
+def test_single_keys_may_be_denied(signed):
+    client = signed.boto()
+    for n in range(10):
+        client.put_object(Bucket="bkt", Key=f"k {n}", Body=b"1")
+    asked = {"Objects": [{"Key": f"k {n}"} for n in range(10)]}
+    signed.fault("DeleteObjects nth=1 deny-key=k%203\n"
+                 "DeleteObjects nth=2 deny-key=k%203 code=InternalError")
+    reply = client.delete_objects(Bucket="bkt", Delete=asked)
+    assert len(reply["Deleted"]) == 9
+    assert reply["Errors"] == [{"Key": "k 3", "Code": "AccessDenied", "Message": "Access Denied"}]
+    assert [o["Key"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]] == ["k 3"]
+    reply = client.delete_objects(Bucket="bkt", Delete=asked | {"Quiet": True})
+    assert [e["Code"] for e in reply["Errors"]] == ["InternalError"] and "Deleted" not in reply
+    assert len(client.delete_objects(Bucket="bkt", Delete=asked)["Deleted"]) == 10
+
+
+def test_deleting_many_needs_a_sum_and_a_document(bare):
+    body = delete_document(["obj"])
+    target = "/bkt?delete"
+    refused = http_call(bare, "POST", target, body)
+    assert refused[0] == 400 and b"<Code>InvalidRequest</Code>" in refused[2]
+    assert b"<Code>BadDigest</Code>" in http_call(bare, "POST", target, body, md5_of(b"x"))[2]
+    assert b"<Code>InvalidDigest</Code>" in http_call(
+        bare, "POST", target, body, {"Content-MD5": "x"})[2]
+    for wrong in b"<Delete>", b"<Other/>", b"<Delete/>", delete_document(["k" * 1025]):
+        assert b"<Code>MalformedXML</Code>" in http_call(
+            bare, "POST", target, wrong, md5_of(wrong))[2]
+    assert http_call(bare, "HEAD", "/bkt/obj")[0] == 200
+    sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    assert http_call(bare, "POST", target, body, {"x-amz-checksum-sha256": sha256})[0] == 200
+    assert http_call(bare, "HEAD", "/bkt/obj")[0] == 404
 
 
 def test_a_wrong_md5_is_refused(signed):
@@ -240,6 +395,108 @@ def test_objects_are_copied(signed):
                    CopySourceIfMatch='"x"') == ("PreconditionFailed", 412)
     assert code_of(client.copy_object, Bucket="bkt", Key="c",
                    CopySource="bkt/no") == ("NoSuchKey", 404)
+
+
+def test_all_that_an_object_is_stored_with_comes_back(signed):
+    from datetime import datetime, timezone
+    client = signed.boto()
+    expires = datetime(2030, 1, 2, tzinfo=timezone.utc)
+    given = {
+        "CacheControl": "no-store", "ContentDisposition": 'attachment; filename="a b"',
+        "ContentEncoding": "gzip", "ContentLanguage": "de", "ContentType": "text/x",
+        "Expires": expires, "Metadata": {"a": "1", "b-c": "two words"},
+        "StorageClass": "STANDARD_IA"}
+    client.put_object(Bucket="bkt", Key="put", Body=b"1", Tagging="a=1&b+c=%2F", **given)
+    upload_id, parts = start_upload(client, key="parts", Tagging="a=1&b+c=%2F", **given)
+    complete(client, upload_id, parts, key="parts")
+    client.copy_object(Bucket="bkt", Key="copy", CopySource="bkt/put",
+                       StorageClass="STANDARD_IA")
+    signed.restart()
+    for key in "put", "parts", "copy":
+        for call in client.get_object, client.head_object:
+            reply = call(Bucket="bkt", Key=key)
+            assert {k: reply.get(k) for k in given} == given, key
+        assert client.get_object(Bucket="bkt", Key=key)["TagCount"] == 2
+        assert client.get_object_tagging(Bucket="bkt", Key=key)["TagSet"] == [
+            {"Key": "a", "Value": "1"}, {"Key": "b c", "Value": "/"}]
+    classes = [o["StorageClass"] for o in client.list_objects_v2(Bucket="bkt")["Contents"]]
+    assert classes == ["STANDARD_IA"] * 3
+    client.put_object(Bucket="bkt", Key="put", Body=b"2", StorageClass="STANDARD")
+    after = client.get_object(Bucket="bkt", Key="put")
+    assert (after["Metadata"], after["ContentType"]) == ({}, "binary/octet-stream")
+    assert "StorageClass" not in after and "TagCount" not in after
+    assert code_of(client.put_object, Bucket="bkt", Key="k", StorageClass="NONE") == (
+        "InvalidStorageClass", 400)
+
+
+def test_tags_are_replaced_and_deleted(signed):
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="k", Body=b"1", Metadata={"m": "1"})["ETag"]
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == []
+    tags = [{"Key": "k\u00fc&=+", "Value": "<a> \u20ac"}, {"Key": "empty", "Value": ""}]
+    client.put_object_tagging(Bucket="bkt", Key="k", Tagging={"TagSet": tags})
+    signed.restart()
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == tags
+    head = client.head_object(Bucket="bkt", Key="k")
+    assert (head["ETag"], head["Metadata"]) == (etag, {"m": "1"})
+    client.delete_object_tagging(Bucket="bkt", Key="k")
+    assert client.get_object_tagging(Bucket="bkt", Key="k")["TagSet"] == []
+    eleven = [{"Key": str(n), "Value": ""} for n in range(11)]
+    for call, wrong, code in [
+            ("put_object_tagging", eleven, "BadRequest"),
+            ("put_object_tagging", tags[:1] * 2, "InvalidTag"),
+            ("put_object_tagging", [{"Key": "k" * 129, "Value": ""}], "InvalidTag")]:
+        assert code_of(getattr(client, call), Bucket="bkt", Key="k",
+                       Tagging={"TagSet": wrong}) == (code, 400)
+    assert code_of(client.put_object, Bucket="bkt", Key="k", Tagging="a=1&a=2")[0] == "InvalidTag"
+    assert code_of(client.get_object_tagging, Bucket="bkt", Key="no") == ("NoSuchKey", 404)
+    assert signed.count("PutObjectTagging") == 3 and signed.count("DeleteObjectTagging") == 1
+
+
+def test_a_copy_keeps_or_replaces(signed):
+    client = signed.boto()
+    client.put_object(Bucket="bkt", Key="src", Body=b"1", Metadata={"m": "1"}, Tagging="t=1",
+                      ContentType="text/x", StorageClass="GLACIER")
+
+    def copied(**kwargs):
+        client.copy_object(Bucket="bkt", Key="dst", CopySource="bkt/src", **kwargs)
+        head = client.head_object(Bucket="bkt", Key="dst")
+        tags = client.get_object_tagging(Bucket="bkt", Key="dst")["TagSet"]
+        return (head["Metadata"], head["ContentType"], head.get("StorageClass"),
+                [t["Value"] for t in tags])
+
+    assert copied(Metadata={"m": "2"}, Tagging="t=2") == ({"m": "1"}, "text/x", None, ["1"])
+    assert copied(MetadataDirective="REPLACE", Metadata={"m": "2"}) == (
+        {"m": "2"}, "binary/octet-stream", None, ["1"])
+    assert copied(TaggingDirective="REPLACE", Tagging="t=2", StorageClass="STANDARD_IA") == (
+        {"m": "1"}, "text/x", "STANDARD_IA", ["2"])
+    itself = {"Bucket": "bkt", "Key": "src", "CopySource": "bkt/src"}
+    assert code_of(client.copy_object, **itself) == ("InvalidRequest", 400)
+    assert code_of(client.copy_object, **itself, TaggingDirective="REPLACE")[1] == 400
+    client.copy_object(**itself, StorageClass="STANDARD")
+    client.copy_object(**itself, MetadataDirective="REPLACE")
+    assert client.head_object(Bucket="bkt", Key="src")["Metadata"] == {}
+
+
+def test_a_copy_has_conditions_on_its_source(signed):
+    from datetime import datetime
+    client = signed.boto()
+    etag = client.put_object(Bucket="bkt", Key="src", Body=CONTENT)["ETag"]
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    object_copy = {"Bucket": "bkt", "Key": "dst", "CopySource": "bkt/src"}
+    part_copy = {"Bucket": "bkt", "Key": "big", "CopySource": "bkt/src", "PartNumber": 1,
+                 "UploadId": upload_id}
+    for call, args in ((client.copy_object, object_copy), (client.upload_part_copy, part_copy)):
+        call(**args, CopySourceIfMatch=etag)
+        call(**args, CopySourceIfUnmodifiedSince=datetime(2090, 1, 1))
+        for wrong in ({"CopySourceIfMatch": '"x"'}, {"CopySourceIfNoneMatch": etag},
+                      {"CopySourceIfModifiedSince": datetime(2090, 1, 1)},
+                      {"CopySourceIfUnmodifiedSince": datetime(2000, 1, 1)}):
+            assert code_of(call, **args, **wrong) == ("PreconditionFailed", 412)
+        assert code_of(call, **args | {"CopySource": "bkt/no"}) == ("NoSuchKey", 404)
+    for wrong in "bytes=0-10000", "bytes=5-", "bytes=-5", "0-5":
+        assert code_of(client.upload_part_copy, **part_copy, CopySourceRange=wrong) == (
+            "InvalidArgument", 400)
 
 
 # Multipart uploads
@@ -336,6 +593,29 @@ def test_open_uploads_are_listed_by_pages(signed):
     assert [u["Key"] for u in behind["Uploads"]] == keys[3:]
 
 
+def test_a_delimiter_rolls_uploads_up(signed):
+    client = signed.boto()
+    for key in "a", "a/1", "a/1", "a/2/3", "b", "c/1", "c/2", "d":
+        client.create_multipart_upload(Bucket="bkt", Key=key)
+    for size in 1, 2, 3, 1000:
+        seen, marker, count = [], {}, 0
+        while marker is not None:
+            page = client.list_multipart_uploads(
+                Bucket="bkt", Delimiter="/", MaxUploads=size, **marker)
+            rows = [u["Key"] for u in page.get("Uploads", [])]
+            rows += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+            assert len(rows) <= size
+            seen, count = seen + rows, count + 1
+            marker = {"KeyMarker": page["NextKeyMarker"],
+                      "UploadIdMarker": page.get("NextUploadIdMarker", "")
+                      } if page["IsTruncated"] else None
+        assert sorted(seen) == ["a", "a/", "b", "c/", "d"], size
+        assert count == -(-5 // size)
+    inner = client.list_multipart_uploads(Bucket="bkt", Delimiter="/", Prefix="a/")
+    assert [u["Key"] for u in inner["Uploads"]] == ["a/1", "a/1"]
+    assert [p["Prefix"] for p in inner["CommonPrefixes"]] == ["a/2/"]
+
+
 def test_an_aborted_upload_is_gone(signed):
     client = signed.boto()
     upload_id, parts = start_upload(client)
@@ -390,6 +670,227 @@ def test_a_half_sent_body_leaves_no_trace(bare):
     assert bare.stats()["bytes_in"] == 5
     assert [(e["status"], e["received"]) for e in bare.log("PutObject")] == [(0, 5)]
     assert sum(p.is_file() for p in Path(bare.root).rglob("*")) == files
+
+
+# Checksums
+
+
+def reflected_crc(data, polynomial, bits):
+    crc = ones = (1 << bits) - 1
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
+    return (crc ^ ones).to_bytes(bits // 8, "big")
+
+
+RAW_SUMS = {
+    "crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
+    "crc32c": lambda data: reflected_crc(data, 0x82f63b78, 32),
+    "crc64nvme": lambda data: reflected_crc(data, 0x9a6c9329ac4bc9b5, 64),
+    "sha1": lambda data: hashlib.sha1(data).digest(),
+    "sha256": lambda data: hashlib.sha256(data).digest(),
+}
+
+
+def sum_of(kind, data, parts=""):
+    return base64.b64encode(RAW_SUMS[kind](data)).decode() + parts
+
+
+def code_in(reply):
+    """(status, S3's code) of a bare reply."""
+    return reply[0], reply[2].decode().partition("<Code>")[2].partition("</Code>")[0] or None
+
+
+def create_upload(endpoint, key="big", **headers):
+    reply = http_call(endpoint, "POST", f"/bkt/{key}?uploads",
+                      headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return reply, reply[2].decode().partition("<UploadId>")[2].partition("</UploadId>")[0]
+
+
+def complete_document(parts):
+    """parts: (number, ETag, further elements)"""
+    inside = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag>{more}</Part>"
+                     for n, etag, more in parts)
+    return f"<CompleteMultipartUpload>{inside}</CompleteMultipartUpload>"
+
+
+ASKED = {"x-amz-checksum-mode": "ENABLED"}
+
+
+def test_the_checks_of_the_checks():
+    check = b"123456789"
+    assert RAW_SUMS["crc32c"](check).hex() == "e3069283"
+    assert RAW_SUMS["crc64nvme"](check).hex() == "ae8b14860a799888"
+
+
+@pytest.mark.parametrize("kind", RAW_SUMS)
+def test_a_checksum_is_verified_kept_and_told(bare, kind):
+    header, right = f"x-amz-checksum-{kind}", sum_of(kind, CONTENT)
+    told = {header: right, "x-amz-checksum-type": "FULL_OBJECT"}
+
+    def put(**headers):
+        return http_call(bare, "PUT", "/bkt/k", CONTENT,
+                         {k.replace("_", "-"): v for k, v in headers.items()})
+
+    assert code_in(put(**{header: sum_of(kind, b"x")})) == (400, "BadDigest")
+    for nonsense in "x", right[4:], "*" + right[1:]:
+        assert code_in(put(**{header: nonsense})) == (400, "InvalidRequest")
+    assert code_in(put(**{header: right}, x_amz_checksum_md5=right))[0] == 200
+    assert code_in(put(x_amz_sdk_checksum_algorithm=kind)) == (400, "InvalidRequest")
+    reply = put(**{header: right}, x_amz_sdk_checksum_algorithm=kind.upper())
+    assert told.items() <= dict(reply[1]).items()
+    for method in "GET", "HEAD":
+        assert told.items() <= dict(http_call(bare, method, "/bkt/k", headers=ASKED)[1]).items()
+        assert header not in http_call(bare, method, "/bkt/k")[1]
+        assert header not in http_call(
+            bare, method, "/bkt/k", headers=ASKED | {"Range": "bytes=0-9"})[1]
+    listing = http_call(bare, "GET", "/bkt?list-type=2&prefix=k")[2].decode()
+    assert (f"<ChecksumAlgorithm>{kind.upper()}</ChecksumAlgorithm>"
+            "<ChecksumType>FULL_OBJECT</ChecksumType>") in listing
+    copy = http_call(bare, "PUT", "/bkt/copy", headers={"x-amz-copy-source": "bkt/k"})[2].decode()
+    assert f"<Checksum{kind.upper()}>{right}</Checksum{kind.upper()}>" in copy
+    asked = {"x-amz-copy-source": "bkt/k", "x-amz-checksum-algorithm": "SHA256"}
+    copy = http_call(bare, "PUT", "/bkt/copy", headers=asked)[2].decode()
+    assert f"<ChecksumSHA256>{sum_of('sha256', CONTENT)}</ChecksumSHA256>" in copy
+
+
+def test_only_one_checksum_is_taken(bare):
+    two = {f"x-amz-checksum-{k}": sum_of(k, b"1") for k in ("crc32", "sha1")}
+    assert code_in(http_call(bare, "PUT", "/bkt/k", b"1", two)) == (400, "InvalidRequest")
+
+
+@pytest.mark.parametrize("kind, whole", [
+    ("crc32", False), ("crc32", True), ("crc32c", False), ("crc32c", True),
+    ("crc64nvme", True), ("sha1", False), ("sha256", False)])
+def test_the_checksums_of_parts_become_the_objects(bare, kind, whole):
+    header, element = f"x-amz-checksum-{kind}", f"Checksum{kind.upper()}"
+    type_ = "FULL_OBJECT" if whole else "COMPOSITE"
+    pieces = [CONTENT[:4000], CONTENT[4000:8000], CONTENT[8000:]]
+    reply, upload_id = create_upload(bare, x_amz_checksum_algorithm=kind.upper(),
+                                     x_amz_checksum_type=type_)
+    assert reply[1]["x-amz-checksum-algorithm"] == kind.upper()
+    assert reply[1]["x-amz-checksum-type"] == type_
+    target = f"/bkt/big?uploadId={upload_id}"
+    listed = []
+    for n, piece in enumerate(pieces, 1):
+        value = sum_of(kind, piece)
+        if n == 2:  # this one from an object
+            http_call(bare, "PUT", "/bkt/src", CONTENT)
+            got = http_call(bare, "PUT", f"{target}&partNumber={n}", headers={
+                "x-amz-copy-source": "bkt/src", "x-amz-copy-source-range": "bytes=4000-7999"})
+            assert f"<{element}>{value}</{element}>" in got[2].decode()
+            etag = f'"{hashlib.md5(piece).hexdigest()}"'
+        else:
+            got = http_call(bare, "PUT", f"{target}&partNumber={n}", piece, {header: value})
+            assert got[1][header] == value
+            etag = got[1]["ETag"]
+        listed.append((n, etag, f"<{element}>{value}</{element}>"))
+    for wrong in {}, {"x-amz-checksum-" + ("sha1" if kind != "sha1" else "crc32"): sum_of(
+            "sha1" if kind != "sha1" else "crc32", b"1")}:
+        assert code_in(http_call(bare, "PUT", f"{target}&partNumber=4", b"1", wrong)) == (
+            400, "InvalidRequest")
+    assert code_in(http_call(bare, "PUT", f"{target}&partNumber=4", b"1",
+                             {header: sum_of(kind, b"2")})) == (400, "BadDigest")
+    bare.restart()
+    parts = http_call(bare, "GET", target)[2].decode()
+    assert f"<ChecksumType>{type_}</ChecksumType>" in parts
+    assert all(more in parts for _, _, more in listed)
+
+    if whole:
+        right = sum_of(kind, CONTENT)
+    else:
+        right = sum_of(kind, b"".join(RAW_SUMS[kind](p) for p in pieces), "-3")
+
+    def done(rows, **headers):
+        return http_call(bare, "POST", target, complete_document(rows),
+                         {k.replace("_", "-"): v for k, v in headers.items()})
+
+    other = f"<{element}>{sum_of(kind, b'x')}</{element}>"
+    assert code_in(done([*listed[:2], (*listed[2][:2], other)])) == (400, "InvalidPart")
+    if not whole:
+        assert code_in(done([*listed[:2], (*listed[2][:2], "")])) == (400, "InvalidRequest")
+    assert code_in(done(listed, **{header: sum_of(kind, b"x")})) == (400, "BadDigest")
+    assert code_in(done(listed, x_amz_checksum_type="x")) == (400, "InvalidRequest")
+    assert code_in(done(listed, x_amz_mp_object_size="9999")) == (400, "InvalidRequest")
+    if whole:
+        listed = [(n, etag, "") for n, etag, _ in listed]
+    got = done(listed, x_amz_checksum_type=type_, x_amz_mp_object_size="10000",
+               **{header: right})[2].decode()
+    assert f"<{element}>{right}</{element}><ChecksumType>{type_}</ChecksumType>" in got
+    head = http_call(bare, "HEAD", "/bkt/big", headers=ASKED)[1]
+    assert (head[header], head["x-amz-checksum-type"]) == (right, type_)
+
+
+@pytest.mark.parametrize("headers", [
+    {"x_amz_checksum_algorithm": "MD5"}, {"x_amz_checksum_type": "COMPOSITE"},
+    {"x_amz_checksum_algorithm": "CRC64NVME", "x_amz_checksum_type": "COMPOSITE"},
+    {"x_amz_checksum_algorithm": "SHA256", "x_amz_checksum_type": "FULL_OBJECT"},
+    {"x_amz_checksum_algorithm": "CRC32", "x_amz_checksum_type": "HALF"}])
+def test_an_announcement_must_make_sense(bare, headers):
+    assert code_in(create_upload(bare, **headers)[0]) == (400, "InvalidRequest")
+
+
+def test_a_type_follows_from_the_algorithm(bare):
+    for algorithm, type_ in ("CRC64NVME", "FULL_OBJECT"), ("crc32c", "COMPOSITE"):
+        reply, upload_id = create_upload(bare, x_amz_checksum_algorithm=algorithm)
+        assert reply[1]["x-amz-checksum-type"] == type_
+    _, upload_id = create_upload(bare, "plain")
+    assert code_in(http_call(
+        bare, "PUT", f"/bkt/plain?uploadId={upload_id}&partNumber=1", b"1",
+        {"x-amz-checksum-crc32": sum_of("crc32", b"1")})) == (400, "InvalidRequest")
+
+
+def test_boto_agrees_about_checksums(signed):
+    client = signed.boto()
+    put = client.put_object(Bucket="bkt", Key="k", Body=CONTENT, ChecksumAlgorithm="SHA256")
+    got = client.get_object(Bucket="bkt", Key="k", ChecksumMode="ENABLED")
+    assert put["ChecksumSHA256"] == got["ChecksumSHA256"] == sum_of("sha256", CONTENT)
+    assert got["Body"].read() == CONTENT
+    upload_id = client.create_multipart_upload(
+        Bucket="bkt", Key="big", ChecksumAlgorithm="CRC32")["UploadId"]
+    parts = []
+    for n, body in (1, b"one"), (2, b"two"):
+        sent = client.upload_part(Bucket="bkt", Key="big", UploadId=upload_id, PartNumber=n,
+                                  Body=body, ChecksumAlgorithm="CRC32")
+        parts.append({"PartNumber": n, "ETag": sent["ETag"],
+                      "ChecksumCRC32": sent["ChecksumCRC32"]})
+    right = sum_of("crc32", RAW_SUMS["crc32"](b"one") + RAW_SUMS["crc32"](b"two"), "-2")
+    assert complete(client, upload_id, parts)["ChecksumCRC32"] == right
+
+
+def test_a_told_checksum_may_be_wrong(bare):
+    right, header = sum_of("crc32c", CONTENT), "x-amz-checksum-crc32c"
+    http_call(bare, "PUT", "/bkt/k", CONTENT, {header: right})
+    bare.fault("* nth=1 wrong-checksum\nHeadObject always wrong-checksum")
+    status, headers, body = http_call(bare, "GET", "/bkt/k", headers=ASKED)
+    assert (status, body) == (200, CONTENT)
+    assert headers[header] != right and len(headers[header]) == len(right)
+    assert http_call(bare, "GET", "/bkt/k", headers=ASKED)[1][header] == right
+    assert http_call(bare, "HEAD", "/bkt/k", headers=ASKED)[1][header] != right
+
+
+@pytest.mark.parametrize("action, asked, differs", [
+    ("flip-bit", {}, 0), ("flip-bit=9999", {}, 9999), ("flip-bit=10000", {}, None),
+    ("flip-bit=3 truncate=10 ", {}, 3), ("flip-bit=3", {"Range": "bytes=100-199"}, 103)])
+def test_a_bit_may_flip(bare, action, asked, differs):
+    bare.fault(f"GetObject always {action}")
+    try:
+        _, headers, body = http_call(bare, "GET", "/bkt/obj", headers=asked)
+        assert headers["ETag"] == f'"{hashlib.md5(CONTENT).hexdigest()}"'
+    except http.client.IncompleteRead as error:
+        body = error.partial
+    start = 100 if asked else 0
+    wrong = [start + n for n, byte in enumerate(body) if byte != CONTENT[start + n]]
+    assert wrong == ([] if differs is None else [differs])
+    assert all(body[n - start] == CONTENT[n] ^ 1 for n in wrong)
+
+
+def test_a_replaced_object_has_a_checksum_of_its_own(bare):
+    http_call(bare, "PUT", "/bkt/k", b"1234", {"x-amz-checksum-sha1": sum_of("sha1", b"1234")})
+    bare.fault("GetObject nth=1 replace-object")
+    _, headers, body = http_call(bare, "GET", "/bkt/k", headers=ASKED)
+    assert body != b"1234" and headers["x-amz-checksum-sha1"] == sum_of("sha1", body)
 
 
 # Signatures
@@ -460,6 +961,138 @@ def test_a_presigned_url_works_until_it_expires(signed):
     assert b"SignatureDoesNotMatch" in http_call(signed, "GET", target.replace("a%20b", "c"))[2]
     signed.fault("GetObject always skew-s=601")
     assert http_call(signed, "GET", target)[0] == 403
+
+
+# Bodies in chunks
+
+
+SIGNED, UNSIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+def chunked(endpoint, target, pieces, trailer=None, wrong=None, length=None, form=SIGNED,
+            **more):
+    """Headers and body of a PUT whose body is signed piece by piece by a second opinion. `wrong`
+    is the chunk whose signature isn't right, or "trailer"."""
+    if trailer and form == SIGNED:
+        form += "-TRAILER"
+    size = sum(map(len, pieces)) if length is None else length
+    headers = {"x-amz-content-sha256": form, "content-encoding": "aws-chunked",
+               "x-amz-decoded-content-length": str(size), **more}
+    if trailer:
+        headers["x-amz-trailer"] = trailer[0]
+    headers = signed_headers(endpoint, "PUT", target, **headers)
+    stamp, last = headers["X-Amz-Date"], headers["Authorization"].rpartition("=")[2]
+    scope = f"{stamp[:8]}/{endpoint.region}/s3/aws4_request"
+    key = ("AWS4" + SECRET_KEY).encode()
+    for word in scope.split("/"):
+        key = hmac.digest(key, word.encode(), "sha256")
+
+    def sign(kind, *lines):
+        nonlocal last
+        text = "\n".join([f"AWS4-HMAC-SHA256-{kind}", stamp, scope, last, *lines])
+        last = hmac.new(key, text.encode(), "sha256").hexdigest()
+        return last
+
+    empty, body = hashlib.sha256(b"").hexdigest(), b""
+    for n, piece in enumerate([*pieces, b""]):
+        body += b"%x" % len(piece)
+        if form != UNSIGNED:
+            signature = sign("PAYLOAD", empty, hashlib.sha256(piece).hexdigest())
+            body += b";chunk-signature=" + (empty if n == wrong else signature).encode()
+        body += b"\r\n" + (piece + b"\r\n" if piece else b"")
+    if trailer:
+        line = f"{trailer[0]}:{trailer[1]}"
+        body += f"{line}\r\n".encode()
+        if form != UNSIGNED:
+            signature = sign("TRAILER", hashlib.sha256(f"{line}\n".encode()).hexdigest())
+            body += b"x-amz-trailer-signature:%s\r\n" % (
+                empty if wrong == "trailer" else signature).encode()
+    return headers, body + b"\r\n"
+
+
+LONG = CONTENT * 3
+PIECES = [LONG[:8192], LONG[8192:20000], LONG[20000:]]
+
+
+def test_a_body_signed_by_chunks_is_taken_apart(signed):
+    for pieces in [], [b"short"], [LONG], PIECES:
+        headers, body = chunked(signed, "/bkt/k", pieces, **{
+            "x-amz-meta-m": "1", "content-encoding": "aws-chunked,gzip"})
+        assert http_call(signed, "PUT", "/bkt/k", body, headers)[0] == 200
+        got = signed.boto().get_object(Bucket="bkt", Key="k")
+        assert got["Body"].read() == b"".join(pieces)
+        assert (got["Metadata"], got["ContentEncoding"]) == ({"m": "1"}, "gzip")
+    headers, body = chunked(signed, "/bkt/k", [b"1"])
+    assert http_call(signed, "PUT", "/bkt/k", body, headers)[0] == 200
+    assert "ContentEncoding" not in signed.boto().head_object(Bucket="bkt", Key="k")
+
+
+def test_chunks_may_be_torn_anywhere(signed):
+    headers, body = chunked(signed, "/bkt/k", [b"s" * 10])
+    head = "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+    with socket.create_connection(("127.0.0.1", signed.port)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(f"PUT /bkt/k HTTP/1.1\r\nHost: 127.0.0.1:{signed.port}\r\n"
+                  f"Content-Length: {len(body)}\r\n{head}\r\n".encode())
+        for byte in body:
+            s.send(bytes([byte]))
+        assert s.recv(1000).startswith(b"HTTP/1.1 200")
+    assert signed.boto().get_object(Bucket="bkt", Key="k")["Body"].read() == b"s" * 10
+
+
+def test_wrong_chunks_are_refused(signed):
+    def code(*args, cut=None, **kwargs):
+        headers, body = chunked(signed, "/bkt/k", *args, **kwargs)
+        return code_in(http_call(signed, "PUT", "/bkt/k", body[:cut], headers))
+
+    for wrong in range(len(PIECES) + 1):
+        assert code(PIECES, wrong=wrong) == (403, "SignatureDoesNotMatch")
+    assert code([b"1" * 8191, b"2"]) == (403, "InvalidChunkSizeError")
+    assert code(PIECES, length=len(LONG) + 1) == (400, "IncompleteBody")
+    assert code(PIECES, length=len(LONG) - 1) == (400, "IncompleteBody")
+    assert code(PIECES, cut=-2) == (400, "IncompleteBody")
+    assert code(PIECES, cut=-90) == (400, "IncompleteBody")
+    headers, body = chunked(signed, "/bkt/k", PIECES)
+    for broken in (body.replace(b"\r\n", b"\n"), b"x" + body, body + b"more\r\n",
+                   body.replace(PIECES[0], PIECES[0][1:])):
+        assert http_call(signed, "PUT", "/bkt/k", broken, headers)[0] in (400, 403)
+    altered = body.replace(PIECES[1], PIECES[1][::-1])
+    assert code_in(http_call(signed, "PUT", "/bkt/k", altered, headers)) == (
+        403, "SignatureDoesNotMatch")
+    assert code_of(signed.boto().head_object, Bucket="bkt", Key="k")[1] == 404
+    assert code([b"1"], form="STREAMING-OTHER") == (501, "NotImplemented")
+
+
+@pytest.mark.parametrize("form", [SIGNED, UNSIGNED])
+def test_a_checksum_may_come_behind(signed, form):
+    right = ("x-amz-checksum-crc32c", sum_of("crc32c", LONG))
+
+    def put(trailer, **kwargs):
+        headers, body = chunked(signed, "/bkt/k", PIECES, trailer, form=form, **kwargs)
+        return http_call(signed, "PUT", "/bkt/k", body, headers)
+
+    assert code_in(put((right[0], sum_of("crc32c", b"x")))) == (400, "BadDigest")
+    if form == SIGNED:
+        assert code_in(put(right, wrong="trailer")) == (403, "SignatureDoesNotMatch")
+    reply = put(right)
+    assert (reply[0], reply[1][right[0]]) == (200, right[1])
+    head = signed.boto().head_object(Bucket="bkt", Key="k", ChecksumMode="ENABLED")
+    assert (head["ContentLength"], head["ChecksumCRC32C"]) == (len(LONG), right[1])
+
+
+def test_parts_may_come_in_chunks(signed):
+    client = signed.boto()
+    upload_id = client.create_multipart_upload(Bucket="bkt", Key="big")["UploadId"]
+    target = f"/bkt/big?partNumber=1&uploadId={upload_id}"
+    headers, body = chunked(signed, target, PIECES)
+    reply = http_call(signed, "PUT", target, body, headers)
+    assert reply[1]["ETag"] == f'"{hashlib.md5(LONG).hexdigest()}"'
+
+
+def test_without_keys_chunks_are_not_verified(signed, bare):
+    headers, body = chunked(signed, "/bkt/k", PIECES, wrong=1)
+    assert http_call(bare, "PUT", "/bkt/k", body, headers)[0] == 200
+    assert http_call(bare, "GET", "/bkt/k")[2] == LONG
 
 
 # Connections
