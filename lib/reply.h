@@ -32,6 +32,9 @@ int reply_end_head(struct reply *r, struct haul_error *err);
 /* "" when it is missing; the first one when it is there twice. */
 const char *reply_header(const struct reply *r, const char *name);
 
+/* Quotes included; NULL: none. */
+const char *reply_etag(const struct reply *r);
+
 /* Begins r->sum when the reply names a checksum of all the bytes that it brings. Returns 0, or
  * -1 with *err = HAUL_NO_MEMORY. */
 int reply_begin_sum(struct reply *reply, const struct haul_request *r, struct haul_error *err);
