@@ -3,10 +3,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
 
+#include "chunked.h"
 #include "credentials.h"
 #include "endpoint.h"
 
@@ -15,25 +17,37 @@
 
 /* ---- Callbacks: they move bytes and nothing else ---- */
 
+/* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
+static size_t local_failure(int cause, struct haul_error *err)
+{
+    haul_error_set(
+        err, HAUL_LOCAL, "%s", cause ? strerror(cause) : "the source ended before its size");
+    err->sys_errno = cause;
+    return 0;
+}
+
 static size_t on_read(char *data, size_t unit, size_t count, void *payload)
 {
     struct exchange *x = payload;
-    const struct haul_body *body = &x->call.body;
     size_t room = unit * count;
-    if (room > body->size - x->sent)
-        room = (size_t) (body->size - x->sent);
+    if (room > x->body.size - x->sent)
+        room = (size_t) (x->body.size - x->sent);
     if (room == 0)
         return 0;
-    ssize_t got = body->read(body->payload, x->sent, data, room);
+    ssize_t got = x->body.read(x->body.payload, x->sent, data, room);
     if (got <= 0) {
-        int cause = got < 0 ? errno : 0;
-        haul_error_set(&x->error, HAUL_LOCAL, "%s",
-            got < 0 ? strerror(cause) : "the source ended before its size");
-        x->error.sys_errno = cause;
+        local_failure(got < 0 ? errno : 0, &x->error);
         return CURL_READFUNC_ABORT;
     }
     x->sent += (uint64_t) got;
     return (size_t) got;
+}
+
+/* Programs that the caller starts do not inherit it. */
+static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_sockaddr *at)
+{
+    (void) payload, (void) purpose;
+    return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
 }
 
 /* A pooled connection was found dead: libcurl begins the body again on a new one. */
@@ -58,114 +72,152 @@ static int on_begin(void *payload, char *address, char *own_address, int port, i
     return CURL_PREREQFUNC_OK;
 }
 
-static size_t on_object_bytes(struct exchange *x, char *data, size_t len)
+/* An object's bytes, or what a request of any kind has a sink for. */
+static size_t on_bytes(struct exchange *x, char *data, size_t len)
 {
+    const struct haul_request *r = x->request;
+    const struct haul_sink *sink = &r->sink;
     if (!x->head_checked) {
-        if (operation_check_head(x->request, &x->reply, &x->expected, &x->error) < 0)
+        if (r->operation == HAUL_GET_OBJECT &&
+            reply_check_head(r, &x->reply, &x->expected, &x->error) < 0)
             return 0;
         x->head_checked = true;
+        if (r->begin && r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
+            return local_failure(errno, &x->error);
     }
     if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
-        haul_error_set(&x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised",
-            x->request->key);
+        haul_error_set(
+            &x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised", r->key);
         x->error.retry = HAUL_RETRY_LATER;
         return 0;
     }
-    const struct haul_sink *sink = &x->request->sink;
-    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0) {
-        int cause = errno;
-        haul_error_set(&x->error, HAUL_LOCAL, "%s", strerror(cause));
-        x->error.sys_errno = cause;
-        return 0;
-    }
+    if (x->reply.sum != NULL)
+        haul_sum_add(x->reply.sum, data, len);
+    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0)
+        return local_failure(errno, &x->error);
     x->received += len;
     return len;
+}
+
+static size_t on_document(struct exchange *x, const char *data, size_t len)
+{
+    struct buf *body = &x->reply.body;
+    buf_add(body, data, len);
+    if (!body->failed)
+        return len;
+    haul_error_set(&x->error,
+        body->failed == HAUL_NO_MEMORY      ? HAUL_NO_MEMORY
+        : x->request->operation == HAUL_ANY ? HAUL_TOO_LARGE
+                                            : HAUL_BAD_REPLY,
+        "%s: no room for a reply of over %zu bytes", operation_name(x->request->operation),
+        body->len);
+    return 0;
 }
 
 static size_t on_body(char *data, size_t unit, size_t count, void *payload)
 {
     struct exchange *x = payload;
-    size_t len = unit * count;
-    if (x->reply.status == 0)
-        attempt_read_head(x);
+    const struct haul_request *r = x->request;
+    size_t len = unit * count, room = ERROR_BODY_MAX - x->reply.body.len;
+    attempt_read_head(x);
+    if (x->error.code != HAUL_OK)
+        return 0;
     bool success = x->reply.status >= 200 && x->reply.status < 300;
-    if (success && x->request->operation == HAUL_GET_OBJECT)
-        return on_object_bytes(x, data, len);
-    size_t take = len, room = ERROR_BODY_MAX - x->reply.body.len;
-    if (!success && take > room)
-        take = room; /* a page of somebody's: its beginning is enough, and ends the attempt */
-    buf_add(&x->reply.body, data, take);
-    return x->reply.body.failed ? 0 : take;
+    if (success && (r->operation == HAUL_GET_OBJECT ||
+                       (r->operation == HAUL_ANY && r->sink.write != NULL)))
+        return on_bytes(x, data, len);
+    if (success)
+        return on_document(x, data, len);
+    /* A page of somebody's: its beginning is enough, and ends the attempt. */
+    return on_document(x, data, len < room ? len : room);
 }
 
 /* ---- Sending ---- */
-
-static void copy_header(CURL *easy, const char *name, char *out, size_t size)
-{
-    struct curl_header *h = NULL;
-    out[0] = '\0';
-    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
-        snprintf(out, size, "%s", h->value);
-}
 
 void attempt_read_head(struct exchange *x)
 {
     struct reply *r = &x->reply;
     long status = 0;
     curl_off_t length = -1;
+    if (r->status != 0)
+        return;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(x->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     r->status = (int) status;
     r->content_length = length;
     if (status == 0)
         return;
-    copy_header(x->easy, "etag", r->etag, sizeof r->etag);
-    copy_header(x->easy, "date", r->date, sizeof r->date);
-    copy_header(x->easy, "x-amz-request-id", r->request_id, sizeof r->request_id);
-    if (x->request->operation == HAUL_GET_OBJECT || x->request->operation == HAUL_HEAD_OBJECT) {
-        copy_header(x->easy, "content-range", r->content_range, sizeof r->content_range);
-        copy_header(x->easy, "last-modified", r->last_modified, sizeof r->last_modified);
-        copy_header(x->easy, "x-amz-meta-haul", r->token, sizeof r->token);
-    }
-    if (status >= 300) {
-        copy_header(x->easy, "x-amz-bucket-region", r->region, sizeof r->region);
-        copy_header(x->easy, "retry-after", r->retry_after, sizeof r->retry_after);
-    }
+    for (struct curl_header *h = NULL;
+         (h = curl_easy_nextheader(x->easy, CURLH_HEADER, -1, h)) != NULL;)
+        reply_add_header(r, h->name, h->value);
+    if (reply_end_head(r, &x->error) == 0)
+        reply_begin_sum(r, x->request, &x->error);
 }
 
-/* The signature covers the body's SHA-256, which has to be known before the first byte goes. */
-static int hash_body(struct haul_client *c, struct exchange *x, struct haul_error *err)
+/* Whether and how a body is part of the signature. Documents always are. */
+static enum haul_payload payload_of(const struct exchange *x)
+{
+    const struct haul_request *r = x->request;
+    if (x->call.body.size == 0 || x->call.document.len > 0)
+        return HAUL_PAYLOAD_SIGNED;
+    return r->payload != HAUL_PAYLOAD_AUTO ? r->payload : r->endpoint->payload;
+}
+
+/* What has to be known before the first byte goes, in one pass over the body: its SHA-256 for
+ * the signature, and the checksums that headers tell. */
+static int sum_body(
+    struct haul_client *c, struct exchange *x, bool hashes, struct haul_error *err)
 {
     const struct haul_body *body = &x->call.body;
-    uint64_t at = 0;
-    while (at < body->size) {
+    struct haul_sum *sums[CALL_SUMS_MAX] = { NULL };
+    unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+    int rc = -1;
+    for (size_t i = 0; i < x->call.sum_count; i++)
+        if ((sums[i] = haul_sum_new(x->call.sums[i].kind)) == NULL)
+            goto no_sum;
+    for (uint64_t at = 0; at < body->size;) {
         size_t want = c->options.buffer_bytes;
         if (want > body->size - at)
             want = (size_t) (body->size - at);
         ssize_t got = body->read(body->payload, at, c->scratch, want);
         if (got <= 0) {
-            int cause = got < 0 ? errno : 0;
-            haul_error_set(err, HAUL_LOCAL, "%s",
-                got < 0 ? strerror(cause) : "the source ended before its size");
-            err->sys_errno = cause;
-            sha256_end(c->hash, x->payload_hash);
-            x->payload_hash[0] = '\0';
-            return -1;
+            local_failure(got < 0 ? errno : 0, err);
+            haul_sum_end(c->hash, value); /* ready for the next body */
+            goto out;
         }
-        sha256_add(c->hash, c->scratch, (size_t) got);
+        if (hashes)
+            haul_sum_add(c->hash, c->scratch, (size_t) got);
+        for (size_t i = 0; i < x->call.sum_count; i++)
+            haul_sum_add(sums[i], c->scratch, (size_t) got);
         at += (uint64_t) got;
     }
-    if (sha256_end(c->hash, x->payload_hash) < 0)
-        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
-    return 0;
+    if (hashes && haul_sum_end(c->hash, value) == 0)
+        goto no_sum;
+    if (hashes)
+        hex_encode(value, SHA256_BYTES, x->payload_hash);
+    for (size_t i = 0; i < x->call.sum_count; i++) {
+        size_t bytes = haul_sum_end(sums[i], value);
+        if (bytes == 0)
+            goto no_sum;
+        haul_checksum_text(value, bytes, x->call.sums[i].text);
+    }
+    rc = 0;
+    goto out;
+no_sum:
+    haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a checksum");
+out:
+    for (size_t i = 0; i < CALL_SUMS_MAX; i++)
+        haul_sum_free(sums[i]);
+    return rc;
 }
 
+/* "name: value"; value "": sent empty; NULL: libcurl is to send none of its own. */
 static int add_line(struct exchange *x, const char *name, const char *value)
 {
-    struct buf line = buf_make(8192);
+    struct buf line = buf_make(CALL_TEXT_MAX);
     buf_adds(&line, name);
-    buf_adds(&line, *value ? ": " : "");
-    buf_adds(&line, value);
+    buf_adds(&line, value == NULL ? ":" : *value ? ": " : ";");
+    buf_adds(&line, value ? value : "");
     struct curl_slist *more =
         line.failed ? NULL : curl_slist_append(x->header_list, buf_text(&line));
     buf_free(&line);
@@ -175,73 +227,97 @@ static int add_line(struct exchange *x, const char *name, const char *value)
     return 0;
 }
 
-/* Signs for this moment and puts all headers into the list. */
-static int add_headers(struct haul_client *c, struct exchange *x, const char *host,
-    const char *region, struct haul_error *err)
+/* All headers of an attempt, and what some of their values live in. */
+struct head {
+    struct sigv4_header headers[CALL_HEADERS_MAX + 5];
+    size_t count;
+    char time[SIGV4_TIME_SIZE], decoded_length[24];
+    struct buf authorization;
+};
+
+static void add_header(struct head *h, const char *name, const char *value)
+{
+    h->headers[h->count++] = (struct sigv4_header){ name, value };
+}
+
+/* Signs for this moment. */
+static int sign(struct exchange *x, struct head *h, const char *host, const char *region,
+    struct haul_error *err)
 {
     const struct haul_endpoint *e = x->request->endpoint;
     const struct haul_credentials *keys = e->credentials;
-    struct sigv4_header signed_headers[CALL_HEADERS_MAX + 4];
-    struct buf authorization = buf_make(4096);
-    size_t n = x->call.header_count;
+    enum haul_payload payload = payload_of(x);
+    struct sigv4_key key;
+    char date[9];
     int rc = -1;
 
-    memcpy(signed_headers, x->call.headers, n * sizeof *signed_headers);
-    if (keys != NULL && keys->key_id != NULL) {
-        char time[17];
-        struct sigv4_key key;
-        time_t now = (time_t) (endpoint_signing_ms(e) / 1000);
-        struct tm utc;
-        strftime(time, sizeof time, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-        char date[9];
-        snprintf(date, sizeof date, "%.8s", time);
-        const char *hash = SIGV4_UNSIGNED_PAYLOAD;
-        if (e->sign_payload || x->call.body.size == 0 || x->call.document.len > 0) {
-            if (*x->payload_hash == '\0' && hash_body(c, x, err) < 0)
-                goto out;
-            hash = x->payload_hash;
-        }
-        signed_headers[n++] = (struct sigv4_header){ "host", host };
-        signed_headers[n++] = (struct sigv4_header){ "x-amz-content-sha256", hash };
-        signed_headers[n++] = (struct sigv4_header){ "x-amz-date", time };
-        if (keys->token != NULL)
-            signed_headers[n++] = (struct sigv4_header){ "x-amz-security-token", keys->token };
-        struct sigv4_request r = { .method = x->call.method,
-            .path = buf_text(&x->call.path),
-            .query = buf_text(&x->call.query),
-            .headers = signed_headers,
-            .header_count = n,
-            .payload_hash = hash,
-            .region = region,
-            .time = time };
-        if (endpoint_signing_key(e, date, region, &key) < 0) {
+    sigv4_time(endpoint_signing_ms(e), h->time);
+    snprintf(date, sizeof date, "%.8s", h->time);
+    const char *hash = payload == HAUL_PAYLOAD_SIGNED    ? x->payload_hash
+                       : payload == HAUL_PAYLOAD_CHUNKED ? CHUNKED_PAYLOAD
+                                                         : SIGV4_UNSIGNED_PAYLOAD;
+    if (payload == HAUL_PAYLOAD_CHUNKED) {
+        snprintf(h->decoded_length, sizeof h->decoded_length, "%" PRIu64, x->call.body.size);
+        add_header(h, "x-amz-decoded-content-length", h->decoded_length);
+    }
+    add_header(h, "host", host);
+    add_header(h, "x-amz-content-sha256", hash);
+    add_header(h, "x-amz-date", h->time);
+    if (keys->token != NULL)
+        add_header(h, "x-amz-security-token", keys->token);
+    struct sigv4_request r = { .method = x->call.method,
+        .path = buf_text(&x->call.path),
+        .query = buf_text(&x->call.query),
+        .headers = h->headers,
+        .header_count = h->count,
+        .payload_hash = hash,
+        .region = region,
+        .time = h->time };
+    if (endpoint_signing_key(e, date, region, &key) < 0)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    if (sigv4_authorization(&h->authorization, &r, keys->key_id, &key, err) < 0)
+        goto out;
+    if (payload == HAUL_PAYLOAD_CHUNKED) {
+        x->chunks = chunked_new(&x->call.body, &r, &key);
+        if (x->chunks == NULL) {
             haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
             goto out;
         }
-        int signed_ok = sigv4_authorization(&authorization, &r, keys->key_id, &key, err);
-        wipe(&key, sizeof key);
-        if (signed_ok < 0)
-            goto out;
-        for (size_t i = 0; i < n; i++)
-            if (strcmp(signed_headers[i].name, "host") != 0 &&
-                add_line(x, signed_headers[i].name, signed_headers[i].value) < 0)
-                goto no_memory;
-        if (add_line(x, "authorization", buf_text(&authorization)) < 0)
-            goto no_memory;
-    } else {
-        for (size_t i = 0; i < n; i++)
-            if (add_line(x, signed_headers[i].name, signed_headers[i].value) < 0)
-                goto no_memory;
+        x->body = chunked_body(x->chunks);
     }
-    /* libcurl's own habits off: no 100-continue pause; bytes as they are stored. */
-    if (add_line(x, "Expect:", "") < 0 || add_line(x, "accept-encoding", "identity") < 0)
-        goto no_memory;
     rc = 0;
-    goto out;
-no_memory:
-    haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
 out:
-    buf_free(&authorization);
+    wipe(&key, sizeof key);
+    return rc;
+}
+
+/* Puts all headers into the list, signed unless there are no keys. */
+static int add_headers(struct haul_client *c, struct exchange *x, const char *host,
+    const char *region, struct haul_error *err)
+{
+    const struct haul_credentials *keys = x->request->endpoint->credentials;
+    bool signs = keys != NULL && keys->key_id != NULL;
+    bool hashes = signs && payload_of(x) == HAUL_PAYLOAD_SIGNED;
+    struct head h;
+    int rc = -1;
+
+    h.count = x->call.header_count;
+    h.authorization = buf_make(CALL_TEXT_MAX);
+    memcpy(h.headers, x->call.headers, h.count * sizeof h.headers[0]);
+    if ((hashes || x->call.sum_count > 0) && sum_body(c, x, hashes, err) < 0)
+        goto out;
+    if (signs && sign(x, &h, host, region, err) < 0)
+        goto out;
+    /* libcurl's own habits off: no 100-continue pause; bytes as they are stored. */
+    bool ok = add_line(x, "Expect", NULL) == 0 &&
+              add_line(x, "accept-encoding", "identity") == 0 &&
+              (!signs || add_line(x, "authorization", buf_text(&h.authorization)) == 0);
+    for (size_t i = 0; ok && i < h.count; i++)
+        ok = strcmp(h.headers[i].name, "host") == 0 ||
+             add_line(x, h.headers[i].name, h.headers[i].value) == 0;
+    rc = ok ? 0 : haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+out:
+    buf_free(&h.authorization);
     return rc;
 }
 
@@ -270,7 +346,9 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -279,22 +357,26 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
         curl_easy_setopt(easy, CURLOPT_CAINFO, e->ca_file);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* Debian's default would trust more */
     }
+    if (e->proxy != NULL)
+        curl_easy_setopt(easy, CURLOPT_PROXY, e->proxy);
     if (e->insecure) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (strcmp(x->call.method, "HEAD") == 0) {
+    const char *method = x->call.method;
+    bool sends = x->body.size > 0 || strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0;
+    if (strcmp(method, "HEAD") == 0)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else if (strcmp(x->call.method, "GET") == 0) {
+    else if (strcmp(method, "GET") != 0)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    else
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
             buffer_size(c, x->request->range.len ? x->request->range.len : UINT64_MAX));
-    } else if (strcmp(x->call.method, "DELETE") == 0) {
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
-    } else {
+    if (sends) {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, x->call.method);
-        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) x->call.body.size);
-        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer_size(c, x->call.body.size));
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method); /* else PUT */
+        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) x->body.size);
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer_size(c, x->body.size));
         curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
         curl_easy_setopt(easy, CURLOPT_READDATA, x);
         curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
@@ -305,7 +387,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
 void attempt_forget(struct haul_client *c, struct exchange *x)
 {
     if (x->easy != NULL) {
-        curl_multi_remove_handle(c->multi, x->easy);
+        curl_multi_remove_handle(c->loop->multi, x->easy);
         if (c->idle_count < IDLE_HANDLES_MAX) {
             curl_easy_reset(x->easy);
             c->idle[c->idle_count++] = x->easy;
@@ -316,7 +398,8 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     }
     curl_slist_free_all(x->header_list);
     x->header_list = NULL;
-    buf_free(&x->reply.body);
+    chunked_free(x->chunks);
+    x->chunks = NULL;
     x->bytes_sent += x->sent;
     x->bytes_received += x->received;
     x->sent = x->received = 0;
@@ -334,7 +417,9 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     x->head_checked = false;
     x->expected = -1;
     x->error.code = HAUL_OK;
-    x->reply = (struct reply){ .content_length = -1, .body = buf_make(DOCUMENT_MAX) };
+    x->body = x->call.body;
+    reply_free(&x->reply);
+    x->reply.sent_sum = x->call.sent_sum;
     endpoint_region(r->endpoint, r->bucket, region);
     endpoint_add_host(&host, r->endpoint, r->bucket, region);
     if (buf_failed(&host, "the host's name", err) ||

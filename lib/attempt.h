@@ -7,17 +7,26 @@
 
 #include <haul/haul.h>
 
+#include "loop.h"
 #include "operation.h"
 
 #define IDLE_HANDLES_MAX 64
-#define DOCUMENT_MAX (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB */
-#define SMALLEST_BUFFER 16384          /* libcurl's */
+#define SMALLEST_BUFFER 16384 /* libcurl's */
 
+struct chunked;
 struct curl_slist;
 
-/* One request under way: sent, or waiting for its next attempt. */
+/* Exchanges that are in the same state, which each can leave by itself. */
+struct exchange_list {
+    struct exchange *first, **last; /* where the next one's address goes */
+    unsigned count;
+};
+
+/* One request under way, in one of the client's lists, and at last its result. */
 struct exchange {
-    struct exchange *next, **link;      /* in client->moving or client->waiting */
+    struct exchange_list *list;
+    struct exchange *next, **link;
+    uint64_t number;                    /* in the order of submission */
     const struct haul_request *request; /* the caller's */
     haul_done_fn *done;
     void *payload;
@@ -28,28 +37,39 @@ struct exchange {
     unsigned attempts, corrections;
     bool maybe_repeated;
     int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
-    int64_t due_ms;    /* waiting: when the next attempt starts, CLOCK_MONOTONIC */
+    int64_t due_ms;    /* retrying: when the next attempt starts, CLOCK_MONOTONIC */
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
-    void *easy;                     /* owned: a CURL; NULL while waiting */
+    struct haul_body body;          /* the call's, or its stream of chunks */
+    struct chunked *chunks;         /* owned; NULL: none */
+    void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
     bool begun; /* it has been on its way to the server */
     bool head_checked;
     int64_t expected;        /* body bytes; -1: not known */
     struct haul_error error; /* set by a callback that aborted the transfer */
+
+    /* The end. The strings of the result live in call, reply and document. */
+    struct haul_result result;
+    struct document *document; /* owned */
+    bool kept;                 /* client_release() frees it */
 };
 
 struct haul_client {
     struct haul_client_options options; /* defaults filled in */
     char *user_agent;                   /* owned */
-    void *multi;                        /* owned: a CURLM */
-    struct exchange *moving, *waiting;
-    unsigned count;               /* of both */
+    struct loop *loop;                  /* owned */
+    struct exchange_list ready;         /* to be started, in order of submission */
+    struct exchange_list moving;        /* on their way: at most options.connections */
+    struct exchange_list retrying;      /* not due yet */
+    struct exchange_list cancelled;     /* to be delivered in the next run */
+    uint64_t submitted;
+    int64_t retry_ms;             /* none of `retrying` is due before */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
-    struct sha256 *hash;
+    struct haul_sum *hash;
     uint64_t random;      /* for jitter only */
     char *scratch;        /* options.buffer_bytes, for hashing bodies */
     atomic_bool stopping; /* any thread sets it */
@@ -60,10 +80,10 @@ struct haul_client {
  * not be read for its hash. */
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err);
 
-/* Status and headers, into x->reply. */
+/* Status and headers, into x->reply. What is wrong with them stands in x->error. */
 void attempt_read_head(struct exchange *x);
 
-/* Everything of the attempt goes, but what the next one can use. */
+/* Everything of the attempt goes but its reply, and what the next one can use. */
 void attempt_forget(struct haul_client *c, struct exchange *x);
 
 #endif

@@ -52,6 +52,12 @@ static bool reserve(struct buf *b, size_t more)
     return true;
 }
 
+void buf_hold(struct buf *b)
+{
+    if (reserve(b, b->limit - b->len))
+        b->data[b->len] = '\0';
+}
+
 void buf_add(struct buf *b, const void *data, size_t len)
 {
     if (len == 0 || !reserve(b, len))

@@ -19,6 +19,7 @@ struct buf {
 struct buf buf_make(size_t limit);
 void buf_free(struct buf *b);  /* and empty again, with the same limit */
 void buf_clear(struct buf *b); /* empty, the memory is kept, failure forgotten */
+void buf_hold(struct buf *b);  /* memory for all of its limit: from now on it never moves */
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *text);
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,36 +1,25 @@
-/* The loop: one libcurl multi handle, its requests, and their retries. How an attempt is made
- * and moves its bytes is attempt.c's, what a reply means operation.c's, which failures deserve
- * another try retry.c's. */
+/* The client: its requests' states, their retries and their ends. How libcurl is driven is
+ * loop.c's, how an attempt is made and moves its bytes attempt.c's, what a reply means
+ * reply.c's, which failures deserve another try retry.c's. */
+#include "client.h"
+
 #include <curl/curl.h>
-#include <errno.h>
-#include <pthread.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "attempt.h"
 #include "retry.h"
 
 #define DEFAULT_RETRIES 10
+#define DEFAULT_CONNECTIONS 64
 #define DEFAULT_CONNECT_MS 10000
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static void init_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_ALL);
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#define IDLE_CONNECTIONS 256
 
 /* xorshift: spreads retries, guards nothing. */
 static uint32_t next_random(struct haul_client *c)
@@ -41,55 +30,66 @@ static uint32_t next_random(struct haul_client *c)
     return (uint32_t) (c->random >> 16);
 }
 
-/* ---- A list that each exchange can leave by itself ---- */
+/* ---- The states of an exchange: which list it is in ---- */
 
-static void enlist(struct exchange **list, struct exchange *x)
+static void insert(struct exchange_list *list, struct exchange **at, struct exchange *x)
 {
-    x->next = *list;
-    x->link = list;
-    if (*list != NULL)
-        (*list)->link = &x->next;
-    *list = x;
+    x->list = list;
+    x->link = at;
+    x->next = *at;
+    *(x->next ? &x->next->link : &list->last) = &x->next;
+    *at = x;
+    list->count++;
+}
+
+static void append(struct exchange_list *list, struct exchange *x)
+{
+    insert(list, list->last, x);
 }
 
 static void delist(struct exchange *x)
 {
     *x->link = x->next;
-    if (x->next != NULL)
-        x->next->link = x->link;
+    *(x->next ? &x->next->link : &x->list->last) = x->link;
+    x->list->count--;
 }
 
-static int start(struct haul_client *c, struct exchange *x, struct haul_error *err)
+static unsigned under_way(const struct haul_client *c)
 {
-    if (attempt_build(c, x, err) < 0)
-        return -1;
-    CURLMcode code = curl_multi_add_handle(c->multi, x->easy);
-    if (code != CURLM_OK) {
-        attempt_forget(c, x);
-        return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
-    }
-    enlist(&c->moving, x);
-    return 0;
+    return c->ready.count + c->moving.count + c->retrying.count + c->cancelled.count;
+}
+
+static void exchange_free(struct exchange *x)
+{
+    call_free(&x->call);
+    reply_free(&x->reply);
+    document_free(x->document);
+    free(x);
 }
 
 /* ---- Finishing ---- */
 
-static void deliver(struct haul_client *c, struct exchange *x, struct haul_result *result)
+static void deliver(struct exchange *x)
 {
-    result->attempts = x->attempts;
-    result->failing_ms = x->failed_ms ? monotonic_ms() - x->failed_ms : 0;
-    result->bytes_sent = x->bytes_sent + x->sent;
-    result->bytes_received = x->bytes_received + x->received;
-    result->maybe_repeated = x->maybe_repeated;
-    c->count--;
-    x->done(x->payload, result);
+    struct haul_result *r = &x->result;
+    r->attempts = x->attempts;
+    r->failing_ms = x->failed_ms ? loop_now_ms() - x->failed_ms : 0;
+    r->bytes_sent = x->bytes_sent;
+    r->bytes_received = x->bytes_received;
+    r->maybe_repeated = x->maybe_repeated;
+    x->done(x->payload, r);
+    if (!x->kept)
+        exchange_free(x);
 }
 
-static void release(struct haul_client *c, struct exchange *x)
+/* It was cancelled, perhaps on its way, or could not even be sent. */
+static void fail(struct haul_client *c, struct exchange *x, const struct haul_error *err)
 {
+    x->result = (struct haul_result){
+        .error = *err, .modified_ms = -1, .server_ms = -1, .outcome_unknown = x->begun
+    };
     attempt_forget(c, x);
-    call_free(&x->call);
-    free(x);
+    deliver(x);
 }
 
 /* No reply, or half of one. */
@@ -114,11 +114,12 @@ static void judge_transport(const struct exchange *x, CURLcode code, struct haul
 
 static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul_retry class)
 {
+    unsigned tries = x->request->tries ? x->request->tries : c->options.retries + 1;
     switch (class) {
     case HAUL_RETRY_NOW:
     case HAUL_RETRY_LATER:
     case HAUL_RETRY_SLOWER:
-        return x->attempts <= c->options.retries;
+        return x->attempts < tries;
     case HAUL_RETRY_RESIGN:
         return x->corrections++ < CORRECTIONS_MAX;
     case HAUL_RETRY_NEVER:
@@ -140,41 +141,49 @@ static bool was_closed(const struct exchange *x, CURLcode code)
     return connections == 0;
 }
 
+static void retry_later(struct haul_client *c, struct exchange *x)
+{
+    int64_t after_ms =
+        1000 * (int64_t) atoi(reply_header(&x->reply, "retry-after")); /* S3 sends seconds */
+    int64_t now_ms = loop_now_ms();
+    x->maybe_repeated |= x->result.outcome_unknown;
+    x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
+    x->payload_hash[0] = '\0'; /* the source may have changed meanwhile */
+    x->due_ms = now_ms + retry_delay_ms(
+                             x->result.error.retry, x->attempts - 1, next_random(c), after_ms);
+    reply_free(&x->reply);
+    document_free(x->document);
+    x->document = NULL;
+    append(&c->retrying, x);
+    if (x->due_ms < c->retry_ms)
+        c->retry_ms = x->due_ms;
+}
+
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
 {
-    struct haul_result result = { .modified_ms = -1, .server_ms = -1 };
-    struct document *document = NULL;
+    struct haul_result *r = &x->result;
+    *r = (struct haul_result){ .modified_ms = -1, .server_ms = -1 };
     attempt_read_head(x);
     /* A refusal that came while we were still sending is a reply like any other. */
     bool refused = x->reply.status >= 300;
     if (x->error.code != HAUL_OK)
-        result.error = x->error;
+        r->error = x->error;
     else if (code != CURLE_OK && !refused)
-        judge_transport(x, code, &result);
+        judge_transport(x, code, r);
     else
-        operation_judge(x->request, &x->reply, x->received, &result, &document);
+        reply_judge(x->request, &x->reply, x->received, r, &x->document);
     if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
         x->attempts--; /* nobody's failure */
-        result.error.retry = HAUL_RETRY_NOW;
+        r->error.retry = HAUL_RETRY_NOW;
     }
-
-    if (result.error.code != HAUL_OK && may_retry(c, x, result.error.retry)) {
-        int64_t after_ms = 1000 * (int64_t) atoi(x->reply.retry_after); /* S3 sends seconds */
-        int64_t now_ms = monotonic_ms();
-        x->maybe_repeated |= result.outcome_unknown;
-        x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
-        x->payload_hash[0] = '\0'; /* the source may have changed meanwhile */
-        x->due_ms = now_ms + retry_delay_ms(
-                                 result.error.retry, x->attempts - 1, next_random(c), after_ms);
-        attempt_forget(c, x);
-        enlist(&c->waiting, x);
-    } else {
-        if (result.error.retry == HAUL_RETRY_RESIGN)
-            result.error.retry = HAUL_RETRY_WHEN_FIXED; /* correcting did not help */
-        deliver(c, x, &result);
-        release(c, x);
+    attempt_forget(c, x);
+    if (r->error.code != HAUL_OK && may_retry(c, x, r->error.retry)) {
+        retry_later(c, x);
+        return;
     }
-    document_free(document);
+    if (r->error.retry == HAUL_RETRY_RESIGN)
+        r->error.retry = HAUL_RETRY_WHEN_FIXED; /* correcting did not help */
+    deliver(x);
 }
 
 static unsigned reap_finished(struct haul_client *c)
@@ -182,12 +191,14 @@ static unsigned reap_finished(struct haul_client *c)
     unsigned finished = 0;
     CURLMsg *m;
     int left;
-    while ((m = curl_multi_info_read(c->multi, &left)) != NULL) {
+    while ((m = curl_multi_info_read(c->loop->multi, &left)) != NULL) {
         struct exchange *x;
         CURLcode code = m->data.result;
         if (m->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &x);
+        if (x->list == &c->cancelled)
+            continue; /* too late */
         delist(x);
         finish(c, x, code);
         finished++;
@@ -195,43 +206,89 @@ static unsigned reap_finished(struct haul_client *c)
     return finished;
 }
 
-/* It was cancelled, perhaps on its way, or could not even be sent. */
-static void fail(struct haul_client *c, struct exchange *x, const struct haul_error *err)
+/* ---- Cancelling ---- */
+
+/* All of them, or those of one request. Returns how many. They may be inside libcurl right now,
+ * which called us: the next turn takes them out. */
+static unsigned cancel(struct haul_client *c, const struct haul_request *only)
 {
-    struct haul_result result = { .error = *err, .modified_ms = -1, .server_ms = -1 };
-    result.outcome_unknown = x->begun;
-    attempt_forget(c, x);
-    deliver(c, x, &result);
-    release(c, x);
+    struct exchange_list *const lists[] = { &c->moving, &c->retrying, &c->ready };
+    unsigned found = 0;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (struct exchange *x = lists[i]->first, *following; x != NULL; x = following) {
+            following = x->next;
+            if (only != NULL && x->request != only)
+                continue;
+            delist(x);
+            append(&c->cancelled, x);
+            found++;
+        }
+    return found;
 }
 
-static void cancel_all(struct haul_client *c)
+/* Those that are there now: callbacks may submit and cancel again. Returns how many. */
+static unsigned deliver_cancelled(struct haul_client *c)
 {
-    struct haul_error err;
-    haul_error_set(&err, HAUL_CANCELLED, "cancelled");
-    /* Callbacks may submit again: take what is there now, and only that. */
-    struct exchange *doomed = NULL, *x;
-    while ((x = c->moving) != NULL || (x = c->waiting) != NULL) {
-        delist(x);
-        enlist(&doomed, x);
-    }
-    while ((x = doomed) != NULL) {
+    const unsigned count = c->cancelled.count;
+    for (unsigned i = 0; i < count; i++) {
+        struct exchange *x = c->cancelled.first;
+        struct haul_error err;
+        haul_error_set(&err, HAUL_CANCELLED, "cancelled");
         delist(x);
         fail(c, x, &err);
     }
+    return count;
 }
 
-/* Starts what is due. Returns how many could not be, and are finished. */
+/* ---- Starting ---- */
+
+/* Those whose time has come go before what was submitted after them. */
+static void resume_due(struct haul_client *c)
+{
+    int64_t now_ms = c->retrying.count > 0 ? loop_now_ms() : 0;
+    if (c->retrying.count == 0 || c->retry_ms > now_ms)
+        return;
+    c->retry_ms = LOOP_NEVER;
+    for (struct exchange *x = c->retrying.first, *following; x != NULL; x = following) {
+        following = x->next;
+        if (x->due_ms <= now_ms) {
+            struct exchange **at = &c->ready.first;
+            while (*at != NULL && (*at)->number < x->number)
+                at = &(*at)->next;
+            delist(x);
+            insert(&c->ready, at, x);
+        } else if (x->due_ms < c->retry_ms) {
+            c->retry_ms = x->due_ms;
+        }
+    }
+}
+
+static bool may_start(const struct haul_client *c)
+{
+    return c->ready.count > 0 && c->moving.count < c->options.connections &&
+           !atomic_load(&c->stopping);
+}
+
+static int start(struct haul_client *c, struct exchange *x, struct haul_error *err)
+{
+    if (attempt_build(c, x, err) < 0)
+        return -1;
+    CURLMcode code = curl_multi_add_handle(c->loop->multi, x->easy);
+    if (code != CURLM_OK)
+        return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
+    append(&c->moving, x);
+    return 0;
+}
+
+/* As far as there is room; what callbacks submit meanwhile waits for the next turn. Returns how
+ * many could not be started, and are finished. */
 static unsigned start_due(struct haul_client *c)
 {
-    int64_t now = monotonic_ms();
     unsigned finished = 0;
-    struct exchange *x, *following;
-    for (x = c->waiting; x != NULL; x = following) {
+    resume_due(c);
+    for (unsigned left = c->ready.count; left > 0 && may_start(c); left--) {
+        struct exchange *x = c->ready.first;
         struct haul_error err;
-        following = x->next;
-        if (x->due_ms > now)
-            continue;
         delist(x);
         if (start(c, x, &err) < 0) {
             fail(c, x, &err);
@@ -244,11 +301,10 @@ static unsigned start_due(struct haul_client *c)
 /* How long nothing is due, at most `most_ms`. */
 static int idle_ms(const struct haul_client *c, int most_ms)
 {
-    int64_t now = monotonic_ms(), least_ms = most_ms;
-    for (const struct exchange *x = c->waiting; x != NULL; x = x->next)
-        if (x->due_ms - now < least_ms)
-            least_ms = x->due_ms - now;
-    return least_ms > 0 ? (int) least_ms : 0;
+    int wait_ms = haul_client_wait_ms(c);
+    if (wait_ms < 0 || wait_ms > most_ms)
+        wait_ms = most_ms;
+    return wait_ms > 0 ? wait_ms : 0;
 }
 
 /* ---- The public face ---- */
@@ -259,38 +315,62 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
     struct exchange *x = calloc(1, sizeof *x);
     if (x == NULL)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    x->number = c->submitted++;
     x->request = request;
     x->done = done;
     x->payload = payload;
-    x->call.path = buf_make(4096);
-    x->call.query = buf_make(8192);
-    x->call.document = buf_make(DOCUMENT_MAX);
+    x->call.guess_type = true;
     if (operation_build(request, &x->call, err) < 0) {
-        release(c, x);
+        exchange_free(x);
         return -1;
     }
-    c->count++;
-    x->due_ms = monotonic_ms();
-    enlist(&c->waiting, x);
+    append(&c->ready, x);
     return 0;
 }
 
+/* Whatever has ended comes back before anybody waits, so that freed slots are refilled. */
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err)
 {
-    int running;
-    if (atomic_load(&c->stopping)) {
-        cancel_all(c);
-        return (int) c->count; /* what the callbacks have submitted: for the next turn */
-    }
-    unsigned finished = start_due(c);
-    CURLMcode code = curl_multi_perform(c->multi, &running);
+    if (atomic_load(&c->stopping))
+        cancel(c, NULL);
+    unsigned finished = deliver_cancelled(c);
+    finished += start_due(c);
+    if (loop_tick(c->loop, err) < 0)
+        return -1;
     finished += reap_finished(c);
-    /* Freed slots are refilled before anybody waits. */
-    if (code == CURLM_OK && finished == 0)
-        code = curl_multi_poll(c->multi, NULL, 0, idle_ms(c, max_wait_ms), NULL);
-    if (code != CURLM_OK)
-        return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
-    return (int) c->count;
+    if (loop_wait(c->loop, finished > 0 ? 0 : idle_ms(c, max_wait_ms), err) < 0)
+        return -1;
+    reap_finished(c);
+    return (int) under_way(c);
+}
+
+int haul_client_cancel(struct haul_client *c, const struct haul_request *request)
+{
+    if (cancel(c, request) > 0)
+        return 0;
+    for (const struct exchange *x = c->cancelled.first; x != NULL; x = x->next)
+        if (x->request == request)
+            return 0;
+    return -1;
+}
+
+int haul_client_fd(const struct haul_client *c)
+{
+    return c->loop->epoll_fd;
+}
+
+int haul_client_wait_ms(const struct haul_client *c)
+{
+    if (c->cancelled.count > 0 || may_start(c) ||
+        (atomic_load(&c->stopping) && under_way(c) > 0))
+        return 0;
+    int64_t due_ms = c->loop->timer_ms;
+    if (c->retrying.count > 0 && c->retry_ms < due_ms)
+        due_ms = c->retry_ms;
+    if (due_ms == LOOP_NEVER)
+        return -1;
+    int64_t wait_ms = due_ms - loop_now_ms();
+    return wait_ms < 0 ? 0 : wait_ms > INT_MAX ? INT_MAX : (int) wait_ms;
 }
 
 struct waiter {
@@ -321,7 +401,8 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
     while (!w.finished)
         if (haul_client_run(c, 1000, err) < 0) {
             struct haul_error why = *err;
-            cancel_all(c); /* or w would be written to when it is gone */
+            cancel(c, NULL); /* or w would be written to when it is gone */
+            deliver_cancelled(c);
             *err = why;
             return -1;
         }
@@ -330,7 +411,7 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
 
 void haul_client_wake(struct haul_client *c)
 {
-    curl_multi_wakeup(c->multi);
+    loop_wake(c->loop);
 }
 
 void haul_client_stop(struct haul_client *c)
@@ -342,34 +423,46 @@ void haul_client_stop(struct haul_client *c)
 struct haul_client *haul_client_new(
     const struct haul_client_options *options, struct haul_error *err)
 {
-    pthread_once(&curl_once, init_curl);
     struct haul_client *c = calloc(1, sizeof *c);
     if (c == NULL)
         goto no_memory;
-    c->options = *options;
+    c->ready.last = &c->ready.first;
+    c->moving.last = &c->moving.first;
+    c->retrying.last = &c->retrying.first;
+    c->cancelled.last = &c->cancelled.first;
+    c->retry_ms = LOOP_NEVER;
+    if (options != NULL)
+        c->options = *options;
     if (c->options.retries == 0)
         c->options.retries = DEFAULT_RETRIES;
     else if (c->options.retries == HAUL_NO_RETRIES)
         c->options.retries = 0;
+    if (c->options.connections == 0)
+        c->options.connections = DEFAULT_CONNECTIONS;
     if (c->options.connect_timeout_ms == 0)
         c->options.connect_timeout_ms = DEFAULT_CONNECT_MS;
     if (c->options.stall_timeout_ms == 0)
         c->options.stall_timeout_ms = DEFAULT_STALL_MS;
     if (c->options.buffer_bytes < SMALLEST_BUFFER)
         c->options.buffer_bytes = DEFAULT_BUFFER_BYTES;
+    const char *agent = c->options.user_agent;
     c->options.user_agent = NULL; /* the copy stands in user_agent */
-    c->user_agent = strdup(options->user_agent ? options->user_agent : "libhaul/" HAUL_VERSION);
-    c->multi = curl_multi_init();
-    c->hash = sha256_new();
+    c->user_agent = strdup(agent ? agent : "libhaul/" HAUL_VERSION);
+    c->hash = haul_sum_new(HAUL_SHA256);
     c->scratch = malloc(c->options.buffer_bytes);
-    if (c->multi == NULL || c->hash == NULL || c->scratch == NULL || c->user_agent == NULL)
+    if (c->hash == NULL || c->scratch == NULL || c->user_agent == NULL)
         goto no_memory;
     if (getrandom(&c->random, sizeof c->random, 0) != sizeof c->random || c->random == 0)
-        c->random = (uint64_t) monotonic_ms() | 1;
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long) IDLE_HANDLES_MAX * 4);
+        c->random = (uint64_t) loop_now_ms() | 1;
+    c->loop = loop_new(
+        c->options.connections > IDLE_CONNECTIONS ? c->options.connections : IDLE_CONNECTIONS,
+        err);
+    if (c->loop == NULL)
+        goto failed;
     return c;
 no_memory:
     haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+failed:
     haul_client_free(c);
     return NULL;
 }
@@ -378,14 +471,34 @@ void haul_client_free(struct haul_client *c)
 {
     if (c == NULL)
         return;
-    if (c->multi != NULL)
-        cancel_all(c);
+    if (c->loop != NULL) {
+        cancel(c, NULL);
+        deliver_cancelled(c);
+    }
     while (c->idle_count > 0)
         curl_easy_cleanup(c->idle[--c->idle_count]);
-    if (c->multi != NULL)
-        curl_multi_cleanup(c->multi);
-    sha256_free(c->hash);
+    loop_free(c->loop);
+    haul_sum_free(c->hash);
     free(c->scratch);
     free(c->user_agent);
     free(c);
+}
+
+/* ---- Results that outlive their callback ---- */
+
+static struct exchange *exchange_of(const struct haul_result *result)
+{
+    return (struct exchange *) ((char *) result - offsetof(struct exchange, result));
+}
+
+const struct haul_result *client_keep(const struct haul_result *result)
+{
+    exchange_of(result)->kept = true;
+    return result;
+}
+
+void client_release(const struct haul_result *kept)
+{
+    if (kept != NULL)
+        exchange_free(exchange_of(kept));
 }

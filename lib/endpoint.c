@@ -117,6 +117,29 @@ static int use_aws(struct haul_endpoint *e, struct haul_error *err)
     return failed ? -1 : 0;
 }
 
+/* libcurl would find out as late as with the first request, and take many things for a host. */
+static int check_proxy(const char *proxy, struct haul_error *err)
+{
+    static const char *const schemes[] = { "http", "https", "socks4", "socks4a", "socks5",
+        "socks5h" };
+    CURLU *u = curl_url();
+    if (u == NULL)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    bool fits = false;
+    if (curl_url_set(u, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) ==
+        CURLUE_OK) {
+        char *scheme = take_part(u, CURLUPART_SCHEME, 0);
+        for (size_t i = 0; scheme != NULL && i < sizeof schemes / sizeof *schemes; i++)
+            fits |= strcmp(scheme, schemes[i]) == 0;
+        free(scheme);
+    }
+    curl_url_cleanup(u);
+    if (!fits)
+        haul_error_set(err, HAUL_BAD_CONFIG,
+            "the proxy is no URL: expected http://[user:password@]host:port");
+    return fits ? 0 : -1;
+}
+
 struct haul_endpoint *haul_endpoint_new(
     const struct haul_endpoint_options *o, struct haul_error *err)
 {
@@ -148,8 +171,18 @@ struct haul_endpoint *haul_endpoint_new(
             goto failed;
         }
     }
-    e->sign_payload = o->payload == HAUL_PAYLOAD_SIGNED ||
-                      (o->payload == HAUL_PAYLOAD_AUTO && strcmp(e->scheme, "http") == 0);
+    if (o->proxy != NULL) {
+        if (*o->proxy != '\0' && check_proxy(o->proxy, err) < 0)
+            goto failed;
+        e->proxy = strdup(o->proxy);
+        if (e->proxy == NULL) {
+            haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+            goto failed;
+        }
+    }
+    e->payload = o->payload != HAUL_PAYLOAD_AUTO  ? o->payload
+                 : strcmp(e->scheme, "http") == 0 ? HAUL_PAYLOAD_SIGNED
+                                                  : HAUL_PAYLOAD_UNSIGNED;
     return e;
 failed:
     haul_endpoint_free(e);
@@ -170,6 +203,9 @@ void haul_endpoint_free(struct haul_endpoint *e)
     free(e->host);
     free(e->base);
     free(e->ca_file);
+    if (e->proxy != NULL)
+        wipe(e->proxy, strlen(e->proxy));
+    free(e->proxy);
     free(e);
 }
 
@@ -197,7 +233,7 @@ void endpoint_region(
 {
     struct haul_endpoint *l = learner(e);
     pthread_mutex_lock(&l->lock);
-    const struct bucket_region *known = find_bucket_locked(l, bucket);
+    const struct bucket_region *known = bucket ? find_bucket_locked(l, bucket) : NULL;
     strcpy(region, known ? known->region : e->region);
     pthread_mutex_unlock(&l->lock);
 }
@@ -207,7 +243,7 @@ bool endpoint_learn_region(
 {
     struct haul_endpoint *l = learner(e);
     bool news = false;
-    if (*region == '\0' || strlen(region) >= REGION_SIZE ||
+    if (bucket == NULL || *region == '\0' || strlen(region) >= REGION_SIZE ||
         region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
         return false; /* it becomes part of a host name: nothing but a region will do */
     pthread_mutex_lock(&l->lock);
@@ -280,6 +316,18 @@ int endpoint_signing_key(
     return rc;
 }
 
+bool endpoint_is_private(const struct haul_endpoint *e)
+{
+    const char *host = e->host;
+    if (strcmp(e->scheme, "https") == 0)
+        return true;
+    size_t name = strncasecmp(host, "localhost", 9) == 0 ? 9
+                  : strncmp(host, "[::1]", 5) == 0       ? 5
+                  : strncmp(host, "127.", 4) == 0        ? strspn(host, "0123456789.")
+                                                         : 0;
+    return name > 0 && (host[name] == '\0' || host[name] == ':');
+}
+
 /* A name that can stand before the host, under one wildcard certificate: no dots. */
 static bool is_label(const char *bucket)
 {
@@ -295,8 +343,16 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcasecmp(text + len - end_len, end) == 0;
 }
 
+bool endpoint_is_aws(const struct haul_endpoint *e)
+{
+    return e->host == NULL || ends_with(e->host, ".amazonaws.com") ||
+           ends_with(e->host, ".amazonaws.com.cn");
+}
+
 static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
 {
+    if (bucket == NULL)
+        return false;
     switch (e->addressing) {
     case HAUL_ADDRESS_PATH:
         return false;
@@ -305,9 +361,7 @@ static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
     case HAUL_ADDRESS_AUTO:
         break;
     }
-    bool aws = e->host == NULL || ends_with(e->host, ".amazonaws.com") ||
-               ends_with(e->host, ".amazonaws.com.cn");
-    return aws && is_label(bucket);
+    return endpoint_is_aws(e) && is_label(bucket);
 }
 
 void endpoint_add_host(
@@ -326,7 +380,7 @@ void endpoint_add_path(
 {
     buf_adds(b, e->base);
     buf_adds(b, "/");
-    if (!is_virtual(e, bucket)) {
+    if (bucket != NULL && !is_virtual(e, bucket)) {
         uri_add_path(b, bucket);
         if (key != NULL)
             buf_adds(b, "/");

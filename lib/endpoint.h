@@ -25,9 +25,10 @@ struct haul_endpoint {
     char *host;   /* owned: "host:port", the port only when it is not the scheme's; NULL: AWS */
     char *base;   /* owned: "" or "/base", without a final slash, as given */
     char *ca_file; /* owned; NULL: the system's */
+    char *proxy;   /* owned; NULL: the environment's; "": none. May hold a password */
     char region[REGION_SIZE];
     enum haul_addressing addressing;
-    bool sign_payload;
+    enum haul_payload payload; /* never AUTO */
     bool insecure;
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
 
@@ -44,7 +45,7 @@ struct haul_endpoint {
     } locked; /* while holding lock */
 };
 
-/* The region to sign with for a bucket. */
+/* The region to sign with for a bucket; NULL: for none, as ListBuckets. */
 void endpoint_region(
     const struct haul_endpoint *e, const char *bucket, char region[static REGION_SIZE]);
 
@@ -66,7 +67,14 @@ bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
 int endpoint_signing_key(
     const struct haul_endpoint *e, const char *date, const char *region, struct sigv4_key *key);
 
-/* Where a bucket's key lives: the Host header and the encoded path. key NULL: the bucket. */
+/* Is it one of Amazon's own? */
+bool endpoint_is_aws(const struct haul_endpoint *e);
+
+/* May a secret be part of a request? Over https, or to this very machine. */
+bool endpoint_is_private(const struct haul_endpoint *e);
+
+/* Where a bucket's key lives: the Host header and the encoded path. key NULL: the bucket;
+ * bucket NULL: the service. */
 void endpoint_add_host(
     struct buf *b, const struct haul_endpoint *e, const char *bucket, const char *region);
 void endpoint_add_path(

@@ -1,24 +1,22 @@
-/* Hashes and HMAC by OpenSSL, for the signer, the resumable download and S3's ETags. What is
- * hashed, and what the sums are compared with, others know. */
+/* Digests, HMAC and base64 by OpenSSL, for the signer and for checksum.c. What is hashed, and
+ * what the sums are compared with, others know. */
 #include "hash.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include <haul/checksum.h>
-
 /* Looking an algorithm up costs OpenSSL 3 more than running it over a request, so that is done
  * once. Never freed: OpenSSL's own end of process comes before ours. */
 static struct {
     pthread_once_t once;
-    EVP_MD *sha256;
-    EVP_MD *md5;       /* NULL: switched off (FIPS) */
+    EVP_MD *digests[HAUL_MD5 + 1]; /* NULL: no such one, or switched off (MD5 under FIPS) */
     EVP_MAC_CTX *hmac; /* never used itself, only copied: its digest is set already */
 } methods = { .once = PTHREAD_ONCE_INIT };
 
@@ -35,15 +33,17 @@ static void fetch_methods(void)
         EVP_MAC_CTX_free(methods.hmac);
         methods.hmac = NULL;
     }
-    methods.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    methods.md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    methods.digests[HAUL_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
+    methods.digests[HAUL_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    methods.digests[HAUL_MD5] = EVP_MD_fetch(NULL, "MD5", NULL);
 }
 
 int sha256_hex(const void *data, size_t len, char hex[static SHA256_HEX_SIZE])
 {
     unsigned char sum[SHA256_BYTES];
     pthread_once(&methods.once, fetch_methods);
-    if (methods.sha256 == NULL || EVP_Digest(data, len, sum, NULL, methods.sha256, NULL) != 1)
+    const EVP_MD *sha256 = methods.digests[HAUL_SHA256];
+    if (sha256 == NULL || EVP_Digest(data, len, sum, NULL, sha256, NULL) != 1)
         return -1;
     hex_encode(sum, sizeof sum, hex);
     return 0;
@@ -62,99 +62,72 @@ int hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
     return ok ? 0 : -1;
 }
 
-/* A sum under way, of either kind. */
-struct sum {
-    EVP_MD_CTX *context; /* owned */
+struct digest {
+    EVP_MD_CTX *context;  /* owned */
+    const EVP_MD *method; /* borrowed */
     bool failed;
 };
 
-static int sum_begin(struct sum *s, const EVP_MD *method)
+static void digest_begin(struct digest *d)
 {
-    if (s->context == NULL)
-        s->context = EVP_MD_CTX_new();
-    s->failed = s->context == NULL || method == NULL ||
-                EVP_DigestInit_ex2(s->context, method, NULL) != 1;
-    return s->failed ? -1 : 0;
+    d->failed = EVP_DigestInit_ex2(d->context, d->method, NULL) != 1;
 }
 
-static void sum_add(struct sum *s, const void *data, size_t len)
+struct digest *digest_new(enum haul_checksum kind)
 {
-    s->failed = s->failed || EVP_DigestUpdate(s->context, data, len) != 1;
-}
-
-static int sum_end(struct sum *s, char *hex)
-{
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    s->failed = s->failed || EVP_DigestFinal_ex(s->context, sum, &len) != 1;
-    hex_encode(sum, s->failed ? 0 : len, hex);
-    return s->failed ? -1 : 0;
-}
-
-struct sha256 {
-    struct sum sum;
-};
-
-struct sha256 *sha256_new(void)
-{
-    struct sha256 *s = calloc(1, sizeof *s);
+    struct digest *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return NULL;
     pthread_once(&methods.once, fetch_methods);
-    if (s != NULL && sum_begin(&s->sum, methods.sha256) < 0) {
-        sha256_free(s);
-        s = NULL;
+    d->method = methods.digests[kind];
+    d->context = d->method == NULL ? NULL : EVP_MD_CTX_new();
+    if (d->context != NULL)
+        digest_begin(d);
+    if (d->context == NULL || d->failed) {
+        digest_free(d);
+        d = NULL;
     }
-    return s;
+    return d;
 }
 
-void sha256_add(struct sha256 *s, const void *data, size_t len)
+void digest_add(struct digest *d, const void *data, size_t len)
 {
-    sum_add(&s->sum, data, len);
+    d->failed = d->failed || EVP_DigestUpdate(d->context, data, len) != 1;
 }
 
-int sha256_end(struct sha256 *s, char hex[static SHA256_HEX_SIZE])
+int digest_end(struct digest *d, unsigned char *value)
 {
-    int rc = sum_end(&s->sum, hex);
-    sum_begin(&s->sum, methods.sha256); /* if this fails, the next end says so */
+    int rc = !d->failed && EVP_DigestFinal_ex(d->context, value, NULL) == 1 ? 0 : -1;
+    digest_begin(d); /* if this fails, the next end says so */
     return rc;
 }
 
-void sha256_free(struct sha256 *s)
+void digest_free(struct digest *d)
 {
-    if (s != NULL)
-        EVP_MD_CTX_free(s->sum.context);
-    free(s);
+    if (d != NULL)
+        EVP_MD_CTX_free(d->context);
+    free(d);
 }
 
-struct haul_md5 {
-    struct sum sum;
-};
-
-struct haul_md5 *haul_md5_new(void)
+void haul_checksum_text(const unsigned char *value, size_t bytes, char *text)
 {
-    struct haul_md5 *m = calloc(1, sizeof *m);
-    pthread_once(&methods.once, fetch_methods);
-    if (m != NULL && sum_begin(&m->sum, methods.md5) < 0) {
-        haul_md5_free(m);
-        m = NULL;
-    }
-    return m;
+    EVP_EncodeBlock((unsigned char *) text, value, (int) bytes);
 }
 
-void haul_md5_add(struct haul_md5 *m, const void *data, size_t len)
+/* OpenSSL forgives white space and stray bits, and rounds the length up. */
+int base64_decode(const char *text, unsigned char *data, size_t len)
 {
-    sum_add(&m->sum, data, len);
-}
-
-void haul_md5_hex(struct haul_md5 *m, char hex[33])
-{
-    sum_end(&m->sum, hex); /* "" when it failed, which equals no ETag */
-}
-
-void haul_md5_free(struct haul_md5 *m)
-{
-    if (m != NULL)
-        EVP_MD_CTX_free(m->sum.context);
-    free(m);
+    unsigned char decoded[HAUL_CHECKSUM_BYTES_MAX + 1];
+    char again[HAUL_CHECKSUM_TEXT_SIZE];
+    size_t text_len = strlen(text);
+    if (text_len != (len + 2) / 3 * 4 ||
+        EVP_DecodeBlock(decoded, (const unsigned char *) text, (int) text_len) < 0)
+        return -1;
+    haul_checksum_text(decoded, len, again);
+    if (strcmp(again, text) != 0)
+        return -1;
+    memcpy(data, decoded, len);
+    return 0;
 }
 
 void hex_encode(const unsigned char *data, size_t len, char *hex)

@@ -1,13 +1,27 @@
 /* Signature Version 4, stage by stage: see sigv4.h. Which headers are signed, and how a body is
- * hashed, the caller decides. */
+ * hashed or cut into chunks, the caller decides. */
 #include "sigv4.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "uri.h"
+
+#define ALGORITHM "AWS4-HMAC-SHA256"
+#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* A key of 1,024 bytes, a prefix or marker as long, all escaped, and a large session token. */
 #define CANONICAL_BYTES_MAX (64 * 1024)
 #define TO_SIGN_BYTES_MAX 512
+
+void sigv4_time(int64_t ms, char time[static SIGV4_TIME_SIZE])
+{
+    struct tm utc;
+    time_t seconds = (time_t) (ms / 1000);
+    strftime(time, SIGV4_TIME_SIZE, "%Y%m%dT%H%M%SZ", gmtime_r(&seconds, &utc));
+}
 
 int sigv4_derive_key(
     const char *secret, const char *date, const char *region, struct sigv4_key *key)
@@ -55,6 +69,12 @@ static void add_trimmed(struct buf *b, const char *value)
     }
 }
 
+static void sort_headers(struct sigv4_request *r)
+{
+    if (r->header_count > 1)
+        qsort(r->headers, r->header_count, sizeof r->headers[0], compare_headers);
+}
+
 /* "host;range;x-amz-date" */
 static void add_names(struct buf *b, const struct sigv4_request *r)
 {
@@ -66,8 +86,7 @@ static void add_names(struct buf *b, const struct sigv4_request *r)
 
 void sigv4_add_canonical_request(struct buf *b, struct sigv4_request *r)
 {
-    if (r->header_count > 1)
-        qsort(r->headers, r->header_count, sizeof r->headers[0], compare_headers);
+    sort_headers(r);
     add_all(b, (const char *[]){ r->method, "\n", r->path, "\n", r->query, "\n", NULL });
     for (size_t i = 0; i < r->header_count; i++) {
         add_all(b, (const char *[]){ r->headers[i].name, ":", NULL });
@@ -86,23 +105,51 @@ static void add_scope(struct buf *b, const struct sigv4_request *r)
     add_all(b, (const char *[]){ "/", r->region, "/s3/aws4_request", NULL });
 }
 
+/* "AWS4-HMAC-SHA256", the time and the scope, a line each. */
+static void add_algorithm(struct buf *b, const struct sigv4_request *r, const char *algorithm)
+{
+    add_all(b, (const char *[]){ algorithm, "\n", r->time, "\n", NULL });
+    add_scope(b, r);
+    buf_adds(b, "\n");
+}
+
+static void add_hash(struct buf *b, const void *data, size_t len)
+{
+    char hex[SHA256_HEX_SIZE] = "";
+    if (sha256_hex(data, len, hex) < 0)
+        b->failed = HAUL_NO_MEMORY;
+    buf_adds(b, hex);
+}
+
 void sigv4_add_string_to_sign(
     struct buf *b, const struct sigv4_request *r, const char *canonical_request)
 {
-    char hex[SHA256_HEX_SIZE] = "";
-    if (sha256_hex(canonical_request, strlen(canonical_request), hex) < 0)
-        b->failed = HAUL_NO_MEMORY;
-    add_all(b, (const char *[]){ "AWS4-HMAC-SHA256\n", r->time, "\n", NULL });
-    add_scope(b, r);
-    add_all(b, (const char *[]){ "\n", hex, NULL });
+    add_algorithm(b, r, ALGORITHM);
+    add_hash(b, canonical_request, strlen(canonical_request));
 }
 
-int sigv4_authorization(struct buf *b, struct sigv4_request *r, const char *key_id,
-    const struct sigv4_key *key, struct haul_error *err)
+void sigv4_add_chunk_string_to_sign(struct buf *b, const struct sigv4_request *r,
+    const char *previous, const void *data, size_t len)
+{
+    add_algorithm(b, r, ALGORITHM "-PAYLOAD");
+    add_all(b, (const char *[]){ previous, "\n" EMPTY_HASH "\n", NULL });
+    add_hash(b, data, len);
+}
+
+int sigv4_sign_text(const struct buf *to_sign, const struct sigv4_key *key,
+    char signature[static SHA256_HEX_SIZE])
+{
+    unsigned char sum[SHA256_BYTES];
+    if (to_sign->failed ||
+        hmac_sha256(key->bytes, sizeof key->bytes, to_sign->data, to_sign->len, sum) < 0)
+        return -1;
+    hex_encode(sum, sizeof sum, signature);
+    return 0;
+}
+
+int sigv4_sign(struct sigv4_request *r, const struct sigv4_key *key, struct haul_error *err)
 {
     int rc = -1;
-    unsigned char signature[SHA256_BYTES];
-    char hex[SHA256_HEX_SIZE];
     struct buf canonical = buf_make(CANONICAL_BYTES_MAX);
     struct buf to_sign = buf_make(TO_SIGN_BYTES_MAX);
 
@@ -112,20 +159,54 @@ int sigv4_authorization(struct buf *b, struct sigv4_request *r, const char *key_
     sigv4_add_string_to_sign(&to_sign, r, buf_text(&canonical));
     if (buf_failed(&to_sign, "the string to sign", err))
         goto out;
-    if (hmac_sha256(key->bytes, sizeof key->bytes, to_sign.data, to_sign.len, signature) < 0) {
+    rc = sigv4_sign_text(&to_sign, key, r->signature);
+    if (rc < 0)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory for the signature");
-        goto out;
-    }
-    hex_encode(signature, sizeof signature, hex);
-
-    add_all(b, (const char *[]){ "AWS4-HMAC-SHA256 Credential=", key_id, "/", NULL });
-    add_scope(b, r);
-    buf_adds(b, ", SignedHeaders=");
-    add_names(b, r);
-    add_all(b, (const char *[]){ ", Signature=", hex, NULL });
-    rc = buf_failed(b, "the Authorization header", err) ? -1 : 0;
 out:
     buf_free(&to_sign);
     buf_free(&canonical);
     return rc;
+}
+
+int sigv4_authorization(struct buf *b, struct sigv4_request *r, const char *key_id,
+    const struct sigv4_key *key, struct haul_error *err)
+{
+    if (sigv4_sign(r, key, err) < 0)
+        return -1;
+    add_all(b, (const char *[]){ ALGORITHM " Credential=", key_id, "/", NULL });
+    add_scope(b, r);
+    buf_adds(b, ", SignedHeaders=");
+    add_names(b, r);
+    add_all(b, (const char *[]){ ", Signature=", r->signature, NULL });
+    return buf_failed(b, "the Authorization header", err) ? -1 : 0;
+}
+
+void sigv4_add_query(struct buf *b, struct sigv4_request *r, const char *key_id,
+    const char *token, unsigned seconds)
+{
+    struct buf credential = buf_make(b->limit), names = buf_make(b->limit);
+    struct buf own = buf_make(b->limit);
+    char expires[12];
+
+    add_all(&credential, (const char *[]){ key_id, "/", NULL });
+    add_scope(&credential, r);
+    sort_headers(r);
+    add_names(&names, r);
+    snprintf(expires, sizeof expires, "%u", seconds);
+    struct uri_param params[] = {
+        { "X-Amz-Algorithm", ALGORITHM },
+        { "X-Amz-Credential", buf_text(&credential) },
+        { "X-Amz-Date", r->time },
+        { "X-Amz-Expires", expires },
+        { "X-Amz-SignedHeaders", buf_text(&names) },
+        { "X-Amz-Security-Token", token },
+    };
+    uri_add_query(&own, params, sizeof params / sizeof *params - (token == NULL));
+    uri_merge_queries(b, r->query, buf_text(&own));
+    struct buf *used[] = { &credential, &names, &own };
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
+        if (used[i]->failed)
+            b->failed = used[i]->failed;
+        buf_free(used[i]);
+    }
 }

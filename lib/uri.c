@@ -105,3 +105,29 @@ void uri_add_query(struct buf *b, struct uri_param *params, size_t count)
         uri_add_value(b, value_of(&params[i]));
     }
 }
+
+/* Where a character of an encoded query sorts: the ends of a parameter and of its name come
+ * before all else. */
+static int query_rank(char c)
+{
+    return c == '\0' || c == '&' ? 0 : c == '=' ? 1 : (unsigned char) c;
+}
+
+static int compare_encoded(const char *a, const char *b)
+{
+    for (; query_rank(*a) != 0 && *a == *b; a++)
+        b++;
+    return query_rank(*a) - query_rank(*b);
+}
+
+void uri_merge_queries(struct buf *b, const char *query, const char *more)
+{
+    while (*query != '\0' || *more != '\0') {
+        bool first = *more == '\0' || (*query != '\0' && compare_encoded(query, more) <= 0);
+        const char **from = first ? &query : &more;
+        size_t len = strcspn(*from, "&");
+        buf_adds(b, b->len == 0 ? "" : "&");
+        buf_add(b, *from, len);
+        *from += len + ((*from)[len] == '&');
+    }
+}

@@ -23,4 +23,7 @@ struct uri_param {
 /* "a=1&b=&c=%2F": encoded, then sorted by encoded name. Sorts params in place. */
 void uri_add_query(struct buf *b, struct uri_param *params, size_t count);
 
+/* Two such queries as one. */
+void uri_merge_queries(struct buf *b, const char *query, const char *more);
+
 #endif

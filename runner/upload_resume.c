@@ -1,5 +1,6 @@
 /* What an earlier attempt or an earlier process may have left on the server: uploads whose id
  * never reached us, and parts of the upload that we take up again. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,8 +130,9 @@ static const struct part_record *find_record(const struct object *o, unsigned nu
 static bool etag_fits(
     const struct object *o, struct haul_range r, const char *etag, uint32_t *crc32c)
 {
-    char hex[36] = "\"", *buffer = malloc(BUFFER_BYTES);
-    struct haul_md5 *md5 = haul_md5_new();
+    unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+    char wanted[2 * HAUL_CHECKSUM_BYTES_MAX + 3] = "\"", *buffer = malloc(BUFFER_BYTES);
+    struct haul_sum *md5 = haul_sum_new(HAUL_MD5);
     bool whole = buffer && md5;
     *crc32c = 0;
     while (whole && r.len > 0) {
@@ -139,18 +141,17 @@ static bool etag_fits(
         whole = got > 0;
         if (!whole)
             break;
-        haul_md5_add(md5, buffer, (size_t) got);
+        haul_sum_add(md5, buffer, (size_t) got);
         *crc32c = haul_crc32c(*crc32c, buffer, (size_t) got);
         r.start += (uint64_t) got;
         r.len -= (uint64_t) got;
     }
-    if (whole) {
-        haul_md5_hex(md5, hex + 1);
-        strcat(hex, "\"");
-    }
+    size_t bytes = whole ? haul_sum_end(md5, value) : 0;
+    for (size_t i = 0; i < bytes; i++)
+        sprintf(wanted + 1 + 2 * i, "%02x\"", value[i]);
     free(buffer);
-    haul_md5_free(md5);
-    return whole && strcmp(hex, etag) == 0;
+    haul_sum_free(md5);
+    return bytes > 0 && strcmp(wanted, etag) == 0;
 }
 
 static void reconcile(struct object *o, const struct haul_entry *e)

@@ -9,7 +9,10 @@
 
 #include <cmocka.h>
 
+#include "buf.h"
 #include "document.h"
+#include "rows.h"
+#include "xmlwrite.h"
 
 static struct document *parse(const char *text)
 {
@@ -118,15 +121,15 @@ static void what_xml_can_not_have_is_left_out_except_of_keys_in_listings(void **
     document_free(d);
     d = parse("<ListPartsResult><Key>&#x1;</Key><Part><PartNumber>1</PartNumber></Part>"
               "</ListPartsResult>");
-    assert_int_equal(document_listing(d, &l, &err), 0);
+    assert_int_equal(rows_listing(d, &l, &err), 0);
     assert_int_equal(l.count, 1);
     document_free(d);
     d = parse("<ListBucketResult><Contents><Key>a&#x1;</Key></Contents></ListBucketResult>");
-    assert_int_equal(document_listing(d, &l, &err), -1);
+    assert_int_equal(rows_listing(d, &l, &err), -1);
     assert_int_equal(err.code, HAUL_BAD_REPLY);
     document_free(d);
     d = parse("<ListBucketResult><Contents><Key>\xff</Key></Contents></ListBucketResult>");
-    assert_int_equal(document_listing(d, &l, &err), -1);
+    assert_int_equal(rows_listing(d, &l, &err), -1);
     document_free(d);
 }
 
@@ -180,8 +183,8 @@ static void a_listing_of_objects_is_read(void **state)
         "<ETag>&quot;e1&quot;</ETag><Size>18446744073709551615</Size></Contents>\n"
         "<Contents><Key>%20</Key></Contents><Contents><Key>%20</Key><Size>0</Size></Contents>"
         "<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes></ListBucketResult>");
-    assert_int_equal(document_listing(d, &l, NULL), 0);
-    assert_int_equal(l.count, 3);
+    assert_int_equal(rows_listing(d, &l, NULL), 0);
+    assert_int_equal(l.count, 4);
     assert_true(l.truncated);
     assert_string_equal(l.continuation, "t+%2B");
     assert_string_equal(l.entries[0].key, "a b+c d%20\xc3\xa4");
@@ -201,7 +204,7 @@ static void without_encoding_type_keys_are_taken_as_they_are(void **state)
     struct haul_listing l;
     struct document *d = parse("<ListBucketResult><Contents><Key>a+b%2Fc</Key></Contents>"
                                "<IsTruncated>false</IsTruncated></ListBucketResult>");
-    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(rows_listing(d, &l, NULL), 0);
     assert_string_equal(l.entries[0].key, "a+b%2Fc");
     assert_false(l.truncated);
     document_free(d);
@@ -214,7 +217,7 @@ static void an_empty_page_may_be_truncated(void **state)
     struct document *d = parse("<ListBucketResult><IsTruncated>true</IsTruncated>"
                                "<NextContinuationToken>t</NextContinuationToken>"
                                "</ListBucketResult>");
-    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(rows_listing(d, &l, NULL), 0);
     assert_int_equal(l.count, 0);
     assert_true(l.truncated);
     document_free(d);
@@ -230,7 +233,7 @@ static void a_listing_of_parts_is_read(void **state)
         "<Part><PartNumber>2</PartNumber><ETag>\"e2\"</ETag><Size>5242880</Size></Part>"
         "<Part><PartNumber>7</PartNumber><ETag>\"e7\"</ETag><Size>1</Size></Part>"
         "</ListPartsResult>");
-    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(rows_listing(d, &l, NULL), 0);
     assert_int_equal(l.count, 2);
     assert_int_equal(l.next_part, 7);
     assert_int_equal(l.entries[0].part_number, 2);
@@ -248,13 +251,49 @@ static void a_listing_of_uploads_is_read(void **state)
         "<NextKeyMarker>a%2Fb</NextKeyMarker><NextUploadIdMarker>2%7E</NextUploadIdMarker>"
         "<IsTruncated>true</IsTruncated><Upload><Key>a%2Fb</Key><UploadId>2%7E</UploadId>"
         "<Initiated>2026-01-31T12:00:00Z</Initiated></Upload></ListMultipartUploadsResult>");
-    assert_int_equal(document_listing(d, &l, NULL), 0);
+    assert_int_equal(rows_listing(d, &l, NULL), 0);
     assert_string_equal(l.next_key, "a/b");
     assert_string_equal(l.next_id, "2%7E");
     assert_string_equal(l.entries[0].key, "a/b");
     assert_string_equal(l.entries[0].upload_id, "2%7E");
     assert_true(l.entries[0].modified_ms == 1769860800000);
     document_free(d);
+}
+
+static void a_marker_is_decoded_only_if_the_names_beside_it_are_encoded_likewise(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *rows, *marker, *expected;
+    } cases[] = {
+        { "<Version><Key>%2B</Key></Version>", "%2B", "+" }, /* AWS */
+        { "<Version><Key>%2B</Key></Version>", "+", "+" },   /* Ceph */
+        { "<Version><Key>%2525</Key></Version>", "%2525", "%25" },
+        { "<Version><Key>%2525</Key></Version>", "%25", "%25" },
+        { "<Version><Key>%252B</Key></Version><Version><Key>%2B</Key></Version>", "%2B", "+" },
+        { "<CommonPrefixes><Prefix>%25/</Prefix></CommonPrefixes>"
+          "<DeleteMarker><Key>a</Key></DeleteMarker>",
+            "%/", "%/" },
+        { "", "%2B", "+" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct haul_listing l;
+        char text[512];
+        snprintf(text, sizeof text,
+            "<ListVersionsResult><EncodingType>url</EncodingType>%s"
+            "<NextKeyMarker>%s</NextKeyMarker></ListVersionsResult>",
+            cases[i].rows, cases[i].marker);
+        struct document *d = parse(text);
+        assert_int_equal(rows_listing(d, &l, NULL), 0);
+        assert_string_equal(l.next_key, cases[i].expected);
+        document_free(d);
+    }
+    struct haul_listing l;
+    struct document *parts = parse("<ListPartsResult><EncodingType>url</EncodingType>"
+                                   "<NextKeyMarker>a</NextKeyMarker><Part>"
+                                   "<PartNumber>1</PartNumber></Part></ListPartsResult>");
+    assert_int_equal(rows_listing(parts, &l, NULL), 0);
+    document_free(parts);
 }
 
 static void a_listing_that_breaks_its_promises_is_refused(void **state)
@@ -289,7 +328,7 @@ static void a_listing_that_breaks_its_promises_is_refused(void **state)
         struct haul_error err = { .code = HAUL_OK };
         struct document *d = parse(bad[i]);
         print_message("%s\n", bad[i]);
-        assert_int_equal(document_listing(d, &l, &err), -1);
+        assert_int_equal(rows_listing(d, &l, &err), -1);
         assert_int_equal(err.code, HAUL_BAD_REPLY);
         assert_int_equal(l.count, 99);
         document_free(d);
@@ -302,7 +341,7 @@ static void a_complete_document_escapes_its_etags_and_reads_back(void **state)
     const struct haul_part parts[] = { { .number = 1, .etag = "\"e1\"" },
         { .number = 10000, .etag = "<&>" } };
     struct buf b = buf_make(1000);
-    document_add_complete(&b, parts, 2);
+    xmlwrite_parts(&b, parts, 2, HAUL_CHECKSUM_NONE);
     assert_string_equal(buf_text(&b),
         "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
         "<Part><PartNumber>1</PartNumber><ETag>\"e1\"</ETag></Part>"
@@ -315,10 +354,10 @@ static void a_complete_document_escapes_its_etags_and_reads_back(void **state)
 static void times_are_read_to_the_millisecond(void **state)
 {
     (void) state;
-    assert_true(document_time_ms("1970-01-01T00:00:00Z") == 0);
-    assert_true(document_time_ms("2026-01-31T12:00:00.000Z") == 1769860800000);
-    assert_true(document_time_ms("2024-02-29T23:59:59.5Z") == 1709251199500);
-    assert_true(document_time_ms("2026-01-31T12:00:00.123456789Z") == 1769860800123);
+    assert_true(rows_time_ms("1970-01-01T00:00:00Z") == 0);
+    assert_true(rows_time_ms("2026-01-31T12:00:00.000Z") == 1769860800000);
+    assert_true(rows_time_ms("2024-02-29T23:59:59.5Z") == 1709251199500);
+    assert_true(rows_time_ms("2026-01-31T12:00:00.123456789Z") == 1769860800123);
 }
 
 static void what_is_no_time_is_refused(void **state)
@@ -344,7 +383,7 @@ static void what_is_no_time_is_refused(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         print_message("%s\n", bad[i]);
-        assert_true(document_time_ms(bad[i]) == -1);
+        assert_true(rows_time_ms(bad[i]) == -1);
     }
 }
 
@@ -365,6 +404,7 @@ int main(void)
         cmocka_unit_test(an_empty_page_may_be_truncated),
         cmocka_unit_test(a_listing_of_parts_is_read),
         cmocka_unit_test(a_listing_of_uploads_is_read),
+        cmocka_unit_test(a_marker_is_decoded_only_if_the_names_beside_it_are_encoded_likewise),
         cmocka_unit_test(a_listing_that_breaks_its_promises_is_refused),
         cmocka_unit_test(a_complete_document_escapes_its_etags_and_reads_back),
         cmocka_unit_test(times_are_read_to_the_millisecond),

@@ -137,6 +137,28 @@ static void a_query_is_sorted_by_encoded_name_and_then_by_value(void **state)
     assert_query(p, 8, "%2F=&%7B=&%C3%A4=&-=&A=&a=1&a=2&a-b=");
 }
 
+static void assert_merged(const char *a, const char *b, const char *expected)
+{
+    struct buf both = buf_make(1000);
+    uri_merge_queries(&both, a, b);
+    assert_string_equal(buf_text(&both), expected);
+    buf_clear(&both);
+    uri_merge_queries(&both, b, a);
+    assert_string_equal(buf_text(&both), expected);
+    buf_free(&both);
+}
+
+static void merged_queries_are_sorted_as_one(void **state)
+{
+    (void) state;
+    assert_merged("", "", "");
+    assert_merged("a=1", "", "a=1");
+    assert_merged("a=1&c=", "b=2", "a=1&b=2&c=");
+    assert_merged("a=1&a=3", "a=2&a=30", "a=1&a=2&a=3&a=30");
+    assert_merged(
+        "%2F=&-=&A=&a=&a-b=", "%7B=&%C3%A4=&a=1", "%2F=&%7B=&%C3%A4=&-=&A=&a=&a=1&a-b=");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +172,7 @@ int main(void)
         cmocka_unit_test(broken_escapes_and_nul_are_refused),
         cmocka_unit_test(a_query_is_sorted_and_every_name_has_its_equals_sign),
         cmocka_unit_test(a_query_is_sorted_by_encoded_name_and_then_by_value),
+        cmocka_unit_test(merged_queries_are_sorted_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

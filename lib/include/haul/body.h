@@ -43,5 +43,10 @@ struct haul_sink {
     void *payload;
 };
 
+/* Told before the first byte of each attempt, an empty body has none: the object's ETag (NULL:
+ * none) and how many bytes will come (-1: not known). Gets the sink's payload, returns as
+ * haul_write_fn does. */
+typedef int haul_begin_fn(void *payload, const char *etag, int64_t bytes);
+
 HAUL_END
 #endif

@@ -1,6 +1,16 @@
 /* The checksums that S3 knows, for bytes in memory, piece by piece, and for objects made of
  * parts. Nothing here touches the network. Any thread; a sum under way belongs to one.
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html */
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+ *
+ *     unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+ *     char text[HAUL_CHECKSUM_TEXT_SIZE];
+ *     struct haul_sum *s = haul_sum_new(HAUL_CRC64NVME);
+ *     while (s != NULL && (got = read(fd, buffer, sizeof buffer)) > 0)
+ *         haul_sum_add(s, buffer, (size_t) got);
+ *     if (s != NULL)
+ *         haul_checksum_text(value, haul_sum_end(s, value), text);
+ *     haul_sum_free(s);
+ */
 #ifndef HAUL_CHECKSUM_H
 #define HAUL_CHECKSUM_H
 
@@ -19,8 +29,7 @@ enum haul_checksum {
     HAUL_CRC64NVME, /* NVM Express; S3 takes it for whole objects only */
     HAUL_SHA1, /* the SHAs can't be combined: a multipart object has a composite one only */
     HAUL_SHA256,
-    HAUL_MD5, /* ETags of single parts without KMS or SSE-C, and Content-MD5. Not for security
-               */
+    HAUL_MD5, /* ETags without KMS or SSE-C, Content-MD5. Not for security */
 };
 
 #define HAUL_CHECKSUM_BYTES_MAX 32
@@ -42,10 +51,10 @@ const char *haul_checksum_name(enum haul_checksum kind);
 /* How many bytes a value has: 4, 8, 20, 32, 16; 0 for none. */
 size_t haul_checksum_bytes(enum haul_checksum kind);
 
-/* Piece by piece, every kind the same way. new: NULL when out of memory, or when OpenSSL has
- * the kind switched off (MD5 under FIPS). end: writes haul_checksum_bytes() bytes, CRCs with
- * the highest byte first, as S3 does; returns how many, or 0 when the sum failed; then a new
- * one may begin. free: NULL is fine. */
+/* Piece by piece, every kind the same way. new: NULL when out of memory, when OpenSSL has the
+ * kind switched off (MD5 under FIPS), and for none. end: writes haul_checksum_bytes() bytes,
+ * CRCs with the highest byte first, as S3 does; returns how many, or 0 when the sum failed;
+ * then a new one may begin. free: NULL is fine. */
 struct haul_sum;
 struct haul_sum *haul_sum_new(enum haul_checksum kind);
 void haul_sum_add(struct haul_sum *s, const void *data, size_t len);
@@ -68,18 +77,12 @@ struct haul_part {
 /* The value of the whole object, from those of its parts in their order: for CRCs the very
  * checksum of all bytes (`full_object`), or the composite one, which is the checksum of the
  * parts' values with "-COUNT" behind. Returns 0 with the text; -1 with *err: HAUL_BAD_ARGUMENT
- * (full_object of a SHA or MD5, composite of CRC64NVME, a part without a value or with one that
- * is not base64 of the right length), HAUL_NO_MEMORY. */
+ * (full_object of a SHA or MD5, composite of CRC64NVME, either of none, no parts or over
+ * 10,000, a part without a value or with one that is not base64 of the right length),
+ * HAUL_NO_MEMORY. */
 int haul_checksum_of_parts(enum haul_checksum kind, bool full_object,
     const struct haul_part *parts, size_t count, char text[HAUL_CHECKSUM_TEXT_SIZE],
     struct haul_error *err);
-
-/* MD5 as S3's ETags have it for parts without KMS or SSE-C. Not for security. */
-struct haul_md5;
-struct haul_md5 *haul_md5_new(void); /* NULL: out of memory, or MD5 is switched off (FIPS) */
-void haul_md5_add(struct haul_md5 *m, const void *data, size_t len);
-void haul_md5_hex(struct haul_md5 *m, char hex[33]); /* ends the sum; then only free it */
-void haul_md5_free(struct haul_md5 *m);
 
 HAUL_END
 #endif

@@ -1,6 +1,7 @@
 /* The event loop: requests go in, results come out, on the caller's thread. A client belongs to
- * one thread; only haul_client_wake() and haul_client_stop() may be called from others. Clients
- * share nothing but the endpoints, so one client a thread is how to use more cores.
+ * one thread; only haul_client_wake() and haul_client_stop() may be called from others, and
+ * from signal handlers. Clients share nothing but the endpoints, so one client a thread is how
+ * to use more cores.
  *
  *     haul_client_submit(c, &request, on_done, payload, &err);
  *     while (haul_client_run(c, 1000, &err) > 0)
@@ -35,7 +36,7 @@ struct haul_client_options {
 
 struct haul_client;
 
-/* NULL with *err: HAUL_NO_MEMORY. */
+/* options may be NULL. NULL with *err: HAUL_NO_MEMORY, also when no descriptors are left. */
 struct haul_client *haul_client_new(
     const struct haul_client_options *options, struct haul_error *err);
 
@@ -59,8 +60,9 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err);
 
 /* Ends a request as HAUL_CANCELLED: its callback is called in the next haul_client_run(), which
- * does not wait before. On the client's thread, from callbacks too. Returns 0, or -1 when there
- * is no such request (any more). */
+ * does not wait before; until then it may still read and write. What was submitted several
+ * times is ended several times. On the client's thread, from callbacks too. Returns 0, or -1
+ * when there is no such request (any more). */
 int haul_client_cancel(struct haul_client *c, const struct haul_request *request);
 
 /* For somebody else's loop: a descriptor, an epoll one and always the same, that is readable
@@ -74,11 +76,12 @@ int haul_client_wait_ms(const struct haul_client *c);
 int haul_client_perform(struct haul_client *c, const struct haul_request *request,
     haul_done_fn *done, void *payload, struct haul_error *err);
 
-/* Makes the present or the next haul_client_run() return soon. Any thread. */
+/* Makes the present or the next haul_client_run() return soon. Any thread, and signal handlers.
+ */
 void haul_client_wake(struct haul_client *c);
 
 /* The next haul_client_run(), which it wakes, ends every request as HAUL_CANCELLED, and from
- * then on each new one as well. Any thread. */
+ * then on each new one as well. Any thread, and signal handlers. */
 void haul_client_stop(struct haul_client *c);
 
 HAUL_END

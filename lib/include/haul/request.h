@@ -146,6 +146,7 @@ struct haul_request {
 
     struct haul_range range; /* GET_OBJECT */
     struct haul_sink sink;   /* GET_OBJECT, ANY */
+    haul_begin_fn *begin;    /* GET_OBJECT; NULL: nobody wants to know */
 
     struct haul_source source; /* COPY_OBJECT, COPY_PART */
 

@@ -4,8 +4,10 @@
  *
  *     struct haul_error err;
  *     struct haul_store *s = haul_store_new("https://s3.example.com/photos", NULL, &err);
- *     if (s == NULL || haul_put_string(s, &(struct haul_request){ .key = "a" }, "hi", &err) ==
- * NULL) fprintf(stderr, "%s\n", err.text); haul_store_free(s);
+ *     if (s == NULL ||
+ *         haul_put_string(s, &(struct haul_request){ .key = "a" }, "hi", &err) == NULL)
+ *         fprintf(stderr, "%s\n", err.text);
+ *     haul_store_free(s);
  */
 #ifndef HAUL_STORE_H
 #define HAUL_STORE_H
@@ -18,19 +20,22 @@ HAUL_BEGIN
 struct haul_store_options {
     struct haul_endpoint_options endpoint; /* its url is not looked at */
     struct haul_client_options client;
-    const char *bucket; /* NULL: as the URL has it, or given with each request */
+    const char *bucket; /* NULL: as the URL has it, else given with each request */
 };
 
 struct haul_store;
 
 /* The URL is one of
- *   https://HOST[:PORT][/BUCKET]             an endpoint, and a bucket in the path
- *   https://BUCKET.HOST                      a bucket as subdomain: on AWS's hosts, else when
- *                                            addressing is VIRTUAL and the path is empty, or
- * when the host begins with options->bucket and a dot https://KEY:SECRET@HOST… the same with
- * keys, percent-encoded s3://[BUCKET]                            AWS_ENDPOINT_URL_S3,
- * AWS_ENDPOINT_URL, else AWS A path of more segments is the endpoint's base, its last segment
- * the bucket.
+ *
+ *     https://HOST[:PORT][/BUCKET]   an endpoint, and a bucket in the path
+ *     https://BUCKET.HOST[:PORT]     a bucket as subdomain: on AWS's hosts; when the host
+ * begins with options->bucket and a dot; or, with VIRTUAL addressing and no options->bucket,
+ * its first label https://KEY:SECRET@HOST...     both of these with keys, percent-encoded
+ *     s3://[BUCKET]                  AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL, else AWS
+ *
+ * or begins with http:// likewise. A path of more segments is the endpoint's base, its last
+ * segment the bucket. options->bucket must not contradict the URL's. Objects are named by
+ * requests, never by the URL.
  *
  * Region: options->endpoint.region, else the one that AWS's host names, else that of the
  * environment (haul_default_region()), else "us-east-1"; a wrong one is put right by the

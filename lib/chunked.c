@@ -1,0 +1,144 @@
+/* The encoder of aws-chunked: see chunked.h. It holds one chunk, whole with its head, since the
+ * head's signature comes before the data that it covers. */
+#include "chunked.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_END "\r\n"
+#define SIGNATURE_FIELD ";chunk-signature="
+#define HEAD_BYTES_MAX 96 /* a full chunk's: 88, and the NUL */
+#define TO_SIGN_BYTES_MAX 512
+
+struct chunked {
+    struct haul_body body; /* the payload is the caller's */
+    struct sigv4_key key;
+    char time[SIGV4_TIME_SIZE], seed[SHA256_HEX_SIZE];
+    char *region;       /* owned */
+    struct buf to_sign; /* kept for its memory */
+
+    uint64_t taken;                  /* of the body */
+    uint64_t start;                  /* of the chunk in hand, in the stream */
+    size_t len;                      /* of that chunk, with all around it; 0: none yet */
+    const char *chunk;               /* in memory[], where its head happens to begin */
+    char signature[SHA256_HEX_SIZE]; /* its own, or the seed */
+    char memory[HEAD_BYTES_MAX + CHUNKED_DATA_BYTES + sizeof LINE_END];
+};
+
+/* "10000;chunk-signature=ad80…\r\n". Returns its length. */
+static int format_head(char head[static HEAD_BYTES_MAX], size_t data_len, const char *signature)
+{
+    return snprintf(
+        head, HEAD_BYTES_MAX, "%zx" SIGNATURE_FIELD "%s" LINE_END, data_len, signature);
+}
+
+static uint64_t chunk_size(size_t data_len)
+{
+    char head[HEAD_BYTES_MAX];
+    return (uint64_t) format_head(head, data_len, "") + SHA256_HEX_SIZE - 1 + data_len +
+           strlen(LINE_END);
+}
+
+uint64_t chunked_size(uint64_t body_bytes)
+{
+    size_t rest = (size_t) (body_bytes % CHUNKED_DATA_BYTES);
+    return body_bytes / CHUNKED_DATA_BYTES * chunk_size(CHUNKED_DATA_BYTES) +
+           (rest > 0 ? chunk_size(rest) : 0) + chunk_size(0);
+}
+
+static void begin(struct chunked *c)
+{
+    c->taken = c->start = 0;
+    c->len = 0;
+    memcpy(c->signature, c->seed, sizeof c->signature);
+}
+
+struct chunked *chunked_new(
+    const struct haul_body *body, const struct sigv4_request *r, const struct sigv4_key *key)
+{
+    struct chunked *c = malloc(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->body = *body;
+    c->key = *key;
+    c->region = strdup(r->region);
+    c->to_sign = buf_make(TO_SIGN_BYTES_MAX);
+    snprintf(c->time, sizeof c->time, "%s", r->time);
+    memcpy(c->seed, r->signature, sizeof c->seed);
+    begin(c);
+    if (c->region == NULL) {
+        chunked_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void chunked_free(struct chunked *c)
+{
+    if (c == NULL)
+        return;
+    wipe(&c->key, sizeof c->key);
+    buf_free(&c->to_sign);
+    free(c->region);
+    free(c);
+}
+
+static int sign(struct chunked *c, const char *data, size_t len)
+{
+    struct sigv4_request r = { .time = c->time, .region = c->region };
+    buf_clear(&c->to_sign);
+    sigv4_add_chunk_string_to_sign(&c->to_sign, &r, c->signature, data, len);
+    int rc = sigv4_sign_text(&c->to_sign, &c->key, c->signature);
+    if (rc < 0)
+        errno = ENOMEM;
+    return rc;
+}
+
+/* Returns 1, or what the body's read returned. */
+static ssize_t next_chunk(struct chunked *c)
+{
+    char head[HEAD_BYTES_MAX], *data = c->memory + HEAD_BYTES_MAX;
+    uint64_t left = c->body.size - c->taken;
+    size_t want = left < CHUNKED_DATA_BYTES ? (size_t) left : CHUNKED_DATA_BYTES;
+    for (size_t have = 0; have < want;) {
+        ssize_t got = c->body.read(c->body.payload, c->taken + have, data + have, want - have);
+        if (got <= 0)
+            return got;
+        have += (size_t) got;
+    }
+    if (sign(c, data, want) < 0)
+        return -1;
+    size_t head_len = (size_t) format_head(head, want, c->signature);
+    c->taken += want;
+    c->start += c->len;
+    c->len = head_len + want + strlen(LINE_END);
+    c->chunk = memcpy(data - head_len, head, head_len);
+    memcpy(data + want, LINE_END, strlen(LINE_END));
+    return 1;
+}
+
+static ssize_t read_stream(void *payload, uint64_t offset, void *data, size_t len)
+{
+    struct chunked *c = payload;
+    if (offset < c->start)
+        begin(c);
+    while (offset - c->start >= c->len) {
+        ssize_t rc = next_chunk(c);
+        if (rc <= 0) {
+            begin(c); /* the chunk in hand is damaged */
+            return rc;
+        }
+    }
+    size_t at = (size_t) (offset - c->start), rest = c->len - at;
+    if (len > rest)
+        len = rest;
+    memcpy(data, c->chunk + at, len);
+    return (ssize_t) len;
+}
+
+struct haul_body chunked_body(struct chunked *c)
+{
+    return (struct haul_body){ read_stream, c, chunked_size(c->body.size) };
+}

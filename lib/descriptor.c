@@ -1,0 +1,93 @@
+/* Reading from and writing to descriptors: see descriptor.h. */
+#include "descriptor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_MS 200 /* how often a wait looks whether it is to end */
+
+int descriptor_error(struct haul_error *err, const char *name)
+{
+    int cause = errno;
+    if (cause == ECANCELED)
+        return haul_error_set(err, HAUL_CANCELLED, "cancelled");
+    haul_error_set(err, HAUL_LOCAL, "%s: %s", name, strerror(cause));
+    err->sys_errno = cause;
+    return -1;
+}
+
+void descriptor_close(int fd)
+{
+    int saved = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+}
+
+/* MSG_NOSIGNAL is for sockets alone. A SIGPIPE that was there before stays. */
+static ssize_t write_without_signal(int fd, const void *data, size_t len)
+{
+    sigset_t broken, before, pending;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &broken, &before);
+    ssize_t n = write(fd, data, len);
+    int saved = errno;
+    if (n < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&broken, NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return n;
+}
+
+int descriptor_write(int fd, const void *data, size_t len, const atomic_bool *stop)
+{
+    const char *at = data;
+    while (len > 0) {
+        ssize_t n = write_without_signal(fd, at, len);
+        if (n >= 0) {
+            at += n;
+            len -= (size_t) n;
+            continue;
+        }
+        if (errno == EAGAIN)
+            poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, LOOK_MS);
+        else if (errno != EINTR)
+            return -1;
+        if (atomic_load(stop)) {
+            errno = ECANCELED;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int descriptor_write_at(int fd, uint64_t offset, const void *data, size_t len)
+{
+    const char *at = data;
+    while (len > 0) {
+        ssize_t n = pwrite(fd, at, len, (off_t) offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        at += n;
+        offset += (uint64_t) n;
+        len -= (size_t) n;
+    }
+    return 0;
+}
+
+ssize_t descriptor_read_at(int fd, uint64_t offset, void *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = pread(fd, data, len, (off_t) offset);
+    while (n < 0 && errno == EINTR);
+    return n;
+}

@@ -1,0 +1,215 @@
+/* Objects into memory, files and descriptors: see <haul/object.h>. */
+#include <haul/object.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "store.h"
+#include "temporary.h"
+
+/* What the last attempt has brought, an empty body included, for which no function is called.
+ */
+static uint64_t body_bytes(const struct haul_request *r, const struct haul_result *result)
+{
+    return r->range.len > 0 ? r->range.len : result->size;
+}
+
+/* ---- Memory ---- */
+
+struct memory {
+    char *data; /* owned */
+    size_t room, cap;
+    bool too_large;
+};
+
+/* For so many bytes and a NUL. */
+static int make_room(struct memory *m, uint64_t len)
+{
+    if (len > m->cap) {
+        m->too_large = true;
+        errno = EFBIG;
+        return -1;
+    }
+    if (len < m->room)
+        return 0;
+    size_t room = (size_t) len + 1;
+    if (room < 2 * m->room)
+        room = m->cap / 2 < m->room ? m->cap + 1 : 2 * m->room;
+    char *data = realloc(m->data, room);
+    if (data == NULL)
+        return -1;
+    m->data = data;
+    m->room = room;
+    return 0;
+}
+
+static int begin_memory(void *payload, const char *etag, int64_t bytes)
+{
+    (void) etag;
+    return bytes < 0 ? 0 : make_room(payload, (uint64_t) bytes);
+}
+
+static int write_memory(void *payload, uint64_t offset, const void *data, size_t len)
+{
+    struct memory *m = payload;
+    if (make_room(m, offset + len) < 0)
+        return -1;
+    memcpy(m->data + offset, data, len);
+    return 0;
+}
+
+const struct haul_result *haul_get_memory(struct haul_store *s, const struct haul_request *r,
+    size_t cap, char **data, size_t *len, struct haul_error *err)
+{
+    struct memory m = { .cap = cap < SIZE_MAX ? cap : SIZE_MAX - 1 };
+    struct haul_request get = *r;
+    const struct haul_result *result = NULL;
+    get.sink = (struct haul_sink){ write_memory, &m };
+    get.begin = begin_memory;
+    m.too_large = get.range.len > m.cap;
+    if (!m.too_large)
+        result = haul_get(s, &get, err);
+    if (m.too_large)
+        haul_error_set(err, HAUL_TOO_LARGE, "%s: more than %zu bytes", r->key, cap);
+    if (result != NULL && make_room(&m, body_bytes(r, result)) < 0) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+        result = NULL;
+    }
+    if (result == NULL) {
+        free(m.data);
+        return NULL;
+    }
+    *len = (size_t) body_bytes(r, result);
+    *data = m.data;
+    m.data[*len] = '\0';
+    return result;
+}
+
+/* ---- In order, to a descriptor ---- */
+
+struct flow {
+    int fd;
+    const atomic_bool *stop;
+    uint64_t written;
+    uint32_t crc_written, crc_passed; /* of that, and of what this attempt brought of it */
+    char etag[256];
+    bool changed;
+};
+
+static int find_changed(struct flow *f)
+{
+    f->changed = true;
+    errno = ESTALE;
+    return -1;
+}
+
+static int begin_flow(void *payload, const char *etag, int64_t bytes)
+{
+    struct flow *f = payload;
+    (void) bytes;
+    if (f->written > 0 && (etag == NULL || strcmp(etag, f->etag) != 0))
+        return find_changed(f);
+    snprintf(f->etag, sizeof f->etag, "%s", etag ? etag : "");
+    f->crc_passed = 0;
+    return 0;
+}
+
+/* An attempt after the first passes over what is written already. Those have to be the same
+ * bytes: a body may have been damaged on its way, and its checksum found wrong at its end. */
+static int write_flow(void *payload, uint64_t offset, const void *data, size_t len)
+{
+    struct flow *f = payload;
+    uint64_t known = f->written > offset ? f->written - offset : 0;
+    size_t skip = known < len ? (size_t) known : len;
+    if (skip > 0) {
+        f->crc_passed = haul_crc32c(f->crc_passed, data, skip);
+        if (offset + skip == f->written && f->crc_passed != f->crc_written)
+            return find_changed(f);
+    }
+    if (skip == len)
+        return 0;
+    if (descriptor_write(f->fd, (const char *) data + skip, len - skip, f->stop) < 0)
+        return -1;
+    f->crc_written = haul_crc32c(f->crc_written, (const char *) data + skip, len - skip);
+    f->crc_passed = f->crc_written;
+    f->written += len - skip;
+    return 0;
+}
+
+static const struct haul_result *get_flow(struct haul_store *s, const struct haul_request *r,
+    int fd, const char *name, struct haul_error *err)
+{
+    struct flow f = { .fd = fd, .stop = &s->stopping };
+    struct haul_request get = *r;
+    get.sink = (struct haul_sink){ write_flow, &f };
+    get.begin = begin_flow;
+    const struct haul_result *result = haul_get(s, &get, err);
+    f.changed |= result != NULL && body_bytes(r, result) != f.written;
+    if (f.changed) {
+        haul_error_set(err, HAUL_BAD_REPLY,
+            "%s is another object now, after %" PRIu64 " bytes of it were written", r->key,
+            f.written);
+        err->retry = HAUL_RETRY_FROM_START;
+    } else if (result == NULL && err->sys_errno != 0) {
+        errno = err->sys_errno;
+        descriptor_error(err, name);
+    }
+    return f.changed ? NULL : result;
+}
+
+const struct haul_result *haul_get_fd(
+    struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err)
+{
+    return get_flow(s, r, fd, "the destination", err);
+}
+
+/* ---- Files ---- */
+
+static int begin_file(void *payload, const char *etag, int64_t bytes)
+{
+    (void) etag;
+    return temporary_reserve(payload, bytes > 0 ? (uint64_t) bytes : 0);
+}
+
+static int write_file(void *payload, uint64_t offset, const void *data, size_t len)
+{
+    const struct temporary *t = payload;
+    return descriptor_write_at(t->fd, offset, data, len);
+}
+
+static const struct haul_result *get_temporary(struct haul_store *s,
+    const struct haul_request *r, struct temporary *t, const char *path, struct haul_error *err)
+{
+    struct haul_request get = *r;
+    get.sink = (struct haul_sink){ write_file, t };
+    get.begin = begin_file;
+    const struct haul_result *result = haul_get(s, &get, err);
+    if (result != NULL && ftruncate(t->fd, (off_t) body_bytes(r, result)) == 0)
+        return result;
+    if (result == NULL && err->sys_errno == 0)
+        return NULL;
+    if (result == NULL)
+        errno = err->sys_errno;
+    descriptor_error(err, path);
+    return NULL;
+}
+
+const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
+    const char *path, struct haul_error *err)
+{
+    const struct haul_result *result = NULL;
+    struct temporary t = TEMPORARY_NONE;
+    if (temporary_open(&t, path, err) < 0)
+        return NULL;
+    result = temporary_is_stream(&t) ? get_flow(s, r, t.fd, path, err)
+                                     : get_temporary(s, r, &t, path, err);
+    if (result != NULL && temporary_publish(&t, err) < 0)
+        result = NULL;
+    temporary_discard(&t);
+    return result;
+}

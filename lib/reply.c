@@ -1,0 +1,430 @@
+/* The judgement of replies: see reply.h. */
+#include "reply.h"
+
+#include <curl/curl.h> /* curl_getdate() */
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+#include "operation.h"
+#include "retry.h"
+#include "rows.h"
+
+#define HEAD_BYTES_MAX (256 * 1024)
+#define BODY_BYTES_MAX                                                                         \
+    (8 * 1024 * 1024) /* a listing of 1,000 keys of 1 KiB, escaped: 4 MiB                      \
+                       */
+
+/* ---- Headers ---- */
+
+struct reply reply_make(void)
+{
+    return (struct reply){
+        .content_length = -1, .head = buf_make(HEAD_BYTES_MAX), .body = buf_make(BODY_BYTES_MAX)
+    };
+}
+
+void reply_free(struct reply *r)
+{
+    buf_free(&r->head);
+    buf_free(&r->body);
+    haul_sum_free(r->sum);
+    *r = reply_make();
+}
+
+void reply_add_header(struct reply *r, const char *name, const char *value)
+{
+    size_t at = r->head.len;
+    buf_add(&r->head, name, strlen(name) + 1);
+    buf_add(&r->head, value, strlen(value) + 1);
+    if (r->head.failed)
+        return;
+    for (char *c = r->head.data + at; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char) (*c | 0x20);
+    r->head_count++;
+}
+
+int reply_end_head(struct reply *r, struct haul_error *err)
+{
+    static const char zeroes[sizeof(struct haul_pair)];
+    const size_t text_bytes = r->head.len, align = sizeof(void *);
+    buf_add(&r->head, zeroes, (align - text_bytes % align) % align);
+    size_t index_at = r->head.len;
+    for (size_t i = 0; i < r->head_count; i++)
+        buf_add(&r->head, zeroes, sizeof zeroes);
+    if (r->head.failed == HAUL_NO_MEMORY)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a reply");
+    if (r->head.failed)
+        return haul_error_set(err, HAUL_BAD_REPLY, "the reply's headers are over 256 KiB");
+    struct haul_pair *pairs = (void *) (r->head.data + index_at);
+    const char *text = r->head.data;
+    for (size_t i = 0; i < r->head_count; i++) {
+        pairs[i].name = text;
+        pairs[i].value = text + strlen(text) + 1;
+        text = pairs[i].value + strlen(pairs[i].value) + 1;
+    }
+    r->headers = (struct haul_pairs){ pairs, r->head_count };
+    return 0;
+}
+
+static const char *find(const struct haul_pairs *headers, const char *name)
+{
+    for (size_t i = 0; i < headers->count; i++)
+        if (strcmp(headers->pairs[i].name, name) == 0)
+            return headers->pairs[i].value;
+    return NULL;
+}
+
+const char *reply_header(const struct reply *r, const char *name)
+{
+    const char *value = find(&r->headers, name);
+    return value == NULL ? "" : value;
+}
+
+const char *haul_result_header(const struct haul_result *r, const char *name)
+{
+    return find(&r->headers, name);
+}
+
+static const char *given(const char *text)
+{
+    return text == NULL || *text == '\0' ? NULL : text;
+}
+
+const char *reply_etag(const struct reply *r)
+{
+    return given(reply_header(r, "etag"));
+}
+
+static int64_t date_ms(const char *text)
+{
+    time_t t = *text ? curl_getdate(text, NULL) : -1;
+    return t < 0 ? -1 : (int64_t) t * 1000;
+}
+
+/* ---- Checksums ---- */
+
+/* The header's value for a kind; NULL: the reply has none. */
+static const char *told_sum(const struct reply *reply, enum haul_checksum kind)
+{
+    char name[64];
+    snprintf(name, sizeof name, "x-amz-checksum-%s", haul_checksum_name(kind));
+    return given(reply_header(reply, name));
+}
+
+/* Of the kind that was asked for, else of any that the reply has. */
+static const char *find_sum(
+    const struct reply *reply, enum haul_checksum wanted, enum haul_checksum *kind)
+{
+    const char *value = wanted == HAUL_CHECKSUM_NONE ? NULL : told_sum(reply, wanted);
+    *kind = wanted;
+    for (int other = HAUL_CRC32C; value == NULL && other < HAUL_MD5; other++) {
+        *kind = (enum haul_checksum) other;
+        value = told_sum(reply, *kind);
+    }
+    return value;
+}
+
+int reply_begin_sum(struct reply *reply, const struct haul_request *r, struct haul_error *err)
+{
+    if (r->operation != HAUL_GET_OBJECT || r->checksum == HAUL_CHECKSUM_NONE ||
+        reply->status != 200 || r->range.len > 0)
+        return 0;
+    enum haul_checksum kind;
+    const char *value = find_sum(reply, r->checksum, &kind);
+    if (value == NULL || strchr(value, '-') != NULL ||
+        strcmp(reply_header(reply, "x-amz-checksum-type"), "COMPOSITE") == 0)
+        return 0;
+    reply->sum = haul_sum_new(kind);
+    reply->sum_kind = kind;
+    return reply->sum ? 0 : haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a checksum");
+}
+
+/* ---- Objects ---- */
+
+static int bad_reply(const struct haul_request *r, enum haul_retry retry,
+    struct haul_error *err, const char *what)
+{
+    const char *of = r->key ? r->key : r->bucket ? r->bucket : haul_endpoint_url(r->endpoint);
+    haul_error_set(err, HAUL_BAD_REPLY, "%s of %s: %s", operation_name(r->operation), of, what);
+    err->retry = retry;
+    return -1;
+}
+
+/* "bytes 0-8388607/5368709120". */
+static bool parse_content_range(const char *text, struct haul_range *range, uint64_t *total)
+{
+    static const char unit[] = "bytes ";
+    uint64_t first, last;
+    if (strncmp(text, unit, strlen(unit)) != 0)
+        return false;
+    text += strlen(unit);
+    if (!rows_take_number(&text, &first) || *text++ != '-' || !rows_take_number(&text, &last) ||
+        *text++ != '/' || !rows_take_number(&text, total) || *text != '\0' || last < first ||
+        last >= *total)
+        return false;
+    *range = (struct haul_range){ first, last - first + 1 };
+    return true;
+}
+
+int reply_check_head(const struct haul_request *r, const struct reply *reply,
+    int64_t *expected_bytes, struct haul_error *err)
+{
+    struct haul_range got;
+    uint64_t total;
+    const char *etag = reply_header(reply, "etag");
+    /* A store that ignores If-Match still tells its ETag. */
+    if (r->if_match && *etag && strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, etag) != 0)
+        return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
+    *expected_bytes = reply->content_length;
+    if (r->range.len == 0 && reply->status == 206)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a part of the object, not the whole");
+    if (r->range.len == 0)
+        return 0;
+    *expected_bytes = (int64_t) r->range.len;
+    if (reply->status == 206) {
+        if (!parse_content_range(reply_header(reply, "content-range"), &got, &total) ||
+            got.start != r->range.start || got.len != r->range.len)
+            return bad_reply(
+                r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
+    } else if (r->range.start != 0 || reply->content_length != (int64_t) r->range.len) {
+        return bad_reply(r, HAUL_RETRY_LATER, err, "the server ignores Range");
+    }
+    if (reply->content_length >= 0 && reply->content_length != (int64_t) r->range.len)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a Content-Length other than the range's");
+    return 0;
+}
+
+/* The whole object's size, from whichever header tells it. */
+static uint64_t object_size(const struct reply *reply, uint64_t received)
+{
+    struct haul_range range;
+    uint64_t total;
+    if (reply->status == 206 &&
+        parse_content_range(reply_header(reply, "content-range"), &range, &total))
+        return total;
+    return reply->content_length >= 0 ? (uint64_t) reply->content_length : received;
+}
+
+static int judge_sum(
+    const struct haul_request *r, const struct reply *reply, struct haul_result *result)
+{
+    unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+    char text[HAUL_CHECKSUM_TEXT_SIZE];
+    size_t bytes = haul_sum_end(reply->sum, value);
+    if (bytes == 0)
+        return haul_error_set(&result->error, HAUL_NO_MEMORY, "out of memory for a checksum");
+    haul_checksum_text(value, bytes, text);
+    result->checksum_verified = strcmp(text, told_sum(reply, reply->sum_kind)) == 0;
+    return result->checksum_verified
+               ? 0
+               : bad_reply(r, HAUL_RETRY_LATER, &result->error, "bytes of another checksum");
+}
+
+static int judge_object(const struct haul_request *r, const struct reply *reply,
+    uint64_t received, struct haul_result *result)
+{
+    int64_t expected = -1;
+    result->size = object_size(reply, received);
+    if (r->operation == HAUL_HEAD_OBJECT)
+        return reply->content_length >= 0
+                   ? 0
+                   : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
+    if (reply_check_head(r, reply, &expected, &result->error) < 0)
+        return -1;
+    if (expected >= 0 && received != (uint64_t) expected)
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "a body of another length");
+    return reply->sum == NULL ? 0 : judge_sum(r, reply, result);
+}
+
+/* ---- Failures ---- */
+
+/* Proxies answer in HTML, captive portals in anything: show a few plain characters. */
+static void quote_briefly(const struct buf *body, char out[static 80])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < body->len && n < 60; i++) {
+        unsigned char ch = (unsigned char) body->data[i];
+        bool space = ch <= ' ' || ch == 0x7f;
+        if (!space || (n > 0 && out[n - 1] != ' '))
+            out[n++] = space ? ' ' : ch < 0x7f ? (char) ch : '?';
+    }
+    out[n] = '\0';
+}
+
+static void name_reply(const struct reply *reply, struct haul_error *err)
+{
+    err->http_status = reply->status;
+    snprintf(
+        err->request_id, sizeof err->request_id, "%s", reply_header(reply, "x-amz-request-id"));
+    snprintf(err->host_id, sizeof err->host_id, "%s", reply_header(reply, "x-amz-id-2"));
+}
+
+static void set_server_error(const struct haul_request *r, const struct reply *reply,
+    const char *code, const char *message, struct haul_error *err)
+{
+    char quote[80];
+    quote_briefly(&reply->body, quote);
+    const char *said = message ? message : quote;
+    haul_error_set(err, HAUL_SERVER, "%s answered %d%s%s%s%s", operation_name(r->operation),
+        reply->status, *code ? " " : "", code, *said ? ": " : "", said);
+    name_reply(reply, err);
+    snprintf(err->aws_code, sizeof err->aws_code, "%s", code);
+    snprintf(err->message, sizeof err->message, "%s", message ? message : "");
+    err->retry = retry_class(reply->status, code);
+}
+
+/* The clock or the region was wrong: put it right, or there is no point in signing again. */
+static void correct_signature(const struct haul_request *r, const struct reply *reply,
+    const char *named_region, struct haul_error *err)
+{
+    bool wrong = err->retry == HAUL_RETRY_RESIGN;
+    const char *right = reply_header(reply, "x-amz-bucket-region");
+    if (*right == '\0' && wrong && named_region != NULL)
+        right = named_region;
+    int64_t date = date_ms(reply_header(reply, "date"));
+    bool skewed = strcmp(err->aws_code, "RequestTimeTooSkewed") == 0;
+    /* A reply to HEAD has no body to say so. */
+    bool silent = reply->status == 403 && reply->body.len == 0;
+    bool clock = (skewed || silent) && date >= 0 && endpoint_learn_clock(r->endpoint, date);
+    bool region =
+        reply->status >= 300 && *right && endpoint_learn_region(r->endpoint, r->bucket, right);
+    /* No news when another request has learnt it while this one was on its way: sign it again,
+     * too. The client sees to it that this ends. */
+    bool told = skewed ? date >= 0 : *right != '\0';
+    if (clock || region)
+        err->retry = HAUL_RETRY_RESIGN;
+    else if (wrong && !told)
+        err->retry = HAUL_RETRY_WHEN_FIXED;
+}
+
+/* An <Error> document, in a failed reply or in one that claims success. */
+static bool judge_error(const struct haul_request *r, const struct reply *reply,
+    const struct document *d, struct haul_error *err)
+{
+    bool failed = reply->status < 200 || reply->status >= 300;
+    bool is_error = d != NULL && strcmp(document_root(d), "Error") == 0;
+    if (failed || is_error) {
+        const char *code = is_error ? document_text(d, "Code") : NULL;
+        set_server_error(
+            r, reply, code ? code : "", is_error ? document_text(d, "Message") : NULL, err);
+        correct_signature(r, reply, is_error ? document_text(d, "Region") : NULL, err);
+    }
+    return failed || is_error;
+}
+
+/* ---- Successes ---- */
+
+/* Ceph leaves an ETag's quotes out of its documents. */
+static const char *quoted(struct document *d, const char *etag)
+{
+    if (etag == NULL || *etag == '\0' || *etag == '"' || strncmp(etag, "W/", 2) == 0)
+        return given(etag);
+    size_t size = strlen(etag) + sizeof "\"\"";
+    char *text = document_allot(d, size, 1);
+    if (text != NULL)
+        snprintf(text, size, "\"%s\"", etag);
+    return text;
+}
+
+/* S3 may send status 200 before it has finished and put <Error> in the body, so an upload is
+ * complete, and a copy made, only when the body is the result document and names an ETag. */
+static int judge_result(
+    const struct haul_request *r, struct document *d, struct haul_result *result)
+{
+    bool fits = d && strcmp(document_root(d), operation_of(r->operation)->root) == 0;
+    result->etag = quoted(d, fits ? document_text(d, "ETag") : NULL);
+    if (result->etag == NULL)
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "neither a result nor an error");
+    const char *modified = document_text(d, "LastModified");
+    if (modified != NULL)
+        result->modified_ms = rows_time_ms(modified);
+    if (result->checksum == NULL)
+        result->checksum = rows_checksum(document_element(d));
+    return 0;
+}
+
+static int judge_success(const struct haul_request *r, const struct reply *reply,
+    uint64_t received, struct haul_result *result, struct document *d)
+{
+    struct haul_error *err = &result->error;
+    int rc = 0;
+    switch (operation_of(r->operation)->answer) {
+    case ANSWER_NOTHING:
+        return 0;
+    case ANSWER_ETAG:
+        return result->etag ? 0 : bad_reply(r, HAUL_RETRY_LATER, err, "no ETag");
+    case ANSWER_OBJECT:
+        return judge_object(r, reply, received, result);
+    case ANSWER_ANY:
+        result->body = r->sink.write ? NULL : buf_text(&reply->body);
+        result->body_len = reply->body.len;
+        return 0;
+    case ANSWER_UPLOAD:
+        result->upload_id = given(d ? document_text(d, "UploadId") : NULL);
+        return result->upload_id ? 0 : bad_reply(r, HAUL_RETRY_LATER, err, "no upload id");
+    case ANSWER_RESULT:
+        return judge_result(r, d, result);
+    case ANSWER_TAGS:
+    case ANSWER_LISTING:
+        if (d == NULL)
+            return bad_reply(r, HAUL_RETRY_LATER, err, "an empty listing");
+        rc = operation_of(r->operation)->answer == ANSWER_TAGS
+                 ? rows_tags(d, &result->tags, err)
+                 : rows_listing(d, &result->listing, err);
+        if (rc < 0)
+            err->retry = HAUL_RETRY_LATER;
+        return rc;
+    }
+    return 0;
+}
+
+static void fill_result(
+    const struct haul_request *r, const struct reply *reply, struct haul_result *result)
+{
+    enum haul_checksum kind;
+    result->http_status = reply->status;
+    result->headers = reply->headers;
+    result->etag = reply_etag(reply);
+    result->token = given(reply_header(reply, "x-amz-meta-haul"));
+    result->version_id = given(reply_header(reply, "x-amz-version-id"));
+    result->region = given(reply_header(reply, "x-amz-bucket-region"));
+    result->modified_ms = date_ms(reply_header(reply, "last-modified"));
+    result->server_ms = date_ms(reply_header(reply, "date"));
+    result->checksum = r->checksum ? find_sum(reply, r->checksum, &kind) : NULL;
+    if (result->checksum == NULL)
+        result->checksum = given(reply->sent_sum);
+    if (result->server_ms >= 0)
+        endpoint_note_date(r->endpoint, result->server_ms);
+    result->error.code = HAUL_OK;
+}
+
+void reply_judge(const struct haul_request *r, const struct reply *reply,
+    uint64_t received_bytes, struct haul_result *result, struct document **document)
+{
+    enum answer answer = operation_of(r->operation)->answer;
+    struct haul_error broken = { .code = HAUL_OK };
+    bool whatever = answer == ANSWER_ANY && reply->status >= 200 && reply->status < 300;
+    struct document *d = reply->body.len > 0 && !whatever
+                             ? document_parse(reply->body.data, reply->body.len, &broken)
+                             : NULL;
+    *document = d;
+    fill_result(r, reply, result);
+    if (judge_error(r, reply, d, &result->error)) {
+        /* A server that failed may have done the work before it did. */
+        result->outcome_unknown = reply->status >= 500 || reply->status < 300;
+        return;
+    }
+    int rc = -1;
+    if (broken.code != HAUL_OK && answer >= ANSWER_UPLOAD) {
+        result->error = broken;
+        result->error.retry = HAUL_RETRY_LATER; /* cut off, or not from the store at all */
+    } else {
+        rc = judge_success(r, reply, received_bytes, result, d);
+    }
+    if (rc < 0) {
+        result->outcome_unknown = true;
+        name_reply(reply, &result->error);
+    }
+}

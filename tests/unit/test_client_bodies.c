@@ -1,0 +1,125 @@
+/* Bytes of requests and replies that are not what was promised. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "client_fixture.h"
+
+/* ---- Replies to ranges ---- */
+
+static void a_reply_to_another_range_is_refused_before_a_byte_is_written(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *fault;
+        enum haul_retry retry;
+        int status;
+    } cases[] = {
+        { "GetObject always content-range=bytes 0-99/1000", HAUL_RETRY_LATER, 0 },
+        { "GetObject always content-range=bytes 100-198/1000", HAUL_RETRY_LATER, 0 },
+        { "GetObject always content-range=bytes 100-199/150", HAUL_RETRY_LATER, 0 },
+        { "GetObject always content-range=nonsense", HAUL_RETRY_LATER, 0 },
+        { "GetObject always ignore-range", HAUL_RETRY_LATER, 0 },
+        { "GetObject always extra-bytes", HAUL_RETRY_LATER, 0 },
+        { "GetObject always etag=\"other\"", HAUL_RETRY_FROM_START, 0 },
+        { "GetObject always replace-object", HAUL_RETRY_FROM_START, 412 },
+    };
+    retry_at_most(f, HAUL_NO_RETRIES, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char etag[64];
+        struct sink to = { .data = NULL };
+        struct haul_request head = request(f, HAUL_HEAD_OBJECT, "k"), get = get_of(f, "k", &to);
+        print_message("%s\n", cases[i].fault);
+        free(stored(f, "k", 1000));
+        strcpy(etag, succeed(f, &head).etag);
+        get.range = (struct haul_range){ 100, 100 };
+        get.if_match = etag;
+        s3_fault(f->s3, cases[i].fault);
+        struct end e = perform(f, &get);
+        print_message("    %s\n", e.error.text);
+        assert_int_equal(e.error.code, cases[i].status ? HAUL_SERVER : HAUL_BAD_REPLY);
+        assert_int_equal(e.error.http_status, cases[i].status);
+        assert_int_equal(e.error.retry, cases[i].retry);
+        assert_int_equal(to.beginnings, 0);
+        s3_clear(f->s3);
+    }
+}
+
+static void a_body_that_breaks_off_is_asked_for_again_from_its_beginning(void **state)
+{
+    struct fixture *f = *state;
+    char *data = stored(f, "k", 2 * MIB);
+    static const char *const faults[] = { "GetObject nth=1 truncate=1000000",
+        "GetObject nth=1 reset-mid-body=1000000", "GetObject nth=1 content-range=bytes 0-4/9" };
+    for (size_t i = 0; i < 3; i++) {
+        struct sink to = { .data = NULL };
+        struct haul_request get = get_of(f, "k", &to);
+        get.range = (struct haul_range){ 5, 2 * MIB - 5 };
+        s3_fault(f->s3, faults[i]);
+        struct end e = succeed(f, &get);
+        assert_int_equal(e.result.attempts, 2);
+        assert_int_equal(to.beginnings, i < 2 ? 2 : 1);
+        assert_int_equal(to.len, 2 * MIB - 5);
+        assert_memory_equal(to.data, data + 5, to.len);
+        free(to.data);
+    }
+    free(data);
+}
+
+/* ---- Failures of our own side ---- */
+
+static void a_source_that_fails_is_told_by_its_errno(void **state)
+{
+    struct fixture *f = *state;
+    static const int causes[] = { EIO, 0 };
+    for (size_t i = 0; i < 2; i++) {
+        char *data = some_bytes(MIB);
+        struct source from = { .data = data, .fails_at = 400000, .fails_with = causes[i] };
+        struct haul_request put = put_of(f, "k", &from, MIB);
+        struct end e = perform(f, &put);
+        assert_int_equal(e.error.code, HAUL_LOCAL);
+        assert_int_equal(e.error.sys_errno, causes[i]);
+        assert_int_equal(e.error.retry, HAUL_RETRY_NEVER);
+        assert_int_equal(e.result.attempts, 1);
+        assert_string_equal(
+            e.error.text, causes[i] ? strerror(EIO) : "the source ended before its size");
+        free(data);
+    }
+    struct haul_request head = request(f, HAUL_HEAD_OBJECT, "k");
+    assert_int_equal(perform(f, &head).error.http_status, 404);
+}
+
+static void a_sink_that_fails_is_told_by_its_errno(void **state)
+{
+    struct fixture *f = *state;
+    free(stored(f, "k", 1000));
+    struct sink to = { .fails_with = ENOSPC };
+    struct haul_request get = get_of(f, "k", &to);
+    struct end e = perform(f, &get);
+    assert_int_equal(e.error.code, HAUL_LOCAL);
+    assert_int_equal(e.error.sys_errno, ENOSPC);
+    assert_int_equal(e.result.attempts, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_reply_to_another_range_is_refused_before_a_byte_is_written),
+        TEST(a_body_that_breaks_off_is_asked_for_again_from_its_beginning),
+        TEST(a_source_that_fails_is_told_by_its_errno),
+        cmocka_unit_test_setup_teardown(
+            a_source_that_fails_is_told_by_its_errno, make_unsigned, clear),
+        TEST(a_sink_that_fails_is_told_by_its_errno),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
