@@ -28,7 +28,7 @@ static uint64_t count_parts(uint64_t size, uint64_t part_bytes)
 
 static int check_plan(uint64_t size, uint64_t part_bytes, struct haul_error *err)
 {
-    if (part_bytes == 0)
+    if (size > HAUL_OBJECT_BYTES_MAX)
         return haul_error_set(
             err, HAUL_BAD_ARGUMENT, "%" PRIu64 " bytes: S3 stores at most 48.8 TiB", size);
     if (part_bytes > HAUL_PART_BYTES_MAX ||
