@@ -2,7 +2,6 @@
 #include "reply.h"
 
 #include <curl/curl.h> /* curl_getdate() */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,11 +155,14 @@ static int bad_reply(const struct haul_request *r, enum haul_retry retry,
 /* "bytes 0-8388607/5368709120". */
 static bool parse_content_range(const char *text, struct haul_range *range, uint64_t *total)
 {
+    static const char unit[] = "bytes ";
     uint64_t first, last;
-    int end = 0;
-    if (sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", &first, &last, total,
-            &end) != 3 ||
-        text[end] != '\0' || last < first || last >= *total)
+    if (strncmp(text, unit, strlen(unit)) != 0)
+        return false;
+    text += strlen(unit);
+    if (!rows_take_number(&text, &first) || *text++ != '-' || !rows_take_number(&text, &last) ||
+        *text++ != '/' || !rows_take_number(&text, total) || *text != '\0' || last < first ||
+        last >= *total)
         return false;
     *range = (struct haul_range){ first, last - first + 1 };
     return true;
@@ -314,13 +316,25 @@ static bool judge_error(const struct haul_request *r, const struct reply *reply,
 
 /* ---- Successes ---- */
 
+/* Ceph leaves an ETag's quotes out of its documents. */
+static const char *quoted(struct document *d, const char *etag)
+{
+    if (etag == NULL || *etag == '\0' || *etag == '"' || strncmp(etag, "W/", 2) == 0)
+        return given(etag);
+    size_t size = strlen(etag) + sizeof "\"\"";
+    char *text = document_allot(d, size, 1);
+    if (text != NULL)
+        snprintf(text, size, "\"%s\"", etag);
+    return text;
+}
+
 /* S3 may send status 200 before it has finished and put <Error> in the body, so an upload is
  * complete, and a copy made, only when the body is the result document and names an ETag. */
 static int judge_result(
-    const struct haul_request *r, const struct document *d, struct haul_result *result)
+    const struct haul_request *r, struct document *d, struct haul_result *result)
 {
     bool fits = d && strcmp(document_root(d), operation_of(r->operation)->root) == 0;
-    result->etag = given(fits ? document_text(d, "ETag") : NULL);
+    result->etag = quoted(d, fits ? document_text(d, "ETag") : NULL);
     if (result->etag == NULL)
         return bad_reply(r, HAUL_RETRY_LATER, &result->error, "neither a result nor an error");
     const char *modified = document_text(d, "LastModified");

@@ -1,0 +1,102 @@
+/* Presigned URLs: see <haul/presign.h>. What a request becomes is operation.h's matter, how it
+ * is signed sigv4.h's. */
+#include <haul/presign.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "credentials.h"
+#include "endpoint.h"
+#include "operation.h"
+
+#define QUERY_BYTES_MAX (16 * 1024)
+#define URL_BYTES_MAX (24 * 1024)
+
+static bool needs_document(enum haul_operation operation)
+{
+    return operation == HAUL_COMPLETE_UPLOAD || operation == HAUL_DELETE_OBJECTS ||
+           operation == HAUL_PUT_TAGS;
+}
+
+/* Signs the call for `seconds` from now, and writes its URL. */
+static int add_url(struct buf *url, const struct haul_request *r, const struct call *call,
+    unsigned seconds, struct haul_error *err)
+{
+    const struct haul_endpoint *e = r->endpoint;
+    struct sigv4_header headers[CALL_HEADERS_MAX + 1];
+    struct buf host = buf_make(512), query = buf_make(QUERY_BYTES_MAX);
+    char region[REGION_SIZE], time[SIGV4_TIME_SIZE], date[9];
+    struct sigv4_key key;
+    int rc = -1;
+
+    endpoint_region(e, r->bucket, region);
+    endpoint_add_host(&host, e, r->bucket, region);
+    sigv4_time(endpoint_signing_ms(e), time);
+    snprintf(date, sizeof date, "%.8s", time);
+    memcpy(headers, call->headers, call->header_count * sizeof *headers);
+    headers[call->header_count] = (struct sigv4_header){ "host", buf_text(&host) };
+    struct sigv4_request s = { .method = call->method,
+        .path = buf_text(&call->path),
+        .query = buf_text(&call->query),
+        .headers = headers,
+        .header_count = call->header_count + 1,
+        .payload_hash = SIGV4_UNSIGNED_PAYLOAD,
+        .region = region,
+        .time = time };
+    sigv4_add_query(&query, &s, e->credentials->key_id, e->credentials->token, seconds);
+    s.query = buf_text(&query);
+    if (buf_failed(&host, "the host's name", err) || buf_failed(&query, "the query", err))
+        goto out;
+    if (endpoint_signing_key(e, date, region, &key) < 0) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+        goto out;
+    }
+    rc = sigv4_sign(&s, &key, err);
+    wipe(&key, sizeof key);
+    if (rc < 0)
+        goto out;
+    buf_addf(url, "%s://%s%s?%s&X-Amz-Signature=%s", e->scheme, buf_text(&host), s.path,
+        s.query, s.signature);
+    rc = buf_failed(url, "the URL", err) ? -1 : 0;
+out:
+    buf_free(&host);
+    buf_free(&query);
+    return rc;
+}
+
+char *haul_presign(const struct haul_request *r, unsigned seconds, struct haul_error *err)
+{
+    struct haul_request bare = *r;
+    struct call call = { .method = NULL }; /* no type is guessed, no body summed */
+    struct buf url = buf_make(URL_BYTES_MAX);
+    char *presigned = NULL;
+
+    bare.body = (struct haul_body){ .size = 0 };
+    if (seconds < 1 || seconds > HAUL_PRESIGN_SECONDS_MAX) {
+        haul_error_set(err, HAUL_BAD_ARGUMENT,
+            "a presigned URL lasts from 1 second to 7 days (%d seconds)",
+            HAUL_PRESIGN_SECONDS_MAX);
+        goto out;
+    }
+    if (needs_document(r->operation)) {
+        haul_error_set(err, HAUL_BAD_ARGUMENT, "%s can't be presigned: its body is a document",
+            operation_name(r->operation));
+        goto out;
+    }
+    if (operation_build(&bare, &call, err) < 0)
+        goto out;
+    if (r->endpoint->credentials == NULL || r->endpoint->credentials->key_id == NULL) {
+        haul_error_set(err, HAUL_NO_CREDENTIALS,
+            "%s can't be presigned: the endpoint has no credentials",
+            operation_name(r->operation));
+        goto out;
+    }
+    if (add_url(&url, &bare, &call, seconds, err) < 0)
+        goto out;
+    presigned = url.data; /* now the caller's */
+    url = buf_make(0);
+out:
+    buf_free(&url);
+    call_free(&call);
+    return presigned;
+}
