@@ -118,8 +118,7 @@ static void explain_refusal(struct haul_upload *u, struct haul_error *err)
     struct haul_error why;
     int lost = upload_reconcile(u, &why);
     if (lost > 0)
-        snprintf(err->text, sizeof err->text, "part %d of %s is not at the server any more",
-            lost, u->object.key);
+        snprintf(err->text, sizeof err->text, "part %d is not at the server any more", lost);
 }
 
 static const struct haul_result *complete(
