@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "chunked.h"
 #include "credentials.h"
@@ -40,6 +41,13 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
     }
     x->sent += (uint64_t) got;
     return (size_t) got;
+}
+
+/* Programs that the caller starts do not inherit it. */
+static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_sockaddr *at)
+{
+    (void) payload, (void) purpose;
+    return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
 }
 
 /* A pooled connection was found dead: libcurl begins the body again on a new one. */
@@ -221,33 +229,15 @@ static int add_line(struct exchange *x, const char *name, const char *value)
 
 /* All headers of an attempt, and what some of their values live in. */
 struct head {
-    struct sigv4_header headers[CALL_HEADERS_MAX + 6];
+    struct sigv4_header headers[CALL_HEADERS_MAX + 5];
     size_t count;
     char time[SIGV4_TIME_SIZE], decoded_length[24];
-    struct buf encoding, authorization;
+    struct buf authorization;
 };
 
 static void add_header(struct head *h, const char *name, const char *value)
 {
     h->headers[h->count++] = (struct sigv4_header){ name, value };
-}
-
-/* The body goes as a stream of signed chunks, beside any encoding of its own. */
-static void announce_chunks(struct head *h, uint64_t body_bytes)
-{
-    buf_adds(&h->encoding, "aws-chunked");
-    size_t i = 0;
-    while (i < h->count && strcmp(h->headers[i].name, "content-encoding") != 0)
-        i++;
-    if (i < h->count) {
-        buf_adds(&h->encoding, ",");
-        buf_adds(&h->encoding, h->headers[i].value);
-    } else {
-        add_header(h, "content-encoding", NULL);
-    }
-    h->headers[i].value = buf_text(&h->encoding);
-    snprintf(h->decoded_length, sizeof h->decoded_length, "%" PRIu64, body_bytes);
-    add_header(h, "x-amz-decoded-content-length", h->decoded_length);
 }
 
 /* Signs for this moment. */
@@ -266,8 +256,10 @@ static int sign(struct exchange *x, struct head *h, const char *host, const char
     const char *hash = payload == HAUL_PAYLOAD_SIGNED    ? x->payload_hash
                        : payload == HAUL_PAYLOAD_CHUNKED ? CHUNKED_PAYLOAD
                                                          : SIGV4_UNSIGNED_PAYLOAD;
-    if (payload == HAUL_PAYLOAD_CHUNKED)
-        announce_chunks(h, x->call.body.size);
+    if (payload == HAUL_PAYLOAD_CHUNKED) {
+        snprintf(h->decoded_length, sizeof h->decoded_length, "%" PRIu64, x->call.body.size);
+        add_header(h, "x-amz-decoded-content-length", h->decoded_length);
+    }
     add_header(h, "host", host);
     add_header(h, "x-amz-content-sha256", hash);
     add_header(h, "x-amz-date", h->time);
@@ -283,8 +275,7 @@ static int sign(struct exchange *x, struct head *h, const char *host, const char
         .time = h->time };
     if (endpoint_signing_key(e, date, region, &key) < 0)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
-    if (buf_failed(&h->encoding, "the content-encoding", err) ||
-        sigv4_authorization(&h->authorization, &r, keys->key_id, &key, err) < 0)
+    if (sigv4_authorization(&h->authorization, &r, keys->key_id, &key, err) < 0)
         goto out;
     if (payload == HAUL_PAYLOAD_CHUNKED) {
         x->chunks = chunked_new(&x->call.body, &r, &key);
@@ -311,7 +302,6 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
     int rc = -1;
 
     h.count = x->call.header_count;
-    h.encoding = buf_make(CALL_TEXT_MAX);
     h.authorization = buf_make(CALL_TEXT_MAX);
     memcpy(h.headers, x->call.headers, h.count * sizeof h.headers[0]);
     if ((hashes || x->call.sum_count > 0) && sum_body(c, x, hashes, err) < 0)
@@ -327,7 +317,6 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
              add_line(x, h.headers[i].name, h.headers[i].value) == 0;
     rc = ok ? 0 : haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
 out:
-    buf_free(&h.encoding);
     buf_free(&h.authorization);
     return rc;
 }
@@ -359,6 +348,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

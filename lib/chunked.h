@@ -3,8 +3,9 @@
  * the signature of the Authorization header. That header in turn signs, instead of a hash:
  *     x-amz-content-sha256: CHUNKED_PAYLOAD
  *     x-amz-decoded-content-length: the body's size
- *     content-encoding: aws-chunked (before the object's own, if any: "aws-chunked,gzip")
- * and Content-Length is chunked_size().
+ * and Content-Length is chunked_size(). No "content-encoding: aws-chunked": S3 does not need
+ * it, whatever its manual says (some of its SDKs send none), and other stores keep it with the
+ * object.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html */
 #ifndef CHUNKED_H
 #define CHUNKED_H

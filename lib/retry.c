@@ -54,7 +54,8 @@ static const struct {
     { "NoSuchBucket", HAUL_RETRY_WHEN_FIXED },
     { "InvalidBucketName", HAUL_RETRY_WHEN_FIXED },
 
-    /* These may come under status 200, at the end of a long Complete or Copy. */
+    /* These may come under status 200, at the end of a long Complete or Copy, or of a key in
+     * DeleteObjects. */
     { "AccessDenied", HAUL_RETRY_NEVER },
     { "NoSuchKey", HAUL_RETRY_NEVER },
     { "EntityTooSmall", HAUL_RETRY_NEVER },
@@ -66,6 +67,21 @@ static const struct {
     { "MalformedXML", HAUL_RETRY_NEVER },
     { "MethodNotAllowed", HAUL_RETRY_NEVER },
     { "NotImplemented", HAUL_RETRY_NEVER },
+    { "NoSuchVersion", HAUL_RETRY_NEVER },
+    { "NoSuchTagSet", HAUL_RETRY_NEVER },
+    { "InvalidTag", HAUL_RETRY_NEVER },
+    { "InvalidDigest", HAUL_RETRY_NEVER },
+    { "InvalidStorageClass", HAUL_RETRY_NEVER },
+    { "InvalidLocationConstraint", HAUL_RETRY_NEVER },
+    { "IllegalLocationConstraintException", HAUL_RETRY_NEVER },
+    { "KeyTooLongError", HAUL_RETRY_NEVER },
+    { "MetadataTooLarge", HAUL_RETRY_NEVER },
+    { "BucketAlreadyExists", HAUL_RETRY_NEVER },
+    { "BucketAlreadyOwnedByYou", HAUL_RETRY_NEVER },
+    { "BucketNotEmpty", HAUL_RETRY_NEVER },
+    { "TooManyBuckets", HAUL_RETRY_NEVER },
+    { "KMS.DisabledException", HAUL_RETRY_NEVER },
+    { "KMS.NotFoundException", HAUL_RETRY_NEVER },
 };
 
 /* The first row that the status is not above. */

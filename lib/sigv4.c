@@ -10,6 +10,7 @@
 #include "uri.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
+#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* A key of 1,024 bytes, a prefix or marker as long, all escaped, and a large session token. */
 #define CANONICAL_BYTES_MAX (64 * 1024)
@@ -131,7 +132,7 @@ void sigv4_add_chunk_string_to_sign(struct buf *b, const struct sigv4_request *r
     const char *previous, const void *data, size_t len)
 {
     add_algorithm(b, r, ALGORITHM "-PAYLOAD");
-    add_all(b, (const char *[]){ previous, "\n" SIGV4_EMPTY_PAYLOAD "\n", NULL });
+    add_all(b, (const char *[]){ previous, "\n" EMPTY_HASH "\n", NULL });
     add_hash(b, data, len);
 }
 

@@ -13,7 +13,6 @@
 #include "hash.h"
 
 #define SIGV4_UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
-#define SIGV4_EMPTY_PAYLOAD "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SIGV4_TIME_SIZE 17 /* with the NUL */
 
 struct sigv4_header {

@@ -105,11 +105,67 @@ static void an_etag_of_parts_is_the_composite_md5(void **state)
     assert_string_equal(boto("etag('%s', 'a')", f->bucket), text);
 }
 
+/* Reads the data, and from the second time on with one byte changed. */
+struct fickle {
+    const unsigned char *data;
+    unsigned beginnings;
+};
+
+static ssize_t read_fickle(void *payload, uint64_t offset, void *out, size_t len)
+{
+    struct fickle *s = payload;
+    memcpy(out, s->data + offset, len);
+    if (offset == 0 && s->beginnings++ > 0)
+        *(unsigned char *) out ^= 1;
+    return (ssize_t) len;
+}
+
+static void bytes_that_changed_behind_their_md5_are_refused(void **state)
+{
+    const struct fixture *f = *state;
+    struct haul_error err = { 0 };
+    struct fickle source = { .data = f->data };
+    struct haul_request r = { .key = "a",
+        .payload = HAUL_PAYLOAD_UNSIGNED,
+        .content_md5 = true,
+        .body = { read_fickle, &source, SIZE },
+        .tries = 1 };
+    assert_null(haul_put(f->store, &r, &err));
+    assert_int_equal(err.code, HAUL_SERVER);
+    assert_string_equal(err.aws_code, "BadDigest");
+    assert_string_equal(boto("s3.head_object(Bucket='%s', Key='a')", f->bucket), "error: 404");
+    r.body = haul_body_memory(f->data, SIZE);
+    if (haul_put(f->store, &r, &err) == NULL)
+        fail_msg("%s", err.text);
+}
+
+/* Ceph 16 neither looks at x-amz-checksum-... nor sends it. */
+static void a_server_without_checksums_stores_and_serves_all_the_same(void **state)
+{
+    const struct fixture *f = *state;
+    struct haul_error err = { 0 };
+    for (enum haul_checksum kind = HAUL_CRC32C; kind <= HAUL_SHA256; kind++) {
+        struct haul_request r = { .key = "a", .checksum = kind };
+        if (haul_put_memory(f->store, &r, f->data, SIZE, &err) == NULL)
+            fail_msg("%s: %s", haul_checksum_name(kind), err.text);
+        const struct haul_result *got = haul_get(f->store, &r, &err);
+        if (got == NULL)
+            fail_msg("%s: %s", haul_checksum_name(kind), err.text);
+        assert_false(got->checksum_verified);
+        boto_bytes("data", f->data, SIZE);
+        assert_string_equal(boto("read('%s', 'a') == data", f->bucket), "True");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_etag_is_the_md5_of_all_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(an_etag_of_parts_is_the_composite_md5, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            bytes_that_changed_behind_their_md5_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_server_without_checksums_stores_and_serves_all_the_same, setup, teardown),
     };
     return cmocka_run_group_tests(tests, boto_start, boto_stop);
 }

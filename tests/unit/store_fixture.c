@@ -54,6 +54,23 @@ void put(struct shop *p, const char *key, const char *text)
     good(p, haul_put_string(p->store, &r, text, &p->err));
 }
 
+void assert_object(struct shop *p, const char *key, const char *data, size_t len)
+{
+    struct haul_request r = { .key = key };
+    size_t got_len;
+    char *got;
+    good(p, haul_get_memory(p->store, &r, len + 1, &got, &got_len, &p->err));
+    assert_int_equal(got_len, len);
+    assert_memory_equal(got, data, len);
+    free(got);
+}
+
+size_t count_uploads(struct shop *p)
+{
+    struct haul_request r = { .operation = HAUL_LIST_UPLOADS };
+    return good(p, haul_perform(p->store, &r, &p->err))->listing.count;
+}
+
 void assert_text(struct shop *p, const char *key, const char *text)
 {
     assert_stored(p->base, key, text, strlen(text));

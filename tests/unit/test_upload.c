@@ -35,12 +35,6 @@ static void send_two(struct shop *p, struct haul_upload *u, const char *data)
     assert_int_equal(haul_upload_wait(u, &p->err), 0);
 }
 
-static size_t count_uploads(struct shop *p)
-{
-    struct haul_request r = { .operation = HAUL_LIST_UPLOADS };
-    return good(p, haul_perform(p->store, &r, &p->err))->listing.count;
-}
-
 static void assert_fails(const struct shop *p, enum haul_code code, const char *word)
 {
     if (p->err.code != code || strstr(p->err.text, word) == NULL)
@@ -66,7 +60,7 @@ static void parts_in_any_order_become_one_object(void **state)
     assert_int_equal(parts[2].size, 3);
     assert_string_not_equal(haul_upload_id(u), "");
     assert_non_null(strstr(good(p, haul_upload_complete(u, &p->err))->etag, "-3\""));
-    assert_stored(p->base, "big", data, 2 * PART + 3);
+    assert_object(p, "big", data, 2 * PART + 3);
     haul_upload_free(u);
     free(data);
 }
@@ -121,7 +115,7 @@ static void a_part_whose_reply_is_lost_is_sent_again(void **state)
     send_two(p, u, data);
     good(p, haul_upload_complete(u, &p->err));
     assert_int_equal(s3_count(p->s3, "UploadPart"), 4);
-    assert_stored(p->base, "big", data, PART + 3);
+    assert_object(p, "big", data, PART + 3);
     haul_upload_free(u);
     free(data);
 }
@@ -213,7 +207,7 @@ static void a_completion_whose_reply_is_lost_is_proved_by_the_etag(void **state)
     send_two(p, u, data);
     assert_non_null(strstr(good(p, haul_upload_complete(u, &p->err))->etag, "-2\""));
     assert_int_equal(s3_count(p->s3, "HeadObject"), 1);
-    assert_stored(p->base, "big", data, PART + 3);
+    assert_object(p, "big", data, PART + 3);
     haul_upload_free(u);
     free(data);
 }
@@ -307,7 +301,7 @@ static void a_part_that_another_has_overwritten_is_named_and_can_be_mended(void 
     assert_non_null(strstr(p->err.text, "part 2"));
     assert_int_equal(haul_upload_part(u, 2, haul_body_memory(data + PART, 3), &p->err), 2);
     good(p, haul_upload_complete(u, &p->err));
-    assert_stored(p->base, "big", data, PART + 3);
+    assert_object(p, "big", data, PART + 3);
     haul_upload_free(u);
     free(data);
 }
