@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "chunked.h"
 #include "credentials.h"
@@ -40,6 +41,13 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
     }
     x->sent += (uint64_t) got;
     return (size_t) got;
+}
+
+/* Programs that the caller starts do not inherit it. */
+static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_sockaddr *at)
+{
+    (void) payload, (void) purpose;
+    return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
 }
 
 /* A pooled connection was found dead: libcurl begins the body again on a new one. */
@@ -340,6 +348,7 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

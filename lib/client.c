@@ -186,8 +186,9 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     deliver(x);
 }
 
-static void reap_finished(struct haul_client *c)
+static unsigned reap_finished(struct haul_client *c)
 {
+    unsigned finished = 0;
     CURLMsg *m;
     int left;
     while ((m = curl_multi_info_read(c->loop->multi, &left)) != NULL) {
@@ -200,7 +201,9 @@ static void reap_finished(struct haul_client *c)
             continue; /* too late */
         delist(x);
         finish(c, x, code);
+        finished++;
     }
+    return finished;
 }
 
 /* ---- Cancelling ---- */
@@ -242,8 +245,8 @@ static unsigned deliver_cancelled(struct haul_client *c)
 /* Those whose time has come go before what was submitted after them. */
 static void resume_due(struct haul_client *c)
 {
-    int64_t now_ms = loop_now_ms();
-    if (c->retry_ms > now_ms)
+    int64_t now_ms = c->retrying.count > 0 ? loop_now_ms() : 0;
+    if (c->retrying.count == 0 || c->retry_ms > now_ms)
         return;
     c->retry_ms = LOOP_NEVER;
     for (struct exchange *x = c->retrying.first, *following; x != NULL; x = following) {
@@ -295,6 +298,15 @@ static unsigned start_due(struct haul_client *c)
     return finished;
 }
 
+/* How long nothing is due, at most `most_ms`. */
+static int idle_ms(const struct haul_client *c, int most_ms)
+{
+    int wait_ms = haul_client_wait_ms(c);
+    if (wait_ms < 0 || wait_ms > most_ms)
+        wait_ms = most_ms;
+    return wait_ms > 0 ? wait_ms : 0;
+}
+
 /* ---- The public face ---- */
 
 int haul_client_submit(struct haul_client *c, const struct haul_request *request,
@@ -316,18 +328,17 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
     return 0;
 }
 
-/* Starting comes first, and whatever has ended comes back before anybody waits: a freed slot is
- * never idle. */
+/* Whatever has ended comes back before anybody waits, so that freed slots are refilled. */
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err)
 {
     if (atomic_load(&c->stopping))
         cancel(c, NULL);
     unsigned finished = deliver_cancelled(c);
     finished += start_due(c);
-    int wait_ms = haul_client_wait_ms(c);
-    if (wait_ms < 0 || wait_ms > max_wait_ms)
-        wait_ms = max_wait_ms > 0 ? max_wait_ms : 0;
-    if (loop_turn(c->loop, finished > 0 ? 0 : wait_ms, err) < 0)
+    if (loop_tick(c->loop, err) < 0)
+        return -1;
+    finished += reap_finished(c);
+    if (loop_wait(c->loop, finished > 0 ? 0 : idle_ms(c, max_wait_ms), err) < 0)
         return -1;
     reap_finished(c);
     return (int) under_way(c);

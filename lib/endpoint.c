@@ -343,6 +343,12 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcasecmp(text + len - end_len, end) == 0;
 }
 
+bool endpoint_is_aws(const struct haul_endpoint *e)
+{
+    return e->host == NULL || ends_with(e->host, ".amazonaws.com") ||
+           ends_with(e->host, ".amazonaws.com.cn");
+}
+
 static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
 {
     if (bucket == NULL)
@@ -355,9 +361,7 @@ static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
     case HAUL_ADDRESS_AUTO:
         break;
     }
-    bool aws = e->host == NULL || ends_with(e->host, ".amazonaws.com") ||
-               ends_with(e->host, ".amazonaws.com.cn");
-    return aws && is_label(bucket);
+    return endpoint_is_aws(e) && is_label(bucket);
 }
 
 void endpoint_add_host(

@@ -67,6 +67,9 @@ bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
 int endpoint_signing_key(
     const struct haul_endpoint *e, const char *date, const char *region, struct sigv4_key *key);
 
+/* Is it one of Amazon's own? */
+bool endpoint_is_aws(const struct haul_endpoint *e);
+
 /* May a secret be part of a request? Over https, or to this very machine. */
 bool endpoint_is_private(const struct haul_endpoint *e);
 

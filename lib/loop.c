@@ -1,5 +1,5 @@
-/* Sockets are watched level-triggered, just as libcurl asks for them. Its timer is only noted
- * when it is told, which may be inside any call to libcurl, and runs in the next turn. */
+/* Sockets are watched level-triggered, for what libcurl asks. Its timer is only noted when it
+ * is told, which may be inside any call to libcurl. */
 #include "loop.h"
 
 #include <curl/curl.h>
@@ -28,21 +28,43 @@ int64_t loop_now_ms(void)
     return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* `watched` is what curl_multi_assign() has noted: NULL for a socket that is new to us. The
- * system forgets closed sockets by itself, so it may know better, and the number may be
- * another's by now. */
+/* Stops to watch what nobody has asked for again. It may be closed by now, which the system has
+ * noticed by itself. */
+static void let_leave(struct loop *l)
+{
+    while (l->leaving_count > 0)
+        epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->leaving[--l->leaving_count],
+            &(struct epoll_event){ 0 });
+}
+
+/* true: it was about to leave, and stays. */
+static bool hold_back(struct loop *l, int fd)
+{
+    for (int i = 0; i < l->leaving_count; i++)
+        if (l->leaving[i] == fd) {
+            l->leaving[i] = l->leaving[--l->leaving_count];
+            return true;
+        }
+    return false;
+}
+
+/* `watched` is what curl_multi_assign() has noted: NULL for a socket that is new to libcurl.
+ * The system may know better: it forgets closed sockets, and their numbers come back. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *payload, void *watched)
 {
     struct loop *l = payload;
     struct epoll_event e = { .data.fd = fd };
     (void) easy;
     if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, &e);
+        if (l->leaving_count == LOOP_LEAVING_MAX)
+            let_leave(l);
+        l->leaving[l->leaving_count++] = fd;
         return 0;
     }
+    bool known = hold_back(l, fd) || watched != NULL;
     e.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    if (epoll_ctl(l->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) < 0 &&
-        epoll_ctl(l->epoll_fd, watched ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e) < 0)
+    if (epoll_ctl(l->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) < 0 &&
+        epoll_ctl(l->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e) < 0)
         return -1;
     curl_multi_assign(l->multi, fd, l);
     return 0;
@@ -52,7 +74,10 @@ static int on_timer(CURLM *multi, long timeout_ms, void *payload)
 {
     struct loop *l = payload;
     (void) multi;
-    l->timer_ms = timeout_ms < 0 ? LOOP_NEVER : loop_now_ms() + timeout_ms;
+    if (timeout_ms > 0)
+        l->timer_ms = loop_now_ms() + timeout_ms;
+    else
+        l->timer_ms = timeout_ms < 0 ? LOOP_NEVER : 0;
     return 0;
 }
 
@@ -111,25 +136,35 @@ static int happened(uint32_t events)
            (broken || events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
 }
 
-int loop_turn(struct loop *l, int wait_ms, struct haul_error *err)
+static int outcome(CURLMcode code, struct haul_error *err)
+{
+    if (code != CURLM_OK)
+        return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
+    return 0;
+}
+
+int loop_tick(struct loop *l, struct haul_error *err)
+{
+    int running;
+    if (l->timer_ms > 0 && l->timer_ms > loop_now_ms())
+        return 0;
+    l->timer_ms = LOOP_NEVER; /* libcurl tells the next one meanwhile */
+    return outcome(curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running), err);
+}
+
+int loop_wait(struct loop *l, int most_ms, struct haul_error *err)
 {
     struct epoll_event events[EVENTS_MAX];
     CURLMcode code = CURLM_OK;
     eventfd_t wakes;
     int running;
-    int count =
-        epoll_wait(l->epoll_fd, events, EVENTS_MAX, wait_ms); /* EINTR: as good as none */
+    let_leave(l);
+    int count = epoll_wait(l->epoll_fd, events, EVENTS_MAX, most_ms); /* EINTR: none */
     for (int i = 0; i < count && code == CURLM_OK; i++)
         if (events[i].data.fd == l->wake_fd)
             eventfd_read(l->wake_fd, &wakes);
         else
             code = curl_multi_socket_action(
                 l->multi, events[i].data.fd, happened(events[i].events), &running);
-    if (code == CURLM_OK && l->timer_ms <= loop_now_ms()) {
-        l->timer_ms = LOOP_NEVER; /* libcurl tells the next one meanwhile */
-        code = curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
-    if (code != CURLM_OK)
-        return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
-    return 0;
+    return outcome(code, err);
 }

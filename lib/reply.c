@@ -314,13 +314,25 @@ static bool judge_error(const struct haul_request *r, const struct reply *reply,
 
 /* ---- Successes ---- */
 
+/* Ceph leaves an ETag's quotes out of its documents. */
+static const char *quoted(struct document *d, const char *etag)
+{
+    if (etag == NULL || *etag == '\0' || *etag == '"' || strncmp(etag, "W/", 2) == 0)
+        return given(etag);
+    size_t size = strlen(etag) + sizeof "\"\"";
+    char *text = document_allot(d, size, 1);
+    if (text != NULL)
+        snprintf(text, size, "\"%s\"", etag);
+    return text;
+}
+
 /* S3 may send status 200 before it has finished and put <Error> in the body, so an upload is
  * complete, and a copy made, only when the body is the result document and names an ETag. */
 static int judge_result(
-    const struct haul_request *r, const struct document *d, struct haul_result *result)
+    const struct haul_request *r, struct document *d, struct haul_result *result)
 {
     bool fits = d && strcmp(document_root(d), operation_of(r->operation)->root) == 0;
-    result->etag = given(fits ? document_text(d, "ETag") : NULL);
+    result->etag = quoted(d, fits ? document_text(d, "ETag") : NULL);
     if (result->etag == NULL)
         return bad_reply(r, HAUL_RETRY_LATER, &result->error, "neither a result nor an error");
     const char *modified = document_text(d, "LastModified");

@@ -146,6 +146,35 @@ static int read_entries(struct document *d, const struct layout *layout, bool is
     return 0;
 }
 
+/* The name at which the page ends. */
+static const char *last_name(const struct haul_listing *l)
+{
+    const char *last = NULL;
+    for (size_t i = 0; i < l->count; i++)
+        if (last == NULL || strcmp(l->entries[i].key, last) > 0)
+            last = l->entries[i].key;
+    return last;
+}
+
+/* Ceph says that it encodes, and leaves NextKeyMarker as it is, characters that XML can't have
+ * included: that is the last name of the page then. */
+static int read_next_key(
+    struct document *d, bool is_encoded, struct haul_listing *l, struct haul_error *err)
+{
+    const struct element *root = document_element(d);
+    const char *text = element_text(root, "NextKeyMarker"), *last = NULL;
+    if (is_encoded && text != NULL)
+        last = last_name(l);
+    if (last != NULL && (document_lacks_characters(d) || strcmp(text, last) == 0)) {
+        l->next_key = last;
+        return 0;
+    }
+    if (is_encoded && element_decode(root, "NextKeyMarker", err) < 0)
+        return -1;
+    l->next_key = element_text(root, "NextKeyMarker");
+    return 0;
+}
+
 int rows_listing(struct document *d, struct haul_listing *out, struct haul_error *err)
 {
     static const char *const ids[] = { "NextUploadIdMarker", "NextVersionIdMarker", NULL };
@@ -156,27 +185,26 @@ int rows_listing(struct document *d, struct haul_listing *out, struct haul_error
     if (layout == end)
         return haul_error_set(
             err, HAUL_BAD_REPLY, "the reply is no listing but <%s>", element_name(root));
-    if (document_lacks_characters(d) && layout->key != NULL)
-        return haul_error_set(
-            err, HAUL_BAD_REPLY, "the listing has characters that XML can't have");
-
     const char *encoding = element_text(root, "EncodingType");
     const char *truncated = element_text(root, "IsTruncated");
     bool is_encoded = encoding != NULL && strcmp(encoding, "url") == 0;
     uint64_t next_part;
     struct haul_listing l = { .count = 0 };
-    if ((is_encoded && element_decode(root, "NextKeyMarker", err) < 0) ||
-        child_number(root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0 ||
-        read_entries(d, layout, is_encoded, &l, err) < 0)
+    if (document_lacks_characters(d) && layout->key != NULL && !is_encoded)
+        return haul_error_set(
+            err, HAUL_BAD_REPLY, "the listing has characters that XML can't have");
+    if (child_number(root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0 ||
+        read_entries(d, layout, is_encoded, &l, err) < 0 ||
+        read_next_key(d, is_encoded, &l, err) < 0)
         return -1;
     l.continuation = layout->token ? element_text(root, layout->token) : NULL;
-    l.next_key = element_text(root, "NextKeyMarker");
     l.next_id = any_text(root, ids);
     l.next_part = (unsigned) next_part;
     l.truncated = layout->marker ? truncated != NULL && strcmp(truncated, "true") == 0
                                  : is_given(l.continuation);
-    if (l.truncated && layout->marker != NULL &&
-        (layout->key ? !is_given(element_text(root, layout->marker)) : next_part == 0))
+    if (l.truncated &&
+        (layout->key == NULL ? next_part == 0
+                             : !is_given(layout->token ? l.continuation : l.next_key)))
         return haul_error_set(
             err, HAUL_BAD_REPLY, "the listing is truncated but has no %s", layout->marker);
     *out = l;

@@ -11,7 +11,8 @@ struct element;
  * strings live. With <EncodingType>url</> keys, prefixes and markers are decoded, once ("+" is
  * a space there). Returns 0, or -1 with *err = HAUL_BAD_REPLY: another root, a row without its
  * key, upload id or part number, a number that is none, truncated without a marker to go on
- * with, or keys with characters that XML can't have. Rows lacking optional elements are kept.
+ * with, or keys with characters that XML can't have and no encoding. Rows lacking optional
+ * elements are kept.
  */
 int rows_listing(struct document *d, struct haul_listing *out, struct haul_error *err);
 

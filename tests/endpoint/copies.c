@@ -76,16 +76,14 @@ static const char *fill_draft(struct exchange *x, const struct source *s, struct
                : "InternalError";
 }
 
-/* The ETag goes into a document instead of a header. */
-static void write_result(struct exchange *x, const struct source *s, const char *root)
+static void write_result(
+    struct exchange *x, const struct source *s, const struct text *kept, const char *root)
 {
     struct text *out = &x->reply.body;
     char date[DATE_MAX];
     xml_begin(out, root);
-    if (!x->play.no_etag)
-        text_addf(out, "<ETag>%s</ETag>", *x->play.etag != '\0' ? x->play.etag : x->reply.etag);
+    write_outcome(x, kept);
     text_addf(out, "<LastModified>%s</LastModified></%s>", date_iso(x->now_ms, date), root);
-    x->reply.etag[0] = '\0';
     if (*s->object.version != '\0')
         text_addf(&x->reply.headers, "x-amz-copy-source-version-id: %s\r\n", s->object.version);
 }
@@ -123,21 +121,37 @@ static void choose_kept(const struct exchange *x, const struct source *s, struct
     kept_copy(&s->object.kept, (KEPT_METADATA | KEPT_TAGS) & ~ours, out);
 }
 
+/* The copy has a checksum if it is asked for, or if the source has one; then of the same kind.
+ */
+static const char *sum_up(
+    const struct exchange *x, const struct source *s, const struct draft *d, struct text *kept)
+{
+    const char *asked = request_header(x->request, "x-amz-checksum-algorithm");
+    enum digest_kind kind =
+        asked != NULL ? digest_named(asked) : sums_plan_of(&s->object.kept).kind;
+    struct text sum = { 0 };
+    const char *why = NULL;
+    if (asked != NULL && kind == DIGEST_NONE)
+        why = "InvalidRequest";
+    else if (digest_file(kind, d->fd, d->size, &sum) < 0)
+        why = "InternalError";
+    sums_keep(kept, kind, text_c(&sum), true);
+    text_free(&sum);
+    return why;
+}
+
 void op_copy_object(struct exchange *x)
 {
     struct source s = { .fd = -1 };
     struct draft d = DRAFT_NONE;
     struct object o = { 0 };
-    unsigned char md5[MD5_BYTES];
     if (!exchange_passes(x, refuse_new_object(x)) || !open_source(x, &s) ||
         !exchange_passes(x, refuse_in_place(x, &s)) ||
         !exchange_passes(x, fill_draft(x, &s, &d)))
         goto out;
     choose_kept(x, &s, &o.kept);
-    draft_md5(&d, md5);
-    set_md5_etag(o.etag, md5);
-    if (publish(x, &d, &o))
-        write_result(x, &s, "CopyObjectResult");
+    if (exchange_passes(x, sum_up(x, &s, &d, &o.kept)) && publish(x, &d, &o))
+        write_result(x, &s, &o.kept, "CopyObjectResult");
 out:
     draft_drop(&d);
     object_free(&o);
@@ -147,14 +161,19 @@ out:
 void op_upload_part_copy(struct exchange *x)
 {
     struct source s = { .fd = -1 };
-    struct draft d = DRAFT_NONE;
-    unsigned char md5[MD5_BYTES];
-    if (!accepts_part(x) || !open_source(x, &s) || !exchange_passes(x, fill_draft(x, &s, &d)))
+    struct arrival a;
+    struct text kept = { 0 };
+    const char *why = NULL;
+    if (!arrival_begin(x, &a) || !open_source(x, &s) ||
+        !exchange_passes(x, fill_draft(x, &s, &a.draft)))
         goto out;
-    draft_md5(&d, md5);
-    if (put_part(x, &d, md5))
-        write_result(x, &s, "CopyPartResult");
+    if (digest_file(a.plan.kind, a.draft.fd, a.draft.size, &a.sum) < 0)
+        why = "InternalError";
+    sums_keep(&kept, a.plan.kind, text_c(&a.sum), a.plan.whole);
+    if (exchange_passes(x, why) && arrival_end(x, &a))
+        write_result(x, &s, &kept, "CopyPartResult");
 out:
-    draft_drop(&d);
+    arrival_free(&a);
     source_free(&s);
+    text_free(&kept);
 }

@@ -92,9 +92,12 @@ void digest_free(struct digest *d)
 int digest_file(enum digest_kind kind, int fd, uint64_t size, struct text *base64)
 {
     struct digest d;
-    unsigned char value[DIGEST_MAX], *buf = malloc(READ_BYTES);
+    unsigned char value[DIGEST_MAX], *buf;
     uint64_t at = 0;
     ssize_t n = 1;
+    if (kind == DIGEST_NONE)
+        return 0;
+    buf = malloc(READ_BYTES);
     if (buf == NULL)
         abort();
     digest_begin(&d, kind);

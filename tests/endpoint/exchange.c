@@ -29,12 +29,14 @@ static const struct error {
     { "EntityTooLarge", 400, "Your document is larger than we take" },
     { "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size" },
     { "ExpiredToken", 400, "The provided token has expired" },
+    { "IncompleteBody", 400, "The body is not of the length that was announced" },
     { "InternalError", 500, "We encountered an internal error. Please try again." },
     { "IllegalLocationConstraintException", 400,
         "The location constraint is incompatible with the region this request was sent to" },
     { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
     { "InvalidArgument", 400, "Invalid argument" },
     { "InvalidBucketName", 400, "The specified bucket is not valid" },
+    { "InvalidChunkSizeError", 403, "Only the last chunk may have less than 8192 bytes" },
     { "InvalidDigest", 400, "The Content-MD5 you specified is not valid" },
     { "InvalidLocationConstraint", 400, "The location constraint is not valid" },
     { "InvalidPart", 400, "One or more of the specified parts could not be found" },
@@ -129,9 +131,31 @@ int64_t exchange_number(
     return -1;
 }
 
+/* The body as it was before it was cut into chunks. */
+static ssize_t decoded_body(struct exchange *x, const char **data)
+{
+    struct chunks *c = &x->chunks;
+    const char *why = NULL, *raw = NULL;
+    ssize_t n;
+    if (!c->on)
+        return request_body(x->request, data);
+    while ((n = chunks_take(c, data, &why)) == 0) {
+        n = request_body(x->request, &raw);
+        if (n < 0)
+            return n;
+        if (n == 0) {
+            integrity_expect(&x->integrity, &c->checksum);
+            why = chunks_end(c);
+            break;
+        }
+        chunks_feed(c, raw, (size_t) n);
+    }
+    return exchange_passes(x, why) ? n : -1;
+}
+
 ssize_t exchange_body(struct exchange *x, const char **data)
 {
-    ssize_t n = request_body(x->request, data);
+    ssize_t n = decoded_body(x, data);
     if (n > 0)
         integrity_add(&x->integrity, *data, (size_t) n);
     if (n != 0 || exchange_passes(x, integrity_end(&x->integrity)))
@@ -226,7 +250,7 @@ static void perform(struct exchange *x)
     struct settings settings = { 0 };
     const char *region = region_of(x, &settings);
     const char *why = signature_check(
-        &x->server->keys, region, r, x->now_ms, x->payload_hash, &x->reply.extra);
+        &x->server->keys, region, r, x->now_ms, x->payload_hash, &x->chain, &x->reply.extra);
     if (why != NULL) {
         /* Not exchange_fail(), which would drop the elements that say what is wrong. */
         x->reply.code = why;
@@ -238,6 +262,7 @@ static void perform(struct exchange *x)
     const char *none;
     bool of_object = strcmp(x->operation->name, "CompleteMultipartUpload") == 0;
     if (!exchange_passes(x, integrity_begin(&x->integrity, r, x->payload_hash, of_object)) ||
+        !exchange_passes(x, chunks_begin(&x->chunks, r, &x->chain)) ||
         (r->length == 0 && exchange_body(x, &none) < 0))
         return;
     if (x->key.len > KEY_MAX_BYTES) {
@@ -327,6 +352,18 @@ static void write_head(const struct exchange *x, uint64_t promised, struct text 
     text_puts(out, "\r\n");
 }
 
+/* One byte of the body with its lowest bit the other way round. */
+static int send_flipped(struct wire *w, const struct reply *p, uint64_t at)
+{
+    char byte;
+    if (p->fd < 0)
+        byte = p->body.at[at];
+    else if (pread(p->fd, &byte, 1, (off_t) (p->start + at)) != 1)
+        return -1;
+    byte ^= 1;
+    return wire_send(w, &byte, 1, false);
+}
+
 /* Sends the first `len` bytes of the body and what a fault puts behind it. -1: broken. */
 static int send_body(struct exchange *x, uint64_t len)
 {
@@ -336,17 +373,24 @@ static int send_body(struct exchange *x, uint64_t len)
                                   ? &ledger_tallies(x->server->ledger)->bytes_out
                                   : NULL;
     bool slow = x->play.trickle > 0;
+    uint64_t flip = x->play.flip_bit >= 0 ? (uint64_t) x->play.flip_bit : UINT64_MAX;
     uint64_t step = slow ? (uint64_t) x->play.trickle / SLICES_PER_S + 1 : SEND_BYTES;
     for (uint64_t at = 0, n; at < len; at += n) {
         int rc;
         n = len - at < step ? len - at : step;
         if (at < p->len && n > p->len - at)
             n = p->len - at;
+        if (at < flip && n > flip - at)
+            n = flip - at;
+        if (at == flip)
+            n = 1;
         /* Before the bytes go, so that a client that has them finds them counted. */
         if (tally != NULL)
             atomic_fetch_add(tally, n);
         if (at >= p->len)
             rc = wire_send(w, "x", n = 1, false);
+        else if (at == flip)
+            rc = send_flipped(w, p, at);
         else if (p->fd >= 0)
             rc = wire_send_file(w, p->fd, p->start + at, (size_t) n);
         else
@@ -461,6 +505,7 @@ bool exchange_serve(struct server *server, struct request *r)
     play_free(&x.play);
     reply_free(&x.reply);
     integrity_free(&x.integrity);
+    chunks_free(&x.chunks);
     text_free(&x.bucket);
     text_free(&x.key);
     return goes_on;

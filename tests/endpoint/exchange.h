@@ -4,6 +4,7 @@
 #ifndef ENDPOINT_EXCHANGE_H
 #define ENDPOINT_EXCHANGE_H
 
+#include "chunks.h"
 #include "faults.h"
 #include "integrity.h"
 #include "ledger.h"
@@ -52,6 +53,8 @@ struct exchange {
     struct play play;
     struct reply reply;
     char payload_hash[SHA256_HEX_MAX];
+    struct chain chain;
+    struct chunks chunks;
     struct integrity integrity;
 };
 

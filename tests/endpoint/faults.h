@@ -12,12 +12,12 @@ enum { FAULT_WORD_MAX = 128, FAULT_TEXT_MAX = 512 };
  * FAULT_UNSET and words empty unless set. */
 struct play {
     int64_t status, status_after, retry_after, reset_mid_body, truncate, delay_ms, trickle,
-        skew_s, extra_bytes;
+        skew_s, extra_bytes, flip_bit;
     char code[FAULT_WORD_MAX], error_200[FAULT_WORD_MAX], error_200_after[FAULT_WORD_MAX],
         etag[FAULT_WORD_MAX], deny_key[FAULT_WORD_MAX], content_range[FAULT_WORD_MAX],
         header[FAULT_WORD_MAX], gate[FAULT_WORD_MAX], gate_after[FAULT_WORD_MAX];
     bool html, early, drop_before, drop_after, empty_200, empty_200_after, no_etag,
-        no_upload_id, ignore_range, replace_object;
+        no_upload_id, ignore_range, replace_object, wrong_checksum;
     struct text lines; /* owned: the lines that struck, for the log */
 };
 

@@ -22,8 +22,8 @@ struct integrity {
 const char *integrity_begin(
     struct integrity *i, const struct request *r, const char *payload_hash, bool of_object);
 void integrity_add(struct integrity *i, const void *data, size_t len);
-/* The value of a checksum that came behind the body. */
-void integrity_expect(struct integrity *i, const char *base64);
+/* The value of a checksum that came behind the body, if one did. */
+void integrity_expect(struct integrity *i, const struct text *base64);
 /* The body is complete. NULL: as claimed; else S3's code. Later calls change nothing. */
 const char *integrity_end(struct integrity *i);
 void integrity_free(struct integrity *i);

@@ -41,14 +41,17 @@ static int page_start(struct exchange *x, const struct page *p, struct text *fro
 
 static void add_object(struct page *p, const struct text *key, const struct object *o)
 {
+    struct sums_plan plan = sums_plan_of(&o->kept);
     struct text class = { 0 };
     char date[DATE_MAX];
     text_puts(&p->rows, "<Contents>");
     page_name(p, &p->rows, "Key", key);
     text_addf(&p->rows,
         "<LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag><Size>%" PRIu64
-        "</Size><StorageClass>%s</StorageClass></Contents>",
+        "</Size><StorageClass>%s</StorageClass>",
         date_iso(o->modified_ms, date), o->etag, o->size, kept_storage_class(&o->kept, &class));
+    sums_add_plan(&p->rows, &plan);
+    text_puts(&p->rows, "</Contents>");
     text_free(&class);
 }
 

@@ -24,14 +24,16 @@ static void set_last(struct last *last, const struct text *key, const char *id)
 
 static void add_upload(struct page *p, const struct upload *up)
 {
+    struct sums_plan plan = sums_plan_of(&up->kept);
     struct text class = { 0 };
     char date[DATE_MAX];
     text_puts(&p->rows, "<Upload>");
     page_name(p, &p->rows, "Key", &up->key);
     text_addf(&p->rows,
-        "<UploadId>%s</UploadId><StorageClass>%s</StorageClass><Initiated>%s</Initiated>"
-        "</Upload>",
+        "<UploadId>%s</UploadId><StorageClass>%s</StorageClass><Initiated>%s</Initiated>",
         up->id, kept_storage_class(&up->kept, &class), date_iso(up->initiated_ms, date));
+    sums_add_plan(&p->rows, &plan);
+    text_puts(&p->rows, "</Upload>");
     text_free(&class);
 }
 
@@ -106,14 +108,20 @@ out:
     text_free(&last.id);
 }
 
-static void add_part(struct text *out, unsigned number, const struct part *p)
+static void add_part(struct exchange *x, struct text *out, enum digest_kind kind,
+    unsigned number, const struct part *p)
 {
+    struct text sum = { 0 };
     char date[DATE_MAX];
     text_addf(out,
         "<Part><PartNumber>%u</PartNumber><LastModified>%s</LastModified><ETag>&quot;", number,
         date_iso(p->modified_ms, date));
     text_add_hex(out, p->md5, MD5_BYTES);
-    text_addf(out, "&quot;</ETag><Size>%" PRIu64 "</Size></Part>", p->size);
+    text_addf(out, "&quot;</ETag><Size>%" PRIu64 "</Size>", p->size);
+    text_add_base64(&sum, p->sum, p->sum_bytes);
+    sums_add_xml(out, kind, text_c(&sum), x->play.wrong_checksum);
+    text_puts(out, "</Part>");
+    text_free(&sum);
 }
 
 void op_list_parts(struct exchange *x)
@@ -121,7 +129,8 @@ void op_list_parts(struct exchange *x)
     int64_t max = exchange_number(x, "max-parts", PAGE_MAX, 1, INT32_MAX);
     int64_t marker = exchange_number(x, "part-number-marker", 0, 0, INT32_MAX);
     const struct text *id = exchange_param(x, "uploadId");
-    struct text page = { 0 }, *out = &x->reply.body;
+    struct text page = { 0 }, class = { 0 }, *out = &x->reply.body;
+    struct sums_plan plan = { .kind = DIGEST_NONE };
     bool truncated = false;
     int64_t last = 0;
     if (max < 0 || marker < 0)
@@ -129,19 +138,21 @@ void op_list_parts(struct exchange *x)
     max = max > PAGE_MAX ? PAGE_MAX : max;
     uploads_lock(x->server->uploads);
     const struct upload *up = upload_find_locked(x->server->uploads, &x->bucket, &x->key, id);
+    if (up != NULL) {
+        plan = sums_plan_of(&up->kept);
+        kept_get(&up->kept, "x-amz-storage-class", &class);
+    }
     int64_t left = max;
     for (int64_t n = marker + 1; up != NULL && n < up->part_count && !truncated; n++) {
         if (up->parts[n].serial == 0)
             continue;
         truncated = left-- == 0;
         if (!truncated)
-            add_part(&page, (unsigned) (last = n), &up->parts[n]);
+            add_part(x, &page, plan.kind, (unsigned) (last = n), &up->parts[n]);
     }
     uploads_unlock(x->server->uploads);
-    if (up == NULL) {
-        exchange_fail(x, "NoSuchUpload");
+    if (!exchange_passes(x, up == NULL ? "NoSuchUpload" : NULL))
         goto out;
-    }
     xml_begin(out, "ListPartsResult");
     xml_element(out, "Bucket", &x->bucket);
     xml_element(out, "Key", &x->key);
@@ -150,8 +161,13 @@ void op_list_parts(struct exchange *x)
     if (truncated)
         text_addf(out, "<NextPartNumberMarker>%" PRId64 "</NextPartNumberMarker>", last);
     text_addf(out,
-        "<MaxParts>%" PRId64 "</MaxParts><IsTruncated>%s</IsTruncated>%s</ListPartsResult>",
-        max, truncated ? "true" : "false", text_c(&page));
+        "<MaxParts>%" PRId64 "</MaxParts><IsTruncated>%s</IsTruncated><StorageClass>%s"
+        "</StorageClass>",
+        max, truncated ? "true" : "false", class.len > 0 ? class.at : "STANDARD");
+    sums_add_plan(out, &plan);
+    text_append(out, &page);
+    text_puts(out, "</ListPartsResult>");
 out:
     text_free(&page);
+    text_free(&class);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHA256_BYTES = 32, FIELD_MAX = 2048, SKEW_MAX_MS = 15 * 60 * 1000 };
+enum { FIELD_MAX = 2048, SKEW_MAX_MS = 15 * 60 * 1000 };
 
 static const char algorithm[] = "AWS4-HMAC-SHA256";
 
@@ -225,31 +225,43 @@ static void canonical_request(struct text *out, const struct request *r, const s
     text_free(&path);
 }
 
-static void sign(const struct keys *keys, const struct scope *s, const struct text *to_sign,
-    struct text *out)
+static void derive_key(
+    const struct keys *keys, const struct scope *s, unsigned char key[static SHA256_BYTES])
 {
     struct text secret = { 0 };
-    unsigned char key[SHA256_BYTES];
     text_addf(&secret, "AWS4%s", keys->secret_key);
     hmac(secret.at, secret.len, s->date, strlen(s->date), key);
-    hmac(key, sizeof key, s->region, strlen(s->region), key);
-    hmac(key, sizeof key, s->service, strlen(s->service), key);
-    hmac(key, sizeof key, s->end, strlen(s->end), key);
-    hmac(key, sizeof key, to_sign->at, to_sign->len, key);
-    text_add_hex(out, key, sizeof key);
+    hmac(key, SHA256_BYTES, s->region, strlen(s->region), key);
+    hmac(key, SHA256_BYTES, s->service, strlen(s->service), key);
+    hmac(key, SHA256_BYTES, s->end, strlen(s->end), key);
     text_free(&secret);
 }
 
-static const char *check_signature(const struct keys *keys, const struct request *r,
-    const struct claim *c, const struct scope *s, struct text *extra)
+static bool signs(const unsigned char key[static SHA256_BYTES], const struct text *to_sign,
+    const char *signature)
 {
-    struct text canonical = { 0 }, to_sign = { 0 }, right = { 0 };
+    unsigned char right[SHA256_BYTES];
+    struct text hex = { 0 };
+    hmac(key, SHA256_BYTES, to_sign->at, to_sign->len, right);
+    text_add_hex(&hex, right, sizeof right);
+    bool same = strcmp(hex.at, signature) == 0;
+    text_free(&hex);
+    return same;
+}
+
+static const char *check_signature(const struct keys *keys, const struct request *r,
+    const struct claim *c, const struct scope *s, struct chain *chain, struct text *extra)
+{
+    struct text canonical = { 0 }, to_sign = { 0 };
     canonical_request(&canonical, r, c);
-    text_addf(&to_sign, "%s\n%s\n%s/%s/%s/%s\n", algorithm, c->stamp, s->date, s->region,
-        s->service, s->end);
+    snprintf(chain->stamp, sizeof chain->stamp, "%.19s", c->stamp);
+    snprintf(chain->scope, sizeof chain->scope, "%s/%s/%s/%s", s->date, s->region, s->service,
+        s->end);
+    snprintf(chain->previous, sizeof chain->previous, "%.64s", c->signature);
+    text_addf(&to_sign, "%s\n%s\n%s\n", algorithm, chain->stamp, chain->scope);
     sha256_hex(&canonical, &to_sign);
-    sign(keys, s, &to_sign, &right);
-    bool same = strcmp(right.at, c->signature) == 0;
+    derive_key(keys, s, chain->key);
+    bool same = signs(chain->key, &to_sign, c->signature);
     if (!same) {
         text_puts(extra, "<StringToSign>");
         text_add_xml(extra, &to_sign);
@@ -259,17 +271,49 @@ static const char *check_signature(const struct keys *keys, const struct request
     }
     text_free(&canonical);
     text_free(&to_sign);
-    text_free(&right);
     return same ? NULL : "SignatureDoesNotMatch";
 }
 
-/* Hex of 64 digits is checked against the body; the words that S3 knows for other ways of
- * signing a body (chunk by chunk, trailers) are not implemented here. */
-static const char *check_payload_form(
-    const struct claim *c, char payload_hash[static SHA256_HEX_MAX])
+bool chain_accepts(struct chain *chain, bool trailer,
+    const unsigned char hash[static SHA256_BYTES], const char *signature)
 {
-    if (strcmp(c->payload, "UNSIGNED-PAYLOAD") == 0)
-        return NULL;
+    static const struct text nothing;
+    struct text to_sign = { 0 };
+    if (!chain->checked)
+        return true;
+    text_addf(&to_sign, "%s-%s\n%s\n%s\n%s\n", algorithm, trailer ? "TRAILER" : "PAYLOAD",
+        chain->stamp, chain->scope, chain->previous);
+    if (!trailer) {
+        sha256_hex(&nothing, &to_sign);
+        text_puts(&to_sign, "\n");
+    }
+    text_add_hex(&to_sign, hash, SHA256_BYTES);
+    bool same = signs(chain->key, &to_sign, signature);
+    snprintf(chain->previous, sizeof chain->previous, "%.64s", signature);
+    text_free(&to_sign);
+    return same;
+}
+
+/* The words for ways of signing a body; all else is its hash in hex. */
+static const struct {
+    const char *name;
+    bool by_chunk;
+} forms[] = {
+    { "UNSIGNED-PAYLOAD", false },
+    { "STREAMING-UNSIGNED-PAYLOAD-TRAILER", false },
+    { "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", true },
+    { "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", true },
+};
+
+static const char *check_payload_form(
+    const struct claim *c, char payload_hash[static SHA256_HEX_MAX], struct chain *chain)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (strcmp(c->payload, forms[i].name) == 0) {
+            chain->checked = forms[i].by_chunk;
+            return NULL;
+        }
+    }
     if (strncmp(c->payload, "STREAMING-", 10) == 0)
         return "NotImplemented";
     if (strlen(c->payload) != SHA256_HEX_MAX - 1 ||
@@ -281,7 +325,7 @@ static const char *check_payload_form(
 
 const char *signature_check(const struct keys *keys, const char *region,
     const struct request *r, int64_t now_ms, char payload_hash[static SHA256_HEX_MAX],
-    struct text *extra)
+    struct chain *chain, struct text *extra)
 {
     struct claim c = { .payload = "" };
     struct scope s = { 0 };
@@ -292,7 +336,7 @@ const char *signature_check(const struct keys *keys, const char *region,
     if ((why = read_claim(r, &c)) == NULL &&
         (why = check_scope(keys, region, &c, &s, extra)) == NULL &&
         (why = check_time(&c, now_ms)) == NULL && (why = check_coverage(&c, r)) == NULL &&
-        (why = check_payload_form(&c, payload_hash)) == NULL)
-        why = check_signature(keys, r, &c, &s, extra);
+        (why = check_payload_form(&c, payload_hash, chain)) == NULL)
+        why = check_signature(keys, r, &c, &s, chain, extra);
     return why;
 }

@@ -441,7 +441,8 @@ const char *store_publish(struct store *s, const struct text *bucket, const stru
         if (renameat(s->drafts->root_fd, draft_path(sidecar.serial, small), s->drafts->root_fd,
                 path) == 0) {
             *mine = *o;
-            o->kept = (struct text){ 0 }; /* now the index's */
+            mine->kept = (struct text){ 0 };
+            text_append(&mine->kept, &o->kept);
             old = unlink_version(b, key, mine->version);
             insert_version(b, key, mine);
             mine = NULL;

@@ -57,8 +57,7 @@ const char *store_find(struct store *s, const struct text *bucket, const struct 
     const struct text *version, struct object *out, int *fd);
 void object_free(struct object *o);
 /* Puts the draft's bytes under the key, if the conditions let it. o->etag and o->kept are
- * given; what is kept is taken over, and the rest of *o filled in. The draft is kept on
- * success. */
+ * given, the rest of *o is filled in. The draft is kept on success. */
 const char *store_publish(struct store *s, const struct text *bucket, const struct text *key,
     struct draft *d, struct object *o, const struct conditions *c);
 /* Removes a version for good, or the newest: in a bucket with versions by a marker. *out says

@@ -1,6 +1,8 @@
 /* Open multipart uploads. On disk an upload is a folder: the file `upload` says what it is, and
- * a part is a file whose name holds its number, serial and MD5. */
+ * a part is a file whose name holds its number, serial, MD5 and checksum. */
 #include "uploads.h"
+
+#include "sums.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { UPLOAD_PATH_MAX = 160 };
+enum { UPLOAD_PATH_MAX = 192 };
 
 struct uploads {
     struct drafts *drafts; /* borrowed */
@@ -48,11 +50,13 @@ static void index_key(
 static void part_path(
     const char *id, unsigned number, const struct part *p, char out[static UPLOAD_PATH_MAX])
 {
-    struct text md5 = { 0 };
-    text_add_hex(&md5, p->md5, MD5_BYTES);
+    struct text sums = { 0 };
+    text_add_hex(&sums, p->md5, MD5_BYTES);
+    text_puts(&sums, "-");
+    text_add_hex(&sums, p->sum, p->sum_bytes);
     snprintf(out, UPLOAD_PATH_MAX, "uploads/%s/%05u-%016" PRIx64 "-%s", id, number, p->serial,
-        md5.at);
-    text_free(&md5);
+        sums.at);
+    text_free(&sums);
 }
 
 /* Returns the part that stood there (serial 0: none). */
@@ -74,15 +78,20 @@ static struct part set_part(struct upload *up, unsigned number, const struct par
 static void load_part(struct upload *up, int folder_fd, const char *name)
 {
     struct part p = { 0 };
-    struct text md5 = { 0 };
+    struct text md5 = { 0 }, sum = { 0 };
     struct stat st;
     unsigned number = 0;
-    char hex[MD5_HEX_MAX] = "";
-    if (sscanf(name, "%5u-%16" SCNx64 "-%32s", &number, &p.serial, hex) != 3 || number == 0 ||
-        number > PARTS_MAX || text_add_unhex(&md5, hex, strlen(hex)) < 0 ||
-        md5.len != MD5_BYTES || fstatat(folder_fd, name, &st, 0) < 0)
+    char md5_hex[MD5_HEX_MAX] = "", sum_hex[2 * DIGEST_MAX + 1] = "";
+    if (sscanf(name, "%5u-%16" SCNx64 "-%32[^-]-%64s", &number, &p.serial, md5_hex, sum_hex) <
+            3 ||
+        number == 0 || number > PARTS_MAX ||
+        text_add_unhex(&md5, md5_hex, strlen(md5_hex)) < 0 || md5.len != MD5_BYTES ||
+        text_add_unhex(&sum, sum_hex, strlen(sum_hex)) < 0 ||
+        fstatat(folder_fd, name, &st, 0) < 0)
         goto out;
     memcpy(p.md5, md5.at, MD5_BYTES);
+    memcpy(p.sum, text_c(&sum), sum.len);
+    p.sum_bytes = (unsigned) sum.len;
     p.size = (uint64_t) st.st_size;
     p.modified_ms = (int64_t) st.st_mtim.tv_sec * 1000;
     /* Killed between a part's arrival and the removal of the one it replaces: the newer counts.
@@ -91,6 +100,7 @@ static void load_part(struct upload *up, int folder_fd, const char *name)
         set_part(up, number, &p);
 out:
     text_free(&md5);
+    text_free(&sum);
 }
 
 /* The file: "INITIATED BUCKET KEY\n", then what is kept. */
@@ -229,25 +239,28 @@ const struct upload *upload_find_locked(
     return find_locked(u, bucket, key, id);
 }
 
-const char *upload_check(
-    struct uploads *u, const struct text *bucket, const struct text *key, const struct text *id)
+const char *upload_check(struct uploads *u, const struct text *bucket, const struct text *key,
+    const struct text *id, struct text *kept)
 {
     uploads_lock(u);
-    const char *why = find_locked(u, bucket, key, id) != NULL ? NULL : "NoSuchUpload";
+    const struct upload *up = find_locked(u, bucket, key, id);
+    if (up != NULL)
+        text_append(kept, &up->kept);
     uploads_unlock(u);
-    return why;
+    return up != NULL ? NULL : "NoSuchUpload";
 }
 
 const char *upload_put_part(struct uploads *u, const struct text *bucket,
     const struct text *key, const struct text *id, unsigned number, struct draft *d,
-    const unsigned char md5[static MD5_BYTES])
+    struct part *p)
 {
     char from[DRAFT_PATH_MAX], to[UPLOAD_PATH_MAX];
-    struct part p = { .serial = d->serial, .size = d->size, .modified_ms = date_now_ms() };
     struct part old = { 0 };
     const char *why = NULL;
-    memcpy(p.md5, md5, MD5_BYTES);
-    part_path(text_c(id), number, &p, to);
+    p->serial = d->serial;
+    p->size = d->size;
+    p->modified_ms = date_now_ms();
+    part_path(text_c(id), number, p, to);
     pthread_mutex_lock(&u->lock);
     struct upload *up = find_locked(u, bucket, key, id);
     if (up == NULL)
@@ -256,7 +269,7 @@ const char *upload_put_part(struct uploads *u, const struct text *bucket,
              0)
         why = "InternalError";
     else
-        old = set_part(up, number, &p);
+        old = set_part(up, number, p);
     pthread_mutex_unlock(&u->lock);
     if (why == NULL)
         draft_keep(d);
@@ -327,28 +340,52 @@ void uploads_drop_bucket(struct uploads *u, const struct text *bucket)
     text_free(&from);
 }
 
+static bool has_etag(const struct part *p, const struct text *etag)
+{
+    struct text md5 = { 0 };
+    size_t quote = etag->len >= 2 && etag->at[0] == '"' ? 1 : 0;
+    bool has = text_add_unhex(&md5, text_c(etag) + quote, etag->len - 2 * quote) == 0 &&
+               md5.len == MD5_BYTES && memcmp(md5.at, p->md5, MD5_BYTES) == 0;
+    text_free(&md5);
+    return has;
+}
+
+static bool has_sum(const struct part *p, const struct text *sum)
+{
+    struct text base64 = { 0 };
+    text_add_base64(&base64, p->sum, p->sum_bytes);
+    bool has = text_compare(&base64, sum) == 0;
+    text_free(&base64);
+    return has;
+}
+
+/* Parts of an upload with composite checksums must be listed with theirs, others may be. */
+static const char *check_part(
+    const struct upload *up, const struct sums_plan *plan, const struct wanted *w)
+{
+    const struct part *p = w->number < up->part_count ? &up->parts[w->number] : NULL;
+    if (p == NULL || p->serial == 0 || !has_etag(p, &w->etag) ||
+        (w->kind != DIGEST_NONE && (w->kind != plan->kind || !has_sum(p, &w->sum))))
+        return "InvalidPart";
+    return w->kind == DIGEST_NONE && plan->kind != DIGEST_NONE && !plan->whole
+               ? "InvalidRequest"
+               : NULL;
+}
+
 static const char *check_list(
     const struct upload *up, const struct wanted *list, unsigned count, uint64_t min_part_bytes)
 {
+    struct sums_plan plan = sums_plan_of(&up->kept);
+    const char *why = NULL;
     for (unsigned i = 1; i < count; i++)
         if (list[i].number <= list[i - 1].number)
             return "InvalidPartOrder";
-    for (unsigned i = 0; i < count; i++) {
-        struct text md5 = { 0 };
-        const struct text *etag = &list[i].etag;
-        size_t quote = etag->len >= 2 && etag->at[0] == '"' ? 1 : 0;
-        bool same = list[i].number < up->part_count && up->parts[list[i].number].serial != 0 &&
-                    text_add_unhex(&md5, text_c(etag) + quote, etag->len - 2 * quote) == 0 &&
-                    md5.len == MD5_BYTES &&
-                    memcmp(md5.at, up->parts[list[i].number].md5, MD5_BYTES) == 0;
-        text_free(&md5);
-        if (!same)
-            return "InvalidPart";
-    }
-    for (unsigned i = 0; i + 1 < count; i++)
+    for (unsigned i = 0; i < count && why == NULL; i++)
+        why = check_part(up, &plan, &list[i]);
+    for (unsigned i = 0; i + 1 < count && why == NULL; i++)
         if (up->parts[list[i].number].size < min_part_bytes)
-            return "EntityTooSmall";
-    return NULL;
+            why = "EntityTooSmall";
+    return why;
 }
 
 const char *upload_begin_complete(struct uploads *u, const struct text *bucket,

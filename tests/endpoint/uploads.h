@@ -4,6 +4,7 @@
 #ifndef ENDPOINT_UPLOADS_H
 #define ENDPOINT_UPLOADS_H
 
+#include "digests.h"
 #include "draft.h"
 #include "skiplist.h"
 #include "store.h"
@@ -13,7 +14,8 @@ enum { UPLOAD_ID_MAX = 33, PARTS_MAX = 10000 };
 struct part {
     uint64_t serial, size; /* serial 0: no such part */
     int64_t modified_ms;
-    unsigned char md5[MD5_BYTES];
+    unsigned char md5[MD5_BYTES], sum[DIGEST_MAX];
+    unsigned sum_bytes; /* 0: the upload has no checksums */
 };
 
 struct upload {
@@ -29,6 +31,8 @@ struct upload {
 struct wanted {
     unsigned number;
     struct text etag;
+    enum digest_kind kind; /* NONE: no checksum is listed */
+    struct text sum;       /* base64 */
 };
 
 struct uploads;
@@ -39,12 +43,13 @@ void uploads_free(struct uploads *u);
 /* Takes what is kept (see kept.h) over. */
 const char *upload_create(struct uploads *u, const struct text *bucket, const struct text *key,
     struct text *kept, char id[static UPLOAD_ID_MAX]);
+/* Appends what the upload keeps. */
 const char *upload_check(struct uploads *u, const struct text *bucket, const struct text *key,
-    const struct text *id);
-/* Makes the draft that part; kept on success. */
+    const struct text *id, struct text *kept);
+/* Makes the draft that part; kept on success. Of *p the sums are given. */
 const char *upload_put_part(struct uploads *u, const struct text *bucket,
     const struct text *key, const struct text *id, unsigned number, struct draft *d,
-    const unsigned char md5[static MD5_BYTES]);
+    struct part *p);
 const char *upload_abort(struct uploads *u, const struct text *bucket, const struct text *key,
     const struct text *id);
 void uploads_drop_bucket(struct uploads *u, const struct text *bucket);

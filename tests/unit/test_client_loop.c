@@ -10,11 +10,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,6 +105,23 @@ static void a_signal_handler_can_stop_the_client(void **state)
     assert_int_equal(e.error.code, HAUL_CANCELLED);
     assert_true(e.result.outcome_unknown);
     assert_int_equal(haul_client_run(f->client, 0, &err), 0);
+}
+
+static void other_programs_inherit_no_connection(void **state)
+{
+    struct fixture *f = *state;
+    unsigned connections = 0;
+    run_all(f); /* the fixture's connection is kept */
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in at;
+        socklen_t len = sizeof at;
+        if (getpeername(fd, (struct sockaddr *) &at, &len) < 0 || at.sin_family != AF_INET)
+            continue;
+        connections++;
+        assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    }
+    assert_int_equal(connections, 1);
+    assert_true(fcntl(haul_client_fd(f->client), F_GETFD) & FD_CLOEXEC);
 }
 
 /* ---- Somebody else's loop ---- */
@@ -261,6 +281,7 @@ int main(void)
         TEST(another_thread_can_wake_the_loop),
         TEST(many_wakes_are_seen_by_one_turn),
         TEST(a_signal_handler_can_stop_the_client),
+        TEST(other_programs_inherit_no_connection),
         TEST(an_outer_loop_finishes_what_was_submitted),
         TEST(an_outer_loop_does_not_spin_while_a_request_hangs),
         TEST(an_idle_client_asks_for_nothing),

@@ -85,9 +85,7 @@ static const struct {
     { { .operation = HAUL_HEAD_BUCKET, .key = "ignored", .version_id = "ignored" },
         "HEAD", "/base/bkt", "", "", NULL },
     { { .operation = HAUL_CREATE_BUCKET, .acl = "private" }, "PUT", "/base/bkt", "",
-        "x-amz-acl:private;",
-        "<CreateBucketConfiguration" NS "><LocationConstraint>here</LocationConstraint>"
-        "</CreateBucketConfiguration>" },
+        "x-amz-acl:private;", NULL },
     { { .operation = HAUL_DELETE_BUCKET }, "DELETE", "/base/bkt", "", "", NULL },
     { { .operation = HAUL_LIST_BUCKETS, .bucket = "ignored" }, "GET", "/base/", "", "", NULL },
     { { .operation = HAUL_LIST_BUCKETS, .prefix = "p", .max_entries = 2, .continuation = "c",
@@ -169,7 +167,7 @@ static const struct {
         "x-amz-metadata-directive:REPLACE;content-type:text/plain;cache-control:no-cache;"
         "x-amz-meta-haul:t;x-amz-tagging-directive:REPLACE;x-amz-tagging:a=b;"
         "x-amz-storage-class:GLACIER;x-amz-copy-source:/other/s?versionId=v%261;"
-        "x-amz-copy-source-if-match:\"e\";" SOURCE_CUSTOMER CUSTOMER "if-none-match:*;", NULL },
+        "x-amz-copy-source-if-match:\"e\";x-amz-copy-if-match:\"e\";" SOURCE_CUSTOMER CUSTOMER "if-none-match:*;", NULL },
     { { .operation = HAUL_COPY_OBJECT, .key = "k", .source.key = "s", .content_type = "" },
         "PUT", "/base/bkt/k", "", "x-amz-metadata-directive:REPLACE;x-amz-copy-source:/bkt/s;",
         NULL },
@@ -312,18 +310,32 @@ static void what_is_presigned_states_only_what_was_given(void **state)
     call_free(&c);
 }
 
-/* Constraints are for the others: the oldest region has no name there. */
-static void a_bucket_in_the_first_region_needs_no_document(void **state)
+static void a_bucket_is_constrained_to_amazons_regions_but_the_first(void **state)
 {
-    struct haul_error err;
-    struct haul_endpoint *e = haul_endpoint_new(&(struct haul_endpoint_options){ 0 }, &err);
-    struct call c = new_call();
-    struct haul_request r = { .operation = HAUL_CREATE_BUCKET, .endpoint = e, .bucket = "bkt" };
+    static const struct {
+        struct haul_endpoint_options options;
+        const char *document;
+    } cases[] = {
+        { { .region = "us-east-1" }, "" },
+        { { .region = "eu-west-1" },
+            "<CreateBucketConfiguration" NS "><LocationConstraint>eu-west-1"
+            "</LocationConstraint></CreateBucketConfiguration>" },
+        { { .url = "https://s3.eu-west-1.amazonaws.com", .region = "us-east-1" }, "" },
+        { { .url = "https://store", .region = "eu-west-1" }, "" },
+    };
     (void) state;
-    assert_int_equal(operation_build(&r, &c, &err), 0);
-    assert_int_equal(c.body.size, 0);
-    call_free(&c);
-    haul_endpoint_free(e);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_error err;
+        struct haul_endpoint *e = haul_endpoint_new(&cases[i].options, &err);
+        struct call c = new_call();
+        struct haul_request r = {
+            .operation = HAUL_CREATE_BUCKET, .endpoint = e, .bucket = "bkt"
+        };
+        assert_int_equal(operation_build(&r, &c, &err), 0);
+        assert_string_equal(buf_text(&c.document), cases[i].document);
+        call_free(&c);
+        haul_endpoint_free(e);
+    }
 }
 
 static void a_customers_key_goes_only_where_nobody_listens(void **state)
@@ -966,7 +978,7 @@ int main(void)
         TEST(each_operation_has_its_form),
         TEST(a_request_of_any_kind_may_ask_the_service_itself),
         TEST(what_is_presigned_states_only_what_was_given),
-        cmocka_unit_test(a_bucket_in_the_first_region_needs_no_document),
+        cmocka_unit_test(a_bucket_is_constrained_to_amazons_regions_but_the_first),
         cmocka_unit_test(a_customers_key_goes_only_where_nobody_listens),
         TEST(a_completion_names_its_parts_in_a_body_that_is_read_piecewise),
         TEST(a_request_that_s3_must_refuse_is_not_built),
