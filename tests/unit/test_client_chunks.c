@@ -112,23 +112,6 @@ static void a_source_that_fails_is_told_by_its_errno(void **state)
     free(data);
 }
 
-static void a_request_chooses_for_itself(void **state)
-{
-    struct fixture *f = *state;
-    static const enum haul_payload payloads[] = { HAUL_PAYLOAD_SIGNED, HAUL_PAYLOAD_UNSIGNED,
-        HAUL_PAYLOAD_CHUNKED };
-    char *data = some_bytes(100000);
-    for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
-        struct source from = { .data = data };
-        struct haul_request put = put_of(f, "k", &from, 100000);
-        put.payload = payloads[i];
-        succeed(f, &put);
-        assert_int_equal(from.beginnings, payloads[i] == HAUL_PAYLOAD_SIGNED ? 2 : 1);
-        assert_stored(f, "k", data, 100000);
-    }
-    free(data);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_chunked, clear)
 
 int main(void)
@@ -139,7 +122,6 @@ int main(void)
         TEST(an_attempt_is_signed_afresh),
         TEST(a_pooled_connection_that_died_costs_no_attempt),
         TEST(a_source_that_fails_is_told_by_its_errno),
-        TEST(a_request_chooses_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
