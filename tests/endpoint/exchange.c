@@ -2,9 +2,11 @@
 #include "exchange.h"
 
 #include "control.h"
+#include "errors.h"
 #include "operations.h"
 #include "xml.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,78 +15,6 @@
 #include <unistd.h>
 
 enum { BODY_TEXT_MAX = 8 * 1024 * 1024, SEND_BYTES = 1024 * 1024, SLICES_PER_S = 20 };
-
-static const struct error {
-    const char *code;
-    int status;
-    const char *message;
-} errors[] = {
-    { "AccessDenied", 403, "Access Denied" },
-    { "AuthorizationHeaderMalformed", 400, "The authorization header is malformed" },
-    { "AuthorizationQueryParametersError", 400, "The query does not hold a signature of ours" },
-    { "BadRequest", 400, "Object tags cannot be greater than 10" },
-    { "BadDigest", 400, "The sum you specified did not match what we received" },
-    { "BucketAlreadyOwnedByYou", 409, "You already own this bucket" },
-    { "BucketNotEmpty", 409, "The bucket you tried to delete is not empty" },
-    { "EntityTooLarge", 400, "Your document is larger than we take" },
-    { "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size" },
-    { "ExpiredToken", 400, "The provided token has expired" },
-    { "IncompleteBody", 400, "The body is not of the length that was announced" },
-    { "InternalError", 500, "We encountered an internal error. Please try again." },
-    { "IllegalLocationConstraintException", 400,
-        "The location constraint is incompatible with the region this request was sent to" },
-    { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
-    { "InvalidArgument", 400, "Invalid argument" },
-    { "InvalidBucketName", 400, "The specified bucket is not valid" },
-    { "InvalidChunkSizeError", 403, "Only the last chunk may have less than 8192 bytes" },
-    { "InvalidDigest", 400, "The Content-MD5 you specified is not valid" },
-    { "InvalidLocationConstraint", 400, "The location constraint is not valid" },
-    { "InvalidPart", 400, "One or more of the specified parts could not be found" },
-    { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
-    { "InvalidRange", 416, "The requested range is not satisfiable" },
-    { "InvalidRequest", 400, "The request is not valid: a header is missing, or two disagree" },
-    { "InvalidStorageClass", 400, "The storage class you specified is not valid" },
-    { "InvalidTag", 400, "The tag provided was not a valid tag" },
-    { "KeyTooLongError", 400, "Your key is too long" },
-    { "MalformedXML", 400, "The XML you provided was not well-formed" },
-    { "MethodNotAllowed", 405, "The specified method is not allowed against this resource" },
-    { "MissingContentLength", 411, "You must provide the Content-Length HTTP header" },
-    { "NoSuchBucket", 404, "The specified bucket does not exist" },
-    { "NoSuchKey", 404, "The specified key does not exist" },
-    { "NoSuchUpload", 404, "The specified multipart upload does not exist" },
-    { "NoSuchVersion", 404, "The specified version does not exist" },
-    { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
-    { "NotModified", 304, "" },
-    { "PermanentRedirect", 301, "The bucket must be addressed where it is" },
-    { "PreconditionFailed", 412,
-        "At least one of the pre-conditions you specified did not hold" },
-    { "RequestTimeTooSkewed", 403, "The request's time differs too much from the server's" },
-    { "SignatureDoesNotMatch", 403, "The signature we calculated does not match yours" },
-    { "SlowDown", 503, "Please reduce your request rate." },
-    { "XAmzContentSHA256Mismatch", 400, "The x-amz-content-sha256 does not match the body" },
-    { NULL, 500, "So the script says" }, /* what is not above */
-};
-
-static const struct error *error_of(const char *code)
-{
-    const struct error *e = errors;
-    while (e->code != NULL && strcmp(e->code, code) != 0)
-        e++;
-    return e;
-}
-
-const char *exchange_error_message(const char *code)
-{
-    return error_of(code)->message;
-}
-
-static const char *error_code_of(int status)
-{
-    const struct error *e = errors;
-    while (e->code != NULL && e->status != status)
-        e++;
-    return e->code != NULL ? e->code : "InternalError";
-}
 
 static void reply_free(struct reply *p)
 {
@@ -100,7 +30,7 @@ void exchange_fail(struct exchange *x, const char *code)
 {
     reply_free(&x->reply);
     x->reply.code = code;
-    x->reply.status = error_of(code)->status;
+    x->reply.status = error_status(code);
 }
 
 bool exchange_passes(struct exchange *x, const char *code)
@@ -244,6 +174,18 @@ static const char *region_of(const struct exchange *x, struct settings *settings
     return *settings->region != '\0' ? settings->region : x->server->keys.region;
 }
 
+/* All buckets are the same account's. */
+static const char *refuse_owner(const struct exchange *x)
+{
+    const char *bucket = request_header(x->request, "x-amz-expected-bucket-owner");
+    const char *source = request_header(x->request, "x-amz-source-expected-bucket-owner");
+    const char *owner = x->server->owner;
+    return (bucket != NULL && strcmp(bucket, owner) != 0) ||
+                   (source != NULL && strcmp(source, owner) != 0)
+               ? "AccessDenied"
+               : NULL;
+}
+
 static void perform(struct exchange *x)
 {
     const struct request *r = x->request;
@@ -254,7 +196,7 @@ static void perform(struct exchange *x)
     if (why != NULL) {
         /* Not exchange_fail(), which would drop the elements that say what is wrong. */
         x->reply.code = why;
-        x->reply.status = error_of(why)->status;
+        x->reply.status = error_status(why);
         if (strcmp(why, "AuthorizationHeaderMalformed") == 0 || x->reply.status == 301)
             text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", region);
         return;
@@ -269,9 +211,13 @@ static void perform(struct exchange *x)
         exchange_fail(x, "KeyTooLongError");
         return;
     }
+    if (!exchange_passes(x, refuse_owner(x)))
+        return;
     if (x->play.replace_object)
         replace_object(x);
     x->operation->run(x);
+    if (request_header(r, "x-amz-request-payer") != NULL)
+        text_puts(&x->reply.headers, "x-amz-request-charged: requester\r\n");
 }
 
 /* Reads what the operation left of the body, so that the connection can go on. A client that
@@ -293,7 +239,7 @@ static void add_error_document(struct exchange *x)
     text_addf(&p->body,
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s"
         "</Message>",
-        p->code, error_of(p->code)->message);
+        p->code, error_message(p->code));
     xml_element(&p->body, "BucketName", &x->bucket);
     xml_element(&p->body, "Key", &x->key);
     text_append(&p->body, &p->extra);
@@ -453,6 +399,29 @@ static void write_log(const struct exchange *x, bool replies)
     ledger_end(x->server->ledger, &e);
 }
 
+/* The request's target and headers, without what a signature is. */
+static void write_headers(const struct exchange *x)
+{
+    static const char query_signature[] = "X-Amz-Signature=", signature[] = "Signature=";
+    const struct request *r = x->request;
+    const char *cut = strstr(r->query, query_signature);
+    struct text out = { 0 };
+    text_addf(&out, "%" PRIu64 " %s %s %s", x->seq, x->operation->name, r->method, r->path);
+    text_addf(&out, "%s%.*s\n", *r->query != '\0' ? "?" : "",
+        (int) (cut != NULL ? cut - r->query : (ptrdiff_t) strlen(r->query)), r->query);
+    for (unsigned i = 0; i < r->header_count; i++) {
+        const struct header *h = &r->headers[i];
+        cut = strcasecmp(h->name, "Authorization") == 0 ? strstr(h->value, signature) : NULL;
+        for (const char *at = h->name; *at != '\0'; at++)
+            text_add(&out, (char[]){ (char) tolower((unsigned char) *at) }, 1);
+        text_addf(&out, ": %.*s\n",
+            (int) (cut != NULL ? cut - h->value : (ptrdiff_t) strlen(h->value)), h->value);
+    }
+    text_puts(&out, "\n");
+    ledger_headers(x->server->ledger, operation_row(x->operation), &out);
+    text_free(&out);
+}
+
 /* From here on the request is counted and its faults are known. */
 static bool play_out(struct exchange *x)
 {
@@ -494,6 +463,7 @@ bool exchange_serve(struct server *server, struct request *r)
     r->wire->counted = true;
     route(&x);
     x.seq = ledger_begin(server->ledger, operation_row(x.operation));
+    write_headers(&x);
     faults_match(server->faults, x.operation->name, &x.key, x.part, &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
     if (strcmp(x.operation->name, "PutObject") == 0 ||
