@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <haul/list.h>
+
 #include "attempt.h"
 #include "store.h"
 
@@ -104,27 +106,19 @@ typedef int visit_fn(
 static int list_parts(struct haul_upload *u, visit_fn *visit, struct haul_error *err)
 {
     struct haul_request r = upload_request(u, HAUL_LIST_PARTS);
-    for (bool more = true; more;) {
-        const struct haul_result *result = store_perform(u->store, &r, false, err);
-        if (result == NULL)
-            return -1;
-        const struct haul_listing *l = &result->listing;
-        for (size_t i = 0; i < l->count; i++) {
-            const struct haul_entry *e = &l->entries[i];
-            struct haul_part part = { e->part_number, e->etag, e->checksum, e->size };
-            if (e->part_number > HAUL_PARTS_MAX || e->etag == NULL)
-                return haul_error_set(
-                    err, HAUL_BAD_REPLY, "ListParts of %s: a part without its ETag", r.key);
-            if (visit(u, &part, err) < 0)
-                return -1;
-        }
-        more = l->truncated;
-        if (more && l->next_part <= r.part_number)
-            return haul_error_set(
-                err, HAUL_BAD_REPLY, "ListParts of %s: its marker stands still", r.key);
-        r.part_number = l->next_part;
+    struct haul_list *l = haul_list_new(u->store, &r, err);
+    const struct haul_entry *e;
+    int more = l ? 1 : -1;
+    while (more > 0 && (more = haul_list_next(l, &e, err)) > 0) {
+        struct haul_part part = { e->part_number, e->etag, e->checksum, e->size };
+        if (e->part_number > HAUL_PARTS_MAX || e->etag == NULL)
+            more = haul_error_set(
+                err, HAUL_BAD_REPLY, "ListParts of %s: a part without its ETag", r.key);
+        else if (visit(u, &part, err) < 0)
+            more = -1;
     }
-    return 0;
+    haul_list_free(l);
+    return more;
 }
 
 /* Marks ours that the server has as we know it. */

@@ -485,6 +485,23 @@ static void the_whole_is_verified_by_what_the_server_tells(void **state)
     temp_remove(folder);
 }
 
+static void a_range_that_was_damaged_on_its_way_comes_again(void **state)
+{
+    struct shop *p = *state;
+    char *data = some_bytes(LARGE), *folder = temp_make(), *path = temp_path(folder, "a");
+    struct haul_request r = {
+        .key = "big", .checksum = HAUL_CRC64NVME, .body = haul_body_memory(data, LARGE)
+    };
+    good(p, haul_put_file_multipart(p->store, &r, NULL, &by_part, &p->err));
+    s3_fault(p->s3, "GetObject nth=2 flip-bit=9");
+    good(p, haul_get_file_parallel(p->store, &big, path, &by_part, &p->err));
+    assert_int_equal(s3_count(p->s3, "HeadObject"), 2);
+    assert_file(path, data, LARGE);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
 static void a_composite_checksum_says_nothing_of_ranges(void **state)
 {
     struct shop *p = *state;
@@ -612,6 +629,7 @@ int main(void)
         ONE(receiving_is_cancelled_by_the_progress_function),
         ONE(receiving_is_stopped_by_another_thread),
         ONE(the_whole_is_verified_by_what_the_server_tells),
+        ONE(a_range_that_was_damaged_on_its_way_comes_again),
         ONE(a_composite_checksum_says_nothing_of_ranges),
         ONE(separate_files_are_joined_in_order_and_few_at_a_time),
         ONE(a_fifo_gets_its_bytes_in_order),

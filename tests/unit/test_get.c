@@ -346,6 +346,25 @@ static void a_retry_never_goes_on_with_another_object(void **state)
     }
 }
 
+/* Found at the end of the first attempt, when the bytes are written already. */
+static void what_was_damaged_on_its_way_is_not_passed_for_right(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "big", .checksum = HAUL_CRC32C };
+    char *folder = temp_make(), *path = temp_path(folder, "a");
+    good(p, haul_put_string(p->store, &r, "some text", &p->err));
+    s3_fault(p->s3, "GetObject nth=1 flip-bit=3");
+    good(p, haul_get_file(p->store, &r, path, &p->err));
+    assert_file(path, "some text", 9);
+    s3_fault(p->s3, "GetObject nth=1 flip-bit=3");
+    int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    assert_null(haul_get_fd(p->store, &r, fd, &p->err));
+    assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+    close(fd);
+    free(path);
+    temp_remove(folder);
+}
+
 static void a_reader_that_is_gone_is_an_error_and_no_signal(void **state)
 {
     struct shop *p = *state;
@@ -420,6 +439,7 @@ int main(void)
         ONE(a_disk_without_room_is_found_before_the_bytes_come),
         ONE(each_byte_is_written_once_however_often_it_came),
         ONE(a_retry_never_goes_on_with_another_object),
+        ONE(what_was_damaged_on_its_way_is_not_passed_for_right),
         ONE(a_reader_that_is_gone_is_an_error_and_no_signal),
         ONE(waiting_for_a_reader_can_be_stopped),
         ONE(a_condition_that_fails_writes_nothing),
