@@ -216,7 +216,7 @@ static void add_date(struct draft *d, const char *name, int64_t ms)
     add(d, name, end_text(d->call, begun));
 }
 
-static bool replaces_metadata(const struct haul_request *r)
+bool call_replaces_metadata(const struct haul_request *r)
 {
     return r->operation != HAUL_COPY_OBJECT || r->content_type || r->cache_control ||
            r->content_disposition || r->content_encoding || r->content_language || r->expires ||
@@ -241,7 +241,7 @@ static void add_metadata(struct draft *d)
 {
     const struct haul_request *r = d->request;
     bool copies = r->operation == HAUL_COPY_OBJECT;
-    if (replaces_metadata(r)) {
+    if (call_replaces_metadata(r)) {
         bool guess = r->content_type == NULL && d->call->guess_type;
         add(d, "x-amz-metadata-directive", copies ? "REPLACE" : NULL);
         add(d, "content-type", guess ? haul_content_type(r->key) : r->content_type);

@@ -44,6 +44,10 @@ struct call {
 const char *call_add_query(struct call *c, const struct haul_request *r);
 const char *call_add_headers(struct call *c, const struct haul_request *r);
 
+/* A copy: does the request give metadata of its own? Then the source's is not kept. Others store
+ * what they are given. */
+bool call_replaces_metadata(const struct haul_request *r);
+
 void call_free(struct call *c);
 
 #endif

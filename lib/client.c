@@ -431,7 +431,8 @@ struct haul_client *haul_client_new(
     c->retrying.last = &c->retrying.first;
     c->cancelled.last = &c->cancelled.first;
     c->retry_ms = LOOP_NEVER;
-    c->options = *options;
+    if (options != NULL)
+        c->options = *options;
     if (c->options.retries == 0)
         c->options.retries = DEFAULT_RETRIES;
     else if (c->options.retries == HAUL_NO_RETRIES)
@@ -444,8 +445,9 @@ struct haul_client *haul_client_new(
         c->options.stall_timeout_ms = DEFAULT_STALL_MS;
     if (c->options.buffer_bytes < SMALLEST_BUFFER)
         c->options.buffer_bytes = DEFAULT_BUFFER_BYTES;
+    const char *agent = c->options.user_agent;
     c->options.user_agent = NULL; /* the copy stands in user_agent */
-    c->user_agent = strdup(options->user_agent ? options->user_agent : "libhaul/" HAUL_VERSION);
+    c->user_agent = strdup(agent ? agent : "libhaul/" HAUL_VERSION);
     c->hash = haul_sum_new(HAUL_SHA256);
     c->scratch = malloc(c->options.buffer_bytes);
     if (c->hash == NULL || c->scratch == NULL || c->user_agent == NULL)

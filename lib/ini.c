@@ -27,42 +27,26 @@ struct ini {
     size_t count;
 };
 
-/* The whole file at once, without stdio: its buffers would keep secrets that nobody wipes. */
-static int read_all(struct ini *i, const char *path, struct haul_error *err)
+/* The whole file at once, without stdio: its buffers would keep secrets that nobody wipes.
+ * Stops at one byte too many. Returns how many, or -1 with errno. */
+static ssize_t read_all(const char *path, char text[FILE_BYTES_MAX + 1])
 {
-    int rc = -1;
+    size_t len = 0;
     ssize_t n = 1;
-    i->text = malloc(FILE_BYTES_MAX + 1);
-    if (i->text == NULL)
-        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        i->text[0] = '\0';
-        return 0;
-    }
-    while (fd >= 0 && n > 0 && i->len <= FILE_BYTES_MAX) {
-        n = read(fd, i->text + i->len, FILE_BYTES_MAX + 1 - i->len);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    while (n > 0 && len <= FILE_BYTES_MAX) {
+        n = read(fd, text + len, FILE_BYTES_MAX + 1 - len);
         if (n > 0)
-            i->len += (size_t) n;
+            len += (size_t) n;
         else if (n < 0 && errno == EINTR)
             n = 1;
     }
-    if (fd < 0 || n < 0) {
-        int error = errno;
-        haul_error_set(err, HAUL_BAD_CONFIG, "%s can't be read: %m", path);
-        if (err != NULL)
-            err->sys_errno = error;
-    } else if (i->len > FILE_BYTES_MAX) {
-        haul_error_set(err, HAUL_BAD_CONFIG, "%s is over %d bytes", path, FILE_BYTES_MAX);
-    } else if (memchr(i->text, '\0', i->len) != NULL) {
-        haul_error_set(err, HAUL_BAD_CONFIG, "%s is not a text file", path);
-    } else {
-        i->text[i->len] = '\0';
-        rc = 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    return rc;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return n < 0 ? -1 : (ssize_t) len;
 }
 
 static bool is_blank(char c)
@@ -147,25 +131,45 @@ static int read_lines(struct ini *i, const char *path, struct haul_error *err)
     return 0;
 }
 
-struct ini *ini_read(const char *path, struct haul_error *err)
+struct ini *ini_parse(const char *name, char *text, size_t len, struct haul_error *err)
 {
     struct ini *i = calloc(1, sizeof *i);
     if (i == NULL) {
+        wipe(text, len);
+        free(text);
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", name);
+        return NULL;
+    }
+    *i = (struct ini){ .text = text, .len = len };
+    text[len] = '\0';
+    if (len > FILE_BYTES_MAX)
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s is over %d bytes", name, FILE_BYTES_MAX);
+    else if (memchr(text, '\0', len) != NULL)
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s is not a text file", name);
+    else if ((i->lines = calloc(count_lines(text), sizeof *i->lines)) == NULL)
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", name);
+    else if (read_lines(i, name, err) == 0)
+        return i;
+    ini_free(i);
+    return NULL;
+}
+
+struct ini *ini_read(const char *path, struct haul_error *err)
+{
+    char *text = malloc(FILE_BYTES_MAX + 2);
+    if (text == NULL) {
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
         return NULL;
     }
-    if (read_all(i, path, err) < 0)
-        goto failed;
-    i->lines = calloc(count_lines(i->text), sizeof *i->lines);
-    if (i->lines == NULL) {
-        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
-        goto failed;
-    }
-    if (read_lines(i, path, err) < 0)
-        goto failed;
-    return i;
-failed:
-    ini_free(i);
+    ssize_t len = read_all(path, text);
+    if (len >= 0)
+        return ini_parse(path, text, (size_t) len, err);
+    int error = errno;
+    haul_error_set(err, HAUL_BAD_CONFIG, "%s can't be read: %m", path);
+    if (err != NULL)
+        err->sys_errno = error;
+    wipe(text, FILE_BYTES_MAX);
+    free(text);
     return NULL;
 }
 

@@ -4,6 +4,8 @@
 #ifndef INI_H
 #define INI_H
 
+#include <stddef.h>
+
 #include <haul/error.h>
 
 struct ini;
@@ -11,7 +13,13 @@ struct ini;
 /* A missing file is an empty one. NULL with *err = HAUL_BAD_CONFIG: unreadable, too large, a
  * line that is neither section, setting nor comment ("PATH:LINE: ..."); HAUL_NO_MEMORY. */
 struct ini *ini_read(const char *path, struct haul_error *err);
-void ini_free(struct ini *i); /* wipes */
+
+/* The same for a text that was read already. It is taken over and wiped, also on failure: a
+ * block of malloc()'s with room for a NUL behind its `len` bytes. Messages say `name` for the
+ * path. */
+struct ini *ini_parse(const char *name, char *text, size_t len, struct haul_error *err);
+
+void ini_free(struct ini *i); /* wipes; NULL is fine */
 
 /* Was there a [section]? */
 int ini_has(const struct ini *i, const char *section);

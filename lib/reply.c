@@ -2,7 +2,6 @@
 #include "reply.h"
 
 #include <curl/curl.h> /* curl_getdate() */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,11 +155,14 @@ static int bad_reply(const struct haul_request *r, enum haul_retry retry,
 /* "bytes 0-8388607/5368709120". */
 static bool parse_content_range(const char *text, struct haul_range *range, uint64_t *total)
 {
+    static const char unit[] = "bytes ";
     uint64_t first, last;
-    int end = 0;
-    if (sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", &first, &last, total,
-            &end) != 3 ||
-        text[end] != '\0' || last < first || last >= *total)
+    if (strncmp(text, unit, strlen(unit)) != 0)
+        return false;
+    text += strlen(unit);
+    if (!rows_take_number(&text, &first) || *text++ != '-' || !rows_take_number(&text, &last) ||
+        *text++ != '/' || !rows_take_number(&text, total) || *text != '\0' || last < first ||
+        last >= *total)
         return false;
     *range = (struct haul_range){ first, last - first + 1 };
     return true;

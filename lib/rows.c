@@ -13,22 +13,30 @@ static bool is_given(const char *text)
     return text != NULL && *text != '\0';
 }
 
+bool rows_take_number(const char **text, uint64_t *out)
+{
+    const char *at = *text;
+    uint64_t number = 0;
+    bool fits = true;
+    for (; *at >= '0' && *at <= '9'; at++)
+        fits = fits && !__builtin_mul_overflow(number, 10, &number) &&
+               !__builtin_add_overflow(number, (unsigned) (*at - '0'), &number);
+    if (at == *text || !fits)
+        return false;
+    *text = at;
+    *out = number;
+    return true;
+}
+
 /* 0 when it is missing. */
 static int child_number(const struct element *parent, const char *name, uint64_t max,
     uint64_t *out, struct haul_error *err)
 {
     const char *text = element_text(parent, name);
-    uint64_t number = 0;
     if (text == NULL)
         text = "0";
-    size_t digits = strspn(text, "0123456789");
-    bool ok = digits > 0 && text[digits] == '\0';
-    for (; ok && *text != '\0'; text++)
-        ok = !__builtin_mul_overflow(number, 10, &number) &&
-             !__builtin_add_overflow(number, (unsigned) (*text - '0'), &number);
-    if (!ok || number > max)
+    if (!rows_take_number(&text, out) || *text != '\0' || *out > max)
         return haul_error_set(err, HAUL_BAD_REPLY, "the listing's %s is not a number", name);
-    *out = number;
     return 0;
 }
 

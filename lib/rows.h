@@ -1,4 +1,5 @@
-/* What stands in S3's documents row by row: listings, tags, and the times in them. Pure. */
+/* What stands in S3's documents row by row: listings, tags, and the times and numbers in them.
+ * Pure. */
 #ifndef ROWS_H
 #define ROWS_H
 
@@ -25,5 +26,9 @@ const char *rows_checksum(const struct element *parent);
 
 /* "2026-01-31T12:00:00.000Z" → ms since the epoch; -1: not such a time. */
 int64_t rows_time_ms(const char *text);
+
+/* The digits that *text begins with, which then points behind them. false: none, or over 64
+ * bits; nothing is changed. */
+bool rows_take_number(const char **text, uint64_t *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* A store, and the blocking calls' way through its client: see <haul/store.h> and store.h. */
 #include "store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,8 +100,10 @@ struct haul_client *haul_store_client(struct haul_store *s)
 /* Not haul_client_stop(): what cleans up has to go out yet. */
 void haul_store_stop(struct haul_store *s)
 {
+    int before = errno; /* of what a signal has interrupted */
     atomic_store(&s->stopping, true);
     haul_client_wake(s->client);
+    errno = before;
 }
 
 struct haul_request store_request(
@@ -117,14 +120,14 @@ struct haul_request store_request(
     return full;
 }
 
-static int check_stopped(const struct haul_store *s, struct haul_error *err)
+int store_check(struct haul_store *s, struct haul_error *err)
 {
     return atomic_load(&s->stopping) ? haul_error_set(err, HAUL_CANCELLED, "cancelled") : 0;
 }
 
 int store_run(struct haul_store *s, struct haul_error *err)
 {
-    if (check_stopped(s, err) < 0)
+    if (store_check(s, err) < 0)
         return -1;
     return haul_client_run(s->client, TURN_MS, err) < 0 ? -1 : 0;
 }
@@ -139,7 +142,7 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
     bool even_stopped, struct haul_error *err)
 {
     const struct haul_result *result = NULL;
-    if ((!even_stopped && check_stopped(s, err) < 0) ||
+    if ((!even_stopped && store_check(s, err) < 0) ||
         haul_client_submit(s->client, r, on_done, &result, err) < 0)
         return NULL;
     while (result == NULL) {
@@ -148,7 +151,7 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
         if (haul_client_run(s->client, TURN_MS, err) < 0)
             haul_client_cancel(s->client, r); /* the next turn delivers it, if no more */
     }
-    client_release(store_take(s)); /* not before: *r may have pointed into it */
+    client_release(s->last); /* not before: *r may have pointed into it */
     s->last = result;
     if (result->error.code == HAUL_OK)
         return result;

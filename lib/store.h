@@ -11,7 +11,7 @@ struct haul_store {
     struct haul_endpoint *endpoint;       /* owned */
     struct haul_client *client;           /* owned */
     char *bucket;                         /* owned; NULL: none */
-    const struct haul_result *last;       /* owned: kept for the caller until the next call */
+    const struct haul_result *last;       /* owned: until the next call; of a failed one, too */
     atomic_bool stopping;                 /* any thread sets it */
 };
 
@@ -19,6 +19,9 @@ struct haul_store {
  * it names none. */
 struct haul_request store_request(
     const struct haul_store *s, const struct haul_request *r, enum haul_operation operation);
+
+/* 0, or -1 with *err: HAUL_CANCELLED after haul_store_stop(). */
+int store_check(struct haul_store *s, struct haul_error *err);
 
 /* One turn of the loop, for calls that have several requests in flight. Returns 0, or -1 with
  * *err: HAUL_NO_MEMORY, HAUL_CANCELLED after haul_store_stop(). Then they cancel what is theirs

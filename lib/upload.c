@@ -322,8 +322,8 @@ static int start(struct haul_upload *u, unsigned number, const struct haul_reque
     if (u->ended)
         return haul_error_set(err, HAUL_BAD_ARGUMENT, "this upload has ended");
     if (number > HAUL_PARTS_MAX)
-        return haul_error_set(err, HAUL_BAD_ARGUMENT, "part %u of %s: an upload has at most %d",
-            number, part->key, HAUL_PARTS_MAX);
+        return haul_error_set(err, HAUL_BAD_ARGUMENT,
+            "part %u of %s: an upload has at most 10,000", number, part->key);
     if (tell_failure(u, err) < 0)
         return -1;
     while (upload_is_full(u) || u->state[number] == PART_MOVING)

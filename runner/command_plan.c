@@ -11,7 +11,7 @@
 
 enum exit_code command_check(const struct arguments *a, struct error *err)
 {
-    struct manifest *m = command_load(a, err);
+    struct manifest *m = command_load(a->operand, a, err);
     if (m == NULL)
         return err->exit;
     printf("%s: job %s is right: %zu endpoint%s, %zu transfer%s\n", a->operand, m->name,
@@ -100,7 +100,7 @@ enum exit_code command_plan(const struct arguments *a, struct error *err)
     struct connections c = { 0 };
     struct printer p = { .json = a->json };
     struct haul_client *client = NULL;
-    struct manifest *m = command_load(a, err);
+    struct manifest *m = command_load(a->operand, a, err);
     enum exit_code exit;
     if (m == NULL || check_local_sides(m, err) < 0 || connect_all(m, &c, err) < 0 ||
         check_remote_sides(m, &c, err) < 0 || (client = connect_client(m, err)) == NULL)

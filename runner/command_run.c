@@ -18,14 +18,14 @@ static void print_problem(void *payload, const struct problem *p)
     fprintf(stderr, "%s:%d:%d: %s\n", p->file, p->line, p->column, p->text);
 }
 
-struct manifest *command_load(const struct arguments *a, struct error *err)
+struct manifest *command_load(const char *path, const struct arguments *a, struct error *err)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct manifest_options options = { .settings = a->settings,
         .setting_count = a->setting_count,
         .now_ms = (int64_t) now.tv_sec * 1000 };
-    return manifest_load(a->operand, &options, print_problem, NULL, err);
+    return manifest_load(path, &options, print_problem, NULL, err);
 }
 
 /* Reads a run's row beside whoever holds its queue. */
@@ -140,7 +140,7 @@ enum exit_code command_run(const struct arguments *a, struct error *err)
     struct queue *q = NULL;
     enum exit_code exit = EXIT_USAGE;
     carry_block_signals();
-    struct manifest *m = command_load(a, err);
+    struct manifest *m = command_load(a->operand, a, err);
     char *frozen = m ? manifest_freeze(m) : NULL;
     if (m != NULL && frozen == NULL)
         error_set(err, EXIT_QUEUE, "out of memory");

@@ -12,6 +12,8 @@
 #include "log.h"
 #include "refusal.h"
 
+#define RETRIES 5 /* of one-shot commands, for which somebody waits: about three seconds */
+
 /* Keys that the manifest names as variables of the environment. */
 static struct haul_credentials *keys_from_variables(
     const struct manifest_endpoint *e, struct haul_error *err)
@@ -49,24 +51,68 @@ static struct haul_credentials *find_credentials(
     return NULL;
 }
 
-static int connect_one(const struct manifest_endpoint *e, struct haul_credentials **credentials,
-    struct haul_endpoint **endpoint, struct haul_error *err)
+struct haul_credentials *connect_credentials(
+    const struct manifest_endpoint *e, struct error *err)
 {
-    char region[64] = "";
+    struct haul_error error;
+    struct haul_credentials *c = find_credentials(e, &error);
+    if (c == NULL)
+        error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+    return c;
+}
+
+/* region: room for the environment's. */
+static int read_options(const struct manifest_endpoint *e, const struct haul_credentials *c,
+    struct haul_endpoint_options *out, char region[64], struct haul_error *err)
+{
+    region[0] = '\0';
     if (e->region == NULL && haul_default_region(e->profile, e->file, region, err) < 0)
         return -1;
-    *credentials = find_credentials(e, err);
-    if (*credentials == NULL)
-        return -1;
-    *endpoint = haul_endpoint_new(&(struct haul_endpoint_options){ .url = e->url,
-                                      .region = e->region ? e->region : region,
-                                      .addressing = e->addressing,
-                                      .payload = e->payload,
-                                      .credentials = *credentials,
-                                      .ca_file = e->ca_file,
-                                      .insecure = e->insecure },
-        err);
-    return *endpoint ? 0 : -1;
+    *out = (struct haul_endpoint_options){ .url = e->url,
+        .region = e->region ? e->region
+                  : *region ? region
+                            : NULL,
+        .addressing = e->addressing,
+        .payload = e->payload,
+        .credentials = c,
+        .ca_file = e->ca_file,
+        .insecure = e->insecure };
+    return 0;
+}
+
+static struct haul_endpoint *connect_one(const struct manifest_endpoint *e,
+    const struct haul_credentials *credentials, struct error *err)
+{
+    struct haul_error error;
+    struct haul_endpoint_options options;
+    struct haul_endpoint *endpoint = NULL;
+    char region[64];
+    if (read_options(e, credentials, &options, region, &error) == 0)
+        endpoint = haul_endpoint_new(&options, &error);
+    if (endpoint == NULL)
+        error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+    return endpoint;
+}
+
+struct haul_store *connect_store(const struct manifest_endpoint *e,
+    const struct haul_credentials *credentials, const char *bucket, struct error *err)
+{
+    struct haul_error error;
+    struct haul_store_options options = { .bucket = bucket, .client = { .retries = RETRIES } };
+    struct haul_store *store = NULL;
+    char region[64];
+    if (read_options(e, credentials, &options.endpoint, region, &error) == 0)
+        store = haul_store_new(e->url ? e->url : "s3://", &options, &error);
+    if (store == NULL)
+        error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+    return store;
+}
+
+void connect_warn(const struct manifest_endpoint *e)
+{
+    if (e->insecure)
+        LOG(LOG_WARN, "insecure_endpoint", { "endpoint", e->name },
+            { "why", "insecure: true, so its certificate is not verified" });
 }
 
 int connect_all(const struct manifest *m, struct connections *out, struct error *err)
@@ -79,20 +125,18 @@ int connect_all(const struct manifest *m, struct connections *out, struct error 
         goto failed;
     }
     for (size_t i = 0; i < c.count; i++) {
-        struct haul_error error;
         const struct manifest_endpoint *e = m->endpoints[i];
         bool used = false;
         for (size_t k = 0; k < m->transfer_count; k++)
             used |= m->transfers[k]->endpoint == e;
         if (!used)
             continue;
-        if (e->insecure)
-            LOG(LOG_WARN, "insecure_endpoint", { "endpoint", e->name },
-                { "why", "insecure: true, so its certificate is not verified" });
-        if (connect_one(e, &c.credentials[i], &c.endpoints[i], &error) < 0) {
-            error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+        connect_warn(e);
+        c.credentials[i] = connect_credentials(e, err);
+        if (c.credentials[i] != NULL)
+            c.endpoints[i] = connect_one(e, c.credentials[i], err);
+        if (c.endpoints[i] == NULL)
             goto failed;
-        }
     }
     *out = c;
     return 0;

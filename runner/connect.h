@@ -3,6 +3,7 @@
 #define CONNECT_H
 
 #include <haul/client.h>
+#include <haul/store.h>
 
 #include "manifest.h"
 
@@ -19,6 +20,16 @@ void connections_free(struct connections *c);
 
 struct haul_endpoint *connection_of(
     const struct connections *c, const struct manifest *m, const struct transfer *t);
+
+/* The steps of it, for one endpoint. NULL with *err (EXIT_PAUSED). The store's endpoint is
+ * e->url, or s3:// of the environment; bucket may be NULL. */
+struct haul_credentials *connect_credentials(
+    const struct manifest_endpoint *e, struct error *err);
+struct haul_store *connect_store(const struct manifest_endpoint *e,
+    const struct haul_credentials *credentials, const char *bucket, struct error *err);
+
+/* Says so when its certificate is not verified. */
+void connect_warn(const struct manifest_endpoint *e);
 
 /* A client with the manifest's retries, for one thread. NULL with *err (EXIT_QUEUE): no memory.
  */

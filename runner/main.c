@@ -1,6 +1,7 @@
 /* The command line: which command, with what arguments, and how the process ends. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,30 +15,75 @@
 #include "destination.h"
 #include "log.h"
 
-enum { SET = 1, QUEUE = 2, FRESH = 4, JSON = 8, WATCH = 16, FAILED = 32, LOG_FORMAT = 64 };
-enum operand { NO_OPERAND, OPTIONAL_JOB, NEEDS_FILE };
+/* What an option is, and which ones a command takes. */
+enum {
+    SET = 1 << 0,
+    QUEUE = 1 << 1,
+    FRESH = 1 << 2,
+    JSON = 1 << 3,
+    WATCH = 1 << 4,
+    FAILED = 1 << 5,
+    LOG_FORMAT = 1 << 6,
+    RECURSIVE = 1 << 7,
+    ABORT = 1 << 8,
+    METHOD = 1 << 9,
+    EXPIRES = 1 << 10,
+    MANIFEST = 1 << 11,
+    ENDPOINT = 1 << 12,
+    REGION = 1 << 13,
+    PROFILE = 1 << 14,
+    ADDRESSING = 1 << 15,
+    CA_FILE = 1 << 16,
+    INSECURE = 1 << 17,
+    /* Where the one-shot commands find their store. */
+    STORE = SET | MANIFEST | ENDPOINT | REGION | PROFILE | ADDRESSING | CA_FILE | INSECURE,
+};
+#define ANY_NUMBER ((size_t) -1)
 
 static const struct command {
     const char *name;
     command_fn *run;
-    enum operand operand;
+    size_t least, most; /* operands */
     unsigned options;
     const char *usage, *summary;
 } commands[] = {
-    { "run", command_run, NEEDS_FILE, SET | QUEUE | FRESH | LOG_FORMAT,
+    { "run", command_run, 1, 1, SET | QUEUE | FRESH | LOG_FORMAT,
         "FILE [--set NAME=VALUE]... [--new] [--queue PATH] [--log text|json]",
         "plan and carry out; resumes this manifest's unfinished run" },
-    { "plan", command_plan, NEEDS_FILE, SET | JSON | LOG_FORMAT,
+    { "plan", command_plan, 1, 1, SET | JSON | LOG_FORMAT,
         "FILE [--set NAME=VALUE]... [--json]",
         "what would be done, object by object and in total; touches nothing" },
-    { "check", command_check, NEEDS_FILE, SET, "FILE [--set NAME=VALUE]...",
+    { "check", command_check, 1, 1, SET, "FILE [--set NAME=VALUE]...",
         "is the manifest right? every error with file:line:column" },
-    { "resume", command_resume, OPTIONAL_JOB, QUEUE | LOG_FORMAT,
+    { "resume", command_resume, 0, 1, QUEUE | LOG_FORMAT,
         "[JOB] [--queue PATH] [--log text|json]",
         "go on after a crash, an interrupt or a pause" },
-    { "jobs", command_jobs, NO_OPERAND, JSON, "[--json]", "every run: state, progress, when" },
-    { "status", command_status, OPTIONAL_JOB, QUEUE | JSON | WATCH | FAILED,
+    { "jobs", command_jobs, 0, 0, JSON, "[--json]", "every run: state, progress, when" },
+    { "status", command_status, 0, 1, QUEUE | JSON | WATCH | FAILED,
         "[JOB] [--queue PATH] [--json] [--watch] [--failed]", "one run, live or finished" },
+
+    { "ls", command_ls, 0, 1, STORE | RECURSIVE | JSON, "[ADDRESS] [-r] [--json]",
+        "buckets, or what stands below a prefix; -r: all of it" },
+    { "cat", command_cat, 1, ANY_NUMBER, STORE, "ADDRESS...", "objects to standard output" },
+    { "get", command_get, 1, 2, STORE | RECURSIVE | JSON, "ADDRESS [PATH|-] [-r] [--json]",
+        "an object to a file; -r: a prefix to a folder" },
+    { "put", command_put, 2, 2, STORE | RECURSIVE | JSON, "PATH|- ADDRESS [-r] [--json]",
+        "a file or standard input to an object; -r: a folder to a prefix" },
+    { "stat", command_stat, 1, ANY_NUMBER, STORE | JSON, "ADDRESS... [--json]",
+        "size, time, ETag, type and metadata of objects" },
+    { "rm", command_rm, 1, ANY_NUMBER, STORE | RECURSIVE | JSON, "ADDRESS... [-r] [--json]",
+        "delete objects; -r: all below a prefix" },
+    { "cp", command_cp, 2, 2, STORE | RECURSIVE | JSON, "ADDRESS ADDRESS [-r] [--json]",
+        "copy inside a store; -r: a prefix" },
+    { "mv", command_mv, 2, 2, STORE | RECURSIVE | JSON, "ADDRESS ADDRESS [-r] [--json]",
+        "copy inside a store, then delete the source; -r: a prefix" },
+    { "presign", command_presign, 1, 1, STORE | METHOD | EXPIRES,
+        "ADDRESS [--method GET] [--expires 1h]",
+        "an URL that does it without keys, for 1s to 7d" },
+    { "mb", command_mb, 1, 1, STORE, "ADDRESS", "make a bucket" },
+    { "rb", command_rb, 1, 1, STORE, "ADDRESS", "remove an empty bucket" },
+    { "uploads", command_uploads, 1, 1, STORE | ABORT | JSON, "ADDRESS [--abort] [--json]",
+        "open multipart uploads below a prefix; --abort: end them" },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -49,8 +95,42 @@ static const struct option long_options[] = {
     { "watch", no_argument, NULL, WATCH },
     { "failed", no_argument, NULL, FAILED },
     { "log", required_argument, NULL, LOG_FORMAT },
+    { "recursive", no_argument, NULL, RECURSIVE },
+    { "abort", no_argument, NULL, ABORT },
+    { "method", required_argument, NULL, METHOD },
+    { "expires", required_argument, NULL, EXPIRES },
+    { "manifest", required_argument, NULL, MANIFEST },
+    { "endpoint", required_argument, NULL, ENDPOINT },
+    { "region", required_argument, NULL, REGION },
+    { "profile", required_argument, NULL, PROFILE },
+    { "addressing", required_argument, NULL, ADDRESSING },
+    { "ca-file", required_argument, NULL, CA_FILE },
+    { "insecure", no_argument, NULL, INSECURE },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
+};
+
+/* Where an option's word, or that it was given, is kept. */
+static const struct {
+    int option;
+    size_t text, flag; /* offsets in struct arguments; 0: not of that kind */
+} places[] = {
+    { QUEUE, offsetof(struct arguments, queue), 0 },
+    { METHOD, offsetof(struct arguments, method), 0 },
+    { EXPIRES, offsetof(struct arguments, expires), 0 },
+    { MANIFEST, offsetof(struct arguments, manifest), 0 },
+    { ENDPOINT, offsetof(struct arguments, endpoint), 0 },
+    { REGION, offsetof(struct arguments, region), 0 },
+    { PROFILE, offsetof(struct arguments, profile), 0 },
+    { ADDRESSING, offsetof(struct arguments, addressing), 0 },
+    { CA_FILE, offsetof(struct arguments, ca_file), 0 },
+    { FRESH, 0, offsetof(struct arguments, fresh) },
+    { JSON, 0, offsetof(struct arguments, json) },
+    { WATCH, 0, offsetof(struct arguments, watch) },
+    { FAILED, 0, offsetof(struct arguments, failed) },
+    { RECURSIVE, 0, offsetof(struct arguments, recursive) },
+    { ABORT, 0, offsetof(struct arguments, abort) },
+    { INSECURE, 0, offsetof(struct arguments, insecure) },
 };
 
 static void print_help(FILE *out)
@@ -61,6 +141,10 @@ static void print_help(FILE *out)
         fprintf(out, "  haul %-7s %s\n               %s\n", commands[i].name, commands[i].usage,
             commands[i].summary);
     fputs("\nJOB is a run's id or a job's name (its latest run).\n"
+          "ADDRESS is s3://BUCKET/KEY; s3:// is where AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL\n"
+          "says, else AWS. --endpoint URL, --region NAME, --profile NAME, --addressing\n"
+          "path|virtual, --ca-file PATH and --insecure say more; with --manifest FILE the\n"
+          "endpoints of that manifest can be named: archive://BUCKET/KEY.\n"
           "Exit codes: 0 all done, 1 some objects failed, 2 bad usage or manifest,\n"
           "3 interrupted, 4 the queue can't be used, 5 paused; after 3 to 5 `haul resume` goes "
           "on.\n",
@@ -89,16 +173,30 @@ static bool add_setting(struct arguments *a, char *text)
     return true;
 }
 
+static void keep(struct arguments *a, int option, const char *word)
+{
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (places[i].option != option)
+            continue;
+        if (places[i].text > 0)
+            *(const char **) ((char *) a + places[i].text) = word;
+        else
+            *(bool *) ((char *) a + places[i].flag) = true;
+    }
+}
+
 static enum exit_code read_arguments(
     const struct command *c, int argc, char **argv, struct arguments *a)
 {
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "hr", long_options, NULL)) != -1) {
         if (option == 'h') {
             printf("usage: haul %s %s\n%s\n", c->name, c->usage, c->summary);
             exit(EXIT_DONE);
         }
+        if (option == 'r')
+            option = RECURSIVE;
         if (option == '?' || !(c->options & (unsigned) option))
             return bad_usage(c, "an option that it does not take, or one without its value: ",
                 argv[optind - 1]);
@@ -108,19 +206,15 @@ static enum exit_code read_arguments(
             return bad_usage(c, "--log takes text or json, not ", optarg);
         if (option == LOG_FORMAT)
             log_init(strcmp(optarg, "json") == 0);
-        if (option == QUEUE)
-            a->queue = optarg;
-        a->fresh |= option == FRESH;
-        a->json |= option == JSON;
-        a->watch |= option == WATCH;
-        a->failed |= option == FAILED;
+        keep(a, option, optarg);
     }
-    if (optind < argc && c->operand != NO_OPERAND)
-        a->operand = argv[optind++];
-    if (optind < argc)
-        return bad_usage(c, "does not take ", argv[optind]);
-    if (a->operand == NULL && c->operand == NEEDS_FILE)
-        return bad_usage(c, "which manifest?", "");
+    a->operands = argv + optind;
+    a->operand_count = (size_t) (argc - optind);
+    a->operand = a->operand_count > 0 ? a->operands[0] : NULL;
+    if (a->operand_count > c->most)
+        return bad_usage(c, "does not take ", a->operands[c->most]);
+    if (a->operand_count < c->least)
+        return bad_usage(c, "an operand is missing", "");
     return EXIT_DONE;
 }
 

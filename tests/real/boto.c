@@ -47,7 +47,7 @@ int boto_start(void **state)
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
         execl(HAUL_PYTHON, HAUL_PYTHON, BOTO_PY, (char *) NULL);
-        err(1, HAUL_PYTHON);
+        err(1, "%s", HAUL_PYTHON);
     }
     close(in[0]);
     close(out[1]);

@@ -45,6 +45,7 @@ char *boto_bucket(void);
  *     every(METHOD, MEMBER, Bucket=...)   the rows of all pages of a listing, a list of dicts
  *     keys(BUCKET, Prefix=...) all objects' names: "['a', 'b/c']"
  *     read(BUCKET, KEY, ...)   an object's bytes, by get_object with those arguments
+ *     etag(BUCKET, KEY)        the MD5 in base64, "-PARTS" behind if it is one of parts
  *     sha256(BYTES)            in hex
  *     remove(BUCKET)           with all that is in it */
 const char *boto(const char *expression, ...) __attribute__((format(printf, 1, 2)));

@@ -6,6 +6,7 @@ answer is a line with a length, and then so many bytes: str() of the value. Erro
 are values too. At the end of input the buckets that were made here go away.
 """
 
+import base64
 import hashlib
 import os
 import sys
@@ -43,6 +44,12 @@ def keys(bucket, **arguments):
 def read(bucket, key, **arguments):
     """The object's bytes."""
     return s3.get_object(Bucket=bucket, Key=key, **arguments)["Body"].read()
+
+
+def etag(bucket, key):
+    """The object's ETag, an MD5, in base64 and with the number of parts behind, if it has one."""
+    digits, *count = s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"').split("-")
+    return "-".join([base64.b64encode(bytes.fromhex(digits)).decode(), *count])
 
 
 def sha256(data):

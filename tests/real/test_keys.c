@@ -327,41 +327,74 @@ static void an_upload_in_parts_has_the_same_key_in_all_its_requests(void **state
     boto_lists_exactly_all(f);
 }
 
-static void a_listing_of_uploads_goes_on_behind_any_key(void **state)
+/* Uploads or versions, in pages of one: are they those of the keys that XML can have? */
+static void markers_lead_through_all(const struct fixture *f, enum haul_operation operation)
 {
-    static struct names opened, listed;
-    const struct fixture *f = *state;
-    struct haul_request r = { .operation = HAUL_LIST_UPLOADS, .max_entries = 1 };
+    static struct names all, listed;
+    struct haul_request r = { .operation = operation, .max_entries = 1 };
     struct haul_error err;
     char key[HAUL_KEY_BYTES_MAX + 1] = "", id[256] = "";
     bool truncated = true;
-    opened.len = listed.len = 0;
-    for (size_t i = 0; i < COUNT(hard); i++) {
-        struct haul_request create = { .operation = HAUL_CREATE_UPLOAD, .key = hard[i] };
-        if (!fits_xml(hard[i]))
-            continue;
-        if (haul_perform(f->store, &create, &err) == NULL)
-            fail_msg("\"%s\": %s", hard[i], err.text);
-        add_name(&opened, hard[i]);
-    }
+    all.len = listed.len = 0;
+    for (size_t i = 0; i < COUNT(hard); i++)
+        if (fits_xml(hard[i]))
+            add_name(&all, hard[i]);
     while (truncated) {
         const struct haul_result *page = haul_perform(f->store, &r, &err);
         if (page == NULL)
-            fail_msg("%s", err.text);
+            fail_msg("behind \"%s\": %s", key, err.text);
         for (size_t i = 0; i < page->listing.count; i++)
             add_name(&listed, page->listing.entries[i].key);
         truncated = page->listing.truncated;
-        if (truncated) {
-            snprintf(key, sizeof key, "%s", page->listing.next_key);
-            snprintf(id, sizeof id, "%s", page->listing.next_id);
-        }
+        snprintf(key, sizeof key, "%s", truncated ? page->listing.next_key : "");
+        snprintf(id, sizeof id, "%s", truncated ? page->listing.next_id : "");
         r.start_after = key;
         r.marker_id = id;
     }
-    boto_bytes("opened", opened.data, opened.len);
+    boto_bytes("all", all.data, all.len);
     boto_bytes("listed", listed.data, listed.len);
     assert_string_equal(
-        boto("sorted(opened.split(b'\\0')) == sorted(listed.split(b'\\0'))"), "True");
+        boto("sorted(all.split(b'\\0')) == sorted(listed.split(b'\\0'))"), "True");
+}
+
+static void a_listing_of_uploads_goes_on_behind_any_key(void **state)
+{
+    const struct fixture *f = *state;
+    struct haul_error err;
+    for (size_t i = 0; i < COUNT(hard); i++) {
+        struct haul_request r = { .operation = HAUL_CREATE_UPLOAD, .key = hard[i] };
+        if (fits_xml(hard[i]) && haul_perform(f->store, &r, &err) == NULL)
+            fail_msg("\"%s\": %s", hard[i], err.text);
+    }
+    markers_lead_through_all(f, HAUL_LIST_UPLOADS);
+}
+
+static void a_listing_of_versions_goes_on_behind_any_key(void **state)
+{
+    const struct fixture *f = *state;
+    struct haul_error err;
+    for (size_t i = 0; i < COUNT(hard); i++)
+        if (fits_xml(hard[i]) &&
+            haul_put_string(f->store, &(struct haul_request){ .key = hard[i] }, "", &err) ==
+                NULL)
+            fail_msg("\"%s\": %s", hard[i], err.text);
+    markers_lead_through_all(f, HAUL_LIST_VERSIONS);
+}
+
+static void a_copy_finds_its_source_under_any_key(void **state)
+{
+    const struct fixture *f = *state;
+    struct haul_error err;
+    boto_puts_all(f);
+    for (size_t i = 0; i < COUNT(hard); i++) {
+        struct haul_request r = {
+            .operation = HAUL_COPY_OBJECT, .key = "copy", .source.key = hard[i]
+        };
+        if (haul_perform(f->store, &r, &err) == NULL)
+            fail_msg("\"%s\": %s", hard[i], err.text);
+        boto_text("key", hard[i]);
+        assert_string_equal(boto("read('%s', 'copy') == key.encode()", f->bucket), "True");
+    }
 }
 
 static void libhaul_deletes_the_very_key(void **state)
@@ -380,6 +413,25 @@ static void libhaul_deletes_the_very_key(void **state)
     }
 }
 
+/* A document names them: what XML can't have is refused, and goes one by one. */
+static void libhaul_deletes_many_at_once(void **state)
+{
+    const struct fixture *f = *state;
+    struct haul_victim victims[COUNT(hard)] = { 0 };
+    struct haul_error err = { 0 };
+    size_t count = 0;
+    boto_puts_all(f);
+    for (size_t i = 0; i < COUNT(hard); i++)
+        if (fits_xml(hard[i]))
+            victims[count++].key = hard[i];
+        else
+            assert_non_null(
+                haul_delete(f->store, &(struct haul_request){ .key = hard[i] }, &err));
+    if (haul_delete_many(f->store, NULL, victims, count, NULL, NULL, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(boto("keys('%s')", f->bucket), "[]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +445,10 @@ int main(void)
             an_upload_in_parts_has_the_same_key_in_all_its_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_listing_of_uploads_goes_on_behind_any_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_listing_of_versions_goes_on_behind_any_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_copy_finds_its_source_under_any_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(libhaul_deletes_many_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(libhaul_deletes_the_very_key, setup, teardown),
     };
     return cmocka_run_group_tests(tests, boto_start, boto_stop);

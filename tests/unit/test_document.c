@@ -260,6 +260,42 @@ static void a_listing_of_uploads_is_read(void **state)
     document_free(d);
 }
 
+static void a_marker_is_decoded_only_if_the_names_beside_it_are_encoded_likewise(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *rows, *marker, *expected;
+    } cases[] = {
+        { "<Version><Key>%2B</Key></Version>", "%2B", "+" }, /* AWS */
+        { "<Version><Key>%2B</Key></Version>", "+", "+" },   /* Ceph */
+        { "<Version><Key>%2525</Key></Version>", "%2525", "%25" },
+        { "<Version><Key>%2525</Key></Version>", "%25", "%25" },
+        { "<Version><Key>%252B</Key></Version><Version><Key>%2B</Key></Version>", "%2B", "+" },
+        { "<CommonPrefixes><Prefix>%25/</Prefix></CommonPrefixes>"
+          "<DeleteMarker><Key>a</Key></DeleteMarker>",
+            "%/", "%/" },
+        { "", "%2B", "+" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct haul_listing l;
+        char text[512];
+        snprintf(text, sizeof text,
+            "<ListVersionsResult><EncodingType>url</EncodingType>%s"
+            "<NextKeyMarker>%s</NextKeyMarker></ListVersionsResult>",
+            cases[i].rows, cases[i].marker);
+        struct document *d = parse(text);
+        assert_int_equal(rows_listing(d, &l, NULL), 0);
+        assert_string_equal(l.next_key, cases[i].expected);
+        document_free(d);
+    }
+    struct haul_listing l;
+    struct document *parts = parse("<ListPartsResult><EncodingType>url</EncodingType>"
+                                   "<NextKeyMarker>a</NextKeyMarker><Part>"
+                                   "<PartNumber>1</PartNumber></Part></ListPartsResult>");
+    assert_int_equal(rows_listing(parts, &l, NULL), 0);
+    document_free(parts);
+}
+
 static void a_listing_that_breaks_its_promises_is_refused(void **state)
 {
     (void) state;
@@ -368,6 +404,7 @@ int main(void)
         cmocka_unit_test(an_empty_page_may_be_truncated),
         cmocka_unit_test(a_listing_of_parts_is_read),
         cmocka_unit_test(a_listing_of_uploads_is_read),
+        cmocka_unit_test(a_marker_is_decoded_only_if_the_names_beside_it_are_encoded_likewise),
         cmocka_unit_test(a_listing_that_breaks_its_promises_is_refused),
         cmocka_unit_test(a_complete_document_escapes_its_etags_and_reads_back),
         cmocka_unit_test(times_are_read_to_the_millisecond),

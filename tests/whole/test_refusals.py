@@ -34,7 +34,7 @@ def started_nothing(scene):
 @pytest.mark.parametrize("words, says", [
     ((), "haul --help"),
     (("rnu",), "no command 'rnu'"),
-    (("run",), "which manifest?"),
+    (("run",), "an operand is missing"),
     (("run", "job.yaml", "--watch"), "--watch"),
     (("run", "job.yaml", "--sett", "a=b"), "--sett"),
     (("run", "job.yaml", "--queue"), "--queue"),

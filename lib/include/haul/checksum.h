@@ -1,6 +1,16 @@
 /* The checksums that S3 knows, for bytes in memory, piece by piece, and for objects made of
  * parts. Nothing here touches the network. Any thread; a sum under way belongs to one.
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html */
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+ *
+ *     unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+ *     char text[HAUL_CHECKSUM_TEXT_SIZE];
+ *     struct haul_sum *s = haul_sum_new(HAUL_CRC64NVME);
+ *     while (s != NULL && (got = read(fd, buffer, sizeof buffer)) > 0)
+ *         haul_sum_add(s, buffer, (size_t) got);
+ *     if (s != NULL)
+ *         haul_checksum_text(value, haul_sum_end(s, value), text);
+ *     haul_sum_free(s);
+ */
 #ifndef HAUL_CHECKSUM_H
 #define HAUL_CHECKSUM_H
 
@@ -19,8 +29,7 @@ enum haul_checksum {
     HAUL_CRC64NVME, /* NVM Express; S3 takes it for whole objects only */
     HAUL_SHA1, /* the SHAs can't be combined: a multipart object has a composite one only */
     HAUL_SHA256,
-    HAUL_MD5, /* ETags of single parts without KMS or SSE-C, and Content-MD5. Not for security
-               */
+    HAUL_MD5, /* ETags without KMS or SSE-C, Content-MD5. Not for security */
 };
 
 #define HAUL_CHECKSUM_BYTES_MAX 32

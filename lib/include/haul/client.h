@@ -36,7 +36,7 @@ struct haul_client_options {
 
 struct haul_client;
 
-/* NULL with *err: HAUL_NO_MEMORY, also when no descriptors are left. */
+/* options may be NULL. NULL with *err: HAUL_NO_MEMORY, also when no descriptors are left. */
 struct haul_client *haul_client_new(
     const struct haul_client_options *options, struct haul_error *err);
 

@@ -1,0 +1,302 @@
+/* The one-shot commands that ask one thing of an object or a bucket: cat, stat, rm, presign,
+ * mb, rb. What moves many is in command_copy.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "log.h"
+#include "oneshot.h"
+
+typedef enum exit_code each_fn(struct oneshot *o, const struct address *at, struct error *err);
+
+/* Every operand in turn. What fails is logged, and the rest goes on; a refusal ends it all. */
+static enum exit_code for_each(const struct arguments *a, each_fn *each, struct error *err)
+{
+    struct oneshot o;
+    enum exit_code worst = EXIT_DONE;
+    if (oneshot_open(&o, a, a->operand, err) < 0)
+        worst = err->exit;
+    for (size_t i = 0; i < a->operand_count && worst <= EXIT_SOME_FAILED; i++) {
+        struct address at;
+        enum exit_code exit;
+        if (oneshot_parse(&o, a->operands[i], &at, err) < 0)
+            exit = err->exit;
+        else if (*at.key == '\0' && !a->recursive)
+            exit = oneshot_usage(err, a->operands[i], "which object?");
+        else
+            exit = each(&o, &at, err);
+        if (exit == EXIT_SOME_FAILED && a->operand_count > 1) {
+            log_last_word(err->text);
+            err->text[0] = '\0';
+        }
+        if (exit > worst)
+            worst = exit;
+    }
+    oneshot_close(&o);
+    return worst;
+}
+
+static struct haul_request request_for(const struct address *at)
+{
+    return (struct haul_request){ .bucket = at->bucket, .key = at->key };
+}
+
+static enum exit_code cat(struct oneshot *o, const struct address *at, struct error *err)
+{
+    struct haul_error error;
+    struct haul_request r = request_for(at);
+    if (haul_get_fd(o->store, &r, STDOUT_FILENO, &error) != NULL)
+        return EXIT_DONE;
+    oneshot_side_failed(o, at, "standard output", &error, err);
+    return err->exit;
+}
+
+enum exit_code command_cat(const struct arguments *a, struct error *err)
+{
+    return for_each(a, cat, err);
+}
+
+/* ---- stat ---- */
+
+/* What a person asks of an object, of all the headers that came. */
+static bool is_told(const char *header)
+{
+    static const char *const told[] = { "content-type", "content-encoding",
+        "content-disposition", "content-language", "cache-control", "expires" };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (strcmp(header, told[i]) == 0)
+            return true;
+    return strncmp(header, "x-amz-", 6) == 0 && strcmp(header, "x-amz-request-id") != 0 &&
+           strcmp(header, "x-amz-id-2") != 0;
+}
+
+static void print_stat_json(const struct address *at, const struct haul_result *r)
+{
+    char time[ONESHOT_TIME_SIZE];
+    printf("{\"bucket\":\"%s\"", at->bucket);
+    oneshot_json_field("key", at->key);
+    printf(",\"size\":%llu,\"modified\":\"%s\"", (unsigned long long) r->size,
+        oneshot_time(r->modified_ms, time));
+    oneshot_json_field("etag", r->etag);
+    printf(",\"headers\":{");
+    const char *comma = "";
+    for (size_t i = 0; i < r->headers.count; i++) {
+        if (!is_told(r->headers.pairs[i].name))
+            continue;
+        fputs(comma, stdout);
+        json_string(stdout, r->headers.pairs[i].name);
+        putchar(':');
+        json_string(stdout, r->headers.pairs[i].value);
+        comma = ",";
+    }
+    puts("}}");
+}
+
+static enum exit_code show(struct oneshot *o, const struct address *at, struct error *err)
+{
+    struct haul_error error;
+    char time[ONESHOT_TIME_SIZE];
+    struct haul_request request = request_for(at);
+    const struct haul_result *r = haul_head(o->store, &request, &error);
+    if (r == NULL)
+        return oneshot_failed(o, at, &error, err);
+    if (o->arguments->json) {
+        print_stat_json(at, r);
+        return EXIT_DONE;
+    }
+    printf("%s://%s/", at->endpoint, at->bucket);
+    json_text(stdout, at->key, "");
+    printf("\n  size: %llu\n  modified: %s\n", (unsigned long long) r->size,
+        oneshot_time(r->modified_ms, time));
+    if (r->etag != NULL)
+        printf("  etag: %s\n", r->etag);
+    for (size_t i = 0; i < r->headers.count; i++)
+        if (is_told(r->headers.pairs[i].name)) {
+            printf("  %s: ", r->headers.pairs[i].name);
+            json_text(stdout, r->headers.pairs[i].value, "");
+            putchar('\n');
+        }
+    return EXIT_DONE;
+}
+
+enum exit_code command_stat(const struct arguments *a, struct error *err)
+{
+    return for_each(a, show, err);
+}
+
+/* ---- rm ---- */
+
+static void print_removed(const struct oneshot *o, const struct address *at, const char *key)
+{
+    if (!o->arguments->json)
+        return;
+    printf("{\"removed\":");
+    json_string(stdout, key);
+    printf(",\"bucket\":\"%s\"}\n", at->bucket);
+}
+
+/* Keys of a listing, gathered until they fill a DeleteObjects. */
+struct batch {
+    struct oneshot *o;
+    const struct address *at;
+    struct haul_victim victims[HAUL_DELETE_MAX];
+    bool failed[HAUL_DELETE_MAX];
+    size_t count;
+    uint64_t removed, refused;
+};
+
+static void on_refused(void *payload, const struct haul_entry *e)
+{
+    struct batch *b = payload;
+    LOG(LOG_WARN, "object_failed", { "object", e->key }, { "code", e->aws_code },
+        { "why", e->message });
+    for (size_t i = 0; i < b->count; i++)
+        b->failed[i] |= strcmp(b->victims[i].key, e->key) == 0;
+    b->refused++;
+}
+
+static int remove_batch(struct batch *b, struct haul_error *error)
+{
+    struct haul_request r = { .bucket = b->at->bucket };
+    if (b->count == 0)
+        return 0;
+    memset(b->failed, 0, sizeof b->failed);
+    int64_t refused =
+        haul_delete_many(b->o->store, &r, b->victims, b->count, on_refused, b, error);
+    for (size_t i = 0; i < b->count; i++) {
+        if (refused >= 0 && !b->failed[i]) {
+            print_removed(b->o, b->at, b->victims[i].key);
+            b->removed++;
+        }
+        free((char *) b->victims[i].key);
+    }
+    b->count = 0;
+    return refused < 0 ? -1 : 0;
+}
+
+static enum exit_code remove_all(struct oneshot *o, const struct address *at, struct error *err)
+{
+    struct haul_error error;
+    struct batch b = { .o = o, .at = at };
+    const struct haul_entry *e;
+    int more = -1, rc = 0;
+    struct haul_request r = {
+        .operation = HAUL_LIST_OBJECTS, .bucket = at->bucket, .prefix = at->key
+    };
+    struct haul_list *l = haul_list_new(o->store, &r, &error);
+    while (l != NULL && rc == 0 && (more = haul_list_next(l, &e, &error)) > 0) {
+        b.victims[b.count].key = strdup(e->key);
+        if (b.victims[b.count].key == NULL)
+            rc = haul_error_set(&error, HAUL_NO_MEMORY, "out of memory");
+        else if (++b.count == HAUL_DELETE_MAX)
+            rc = remove_batch(&b, &error);
+    }
+    haul_list_free(l);
+    if (rc == 0 && more == 0)
+        rc = remove_batch(&b, &error);
+    for (size_t i = 0; i < b.count; i++)
+        free((char *) b.victims[i].key);
+    if (rc < 0 || more < 0)
+        return oneshot_failed(o, at, &error, err);
+    fprintf(stderr, "haul: %llu objects removed", (unsigned long long) b.removed);
+    fprintf(stderr, b.refused ? ", %llu not\n" : "\n", (unsigned long long) b.refused);
+    return b.refused ? EXIT_SOME_FAILED : EXIT_DONE;
+}
+
+/* S3 says "deleted" of what was never there; a person with a wrong name wants to know. */
+static enum exit_code remove_one(struct oneshot *o, const struct address *at, struct error *err)
+{
+    struct haul_error error;
+    struct haul_request r = request_for(at);
+    if (haul_head(o->store, &r, &error) == NULL || haul_delete(o->store, &r, &error) == NULL)
+        return oneshot_failed(o, at, &error, err);
+    print_removed(o, at, at->key);
+    return EXIT_DONE;
+}
+
+static enum exit_code rm(struct oneshot *o, const struct address *at, struct error *err)
+{
+    if (!o->arguments->recursive)
+        return remove_one(o, at, err);
+    if (!address_is_prefix(at))
+        return oneshot_usage(err, at->key, "with -r a prefix ends in a slash");
+    return remove_all(o, at, err);
+}
+
+enum exit_code command_rm(const struct arguments *a, struct error *err)
+{
+    return for_each(a, rm, err);
+}
+
+/* ---- presign ---- */
+
+/* "90", "90s", "15m", "12h", "7d" in seconds; 0: it is none of them. */
+static unsigned read_duration(const char *text)
+{
+    static const struct {
+        const char *unit;
+        unsigned seconds;
+    } units[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 6)
+        return 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(text + digits, units[i].unit) == 0)
+            return (unsigned) strtoul(text, NULL, 10) * units[i].seconds;
+    return 0;
+}
+
+enum exit_code command_presign(const struct arguments *a, struct error *err)
+{
+    struct oneshot o;
+    struct haul_error error;
+    unsigned seconds = a->expires ? read_duration(a->expires) : 3600;
+    if (seconds == 0 || seconds > HAUL_PRESIGN_SECONDS_MAX)
+        return oneshot_usage(err, a->expires, "--expires takes 1s to 7d");
+    if (oneshot_open(&o, a, a->operand, err) == 0) {
+        struct haul_request r = { .operation = HAUL_ANY,
+            .method = a->method ? a->method : "GET",
+            .endpoint = haul_store_endpoint(o.store),
+            .bucket = *o.address.bucket ? o.address.bucket : NULL,
+            .key = *o.address.key ? o.address.key : NULL };
+        char *url = haul_presign(&r, seconds, &error);
+        if (url != NULL)
+            puts(url);
+        else
+            oneshot_failed(&o, &o.address, &error, err);
+        free(url);
+    }
+    oneshot_close(&o);
+    return err->text[0] ? err->exit : EXIT_DONE;
+}
+
+/* ---- mb, rb ---- */
+
+typedef const struct haul_result *bucket_fn(
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+static enum exit_code for_bucket(const struct arguments *a, bucket_fn *call, struct error *err)
+{
+    struct oneshot o;
+    struct haul_error error;
+    if (oneshot_open(&o, a, a->operand, err) == 0) {
+        if (*o.address.bucket == '\0' || *o.address.key != '\0')
+            oneshot_usage(err, a->operand, "a bucket is written s3://BUCKET");
+        else if (call(o.store, NULL, &error) == NULL)
+            oneshot_failed(&o, &o.address, &error, err);
+    }
+    oneshot_close(&o);
+    return err->text[0] ? err->exit : EXIT_DONE;
+}
+
+enum exit_code command_mb(const struct arguments *a, struct error *err)
+{
+    return for_bucket(a, haul_create_bucket, err);
+}
+
+enum exit_code command_rb(const struct arguments *a, struct error *err)
+{
+    return for_bucket(a, haul_delete_bucket, err);
+}

@@ -1,0 +1,31 @@
+/* The scripted endpoint with a bucket, and a store opened on it. Whatever goes wrong here fails
+ * the test. */
+#ifndef STORE_FIXTURE_H
+#define STORE_FIXTURE_H
+
+#include "client_fixture.h"
+
+struct shop {
+    struct fixture *base;
+    struct s3 *s3;            /* base's */
+    struct haul_store *store; /* of base's keys, on BUCKET, 3 retries */
+    struct haul_error err;
+};
+
+/* Setup and teardown. */
+int open_shop(void **state);
+int close_shop(void **state);
+
+/* Another store on the same endpoint, for the caller to free. */
+struct haul_store *new_store(struct shop *p, struct haul_client_options client);
+
+/* Fails the test with p->err when there is no result; returns it. */
+const struct haul_result *good(const struct shop *p, const struct haul_result *result);
+
+void put(struct shop *p, const char *key, const char *text);
+void assert_object(struct shop *p, const char *key, const char *data, size_t len);
+void assert_text(struct shop *p, const char *key, const char *text);
+size_t count_uploads(struct shop *p); /* open ones of the bucket */
+void assert_missing(struct shop *p, const char *key);
+
+#endif

@@ -1,0 +1,459 @@
+/* get.c and temporary.c: objects into memory, descriptors and files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store_fixture.h"
+#include "temp.h"
+
+#define SIZE ((size_t) 3 * MIB)
+
+static const struct haul_request big = { .key = "big" };
+
+/* ---- Files and pipes ---- */
+
+static void assert_file(const char *path, const char *data, size_t len)
+{
+    char *got = malloc(len + 1);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        fail_msg("%s: %s", path, strerror(errno));
+    assert_int_equal(fread(got, 1, len + 1, f), len);
+    assert_memory_equal(got, data, len);
+    fclose(f);
+    free(got);
+}
+
+static unsigned count_entries(const char *folder)
+{
+    unsigned count = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        count++;
+    closedir(d);
+    return count - 2;
+}
+
+static char *path_in(const char *folder, const char *name)
+{
+    char *path;
+    assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
+    return path;
+}
+
+struct reader {
+    pthread_t thread;
+    int fd;
+    const char *path; /* NULL: fd is open */
+    char *data;       /* owned */
+    size_t len;
+};
+
+static void *read_all(void *payload)
+{
+    struct reader *r = payload;
+    if (r->path != NULL)
+        r->fd = open(r->path, O_RDONLY);
+    r->data = malloc(2 * SIZE);
+    for (ssize_t n; (n = read(r->fd, r->data + r->len, 2 * SIZE - r->len)) > 0;)
+        r->len += (size_t) n;
+    close(r->fd);
+    return NULL;
+}
+
+static void begin_reading(struct reader *r)
+{
+    assert_int_equal(pthread_create(&r->thread, NULL, read_all, r), 0);
+}
+
+static void assert_read(struct reader *r, const char *data, size_t len)
+{
+    pthread_join(r->thread, NULL);
+    assert_int_equal(r->len, len);
+    assert_memory_equal(r->data, data, len);
+    free(r->data);
+}
+
+/* ---- Memory ---- */
+
+static void an_object_is_got_into_memory(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *got;
+    size_t len;
+    const struct haul_result *result =
+        good(p, haul_get_memory(p->store, &big, SIZE, &got, &len, &p->err));
+    assert_int_equal(result->size, SIZE);
+    assert_int_equal(len, SIZE);
+    assert_memory_equal(got, data, SIZE);
+    assert_int_equal(got[len], '\0');
+    free(got);
+    struct haul_request r = { .key = "big", .range = { 5, 100 } };
+    good(p, haul_get_memory(p->store, &r, SIZE_MAX, &got, &len, &p->err));
+    assert_int_equal(len, 100);
+    assert_memory_equal(got, data + 5, 100);
+    free(got);
+    put(p, "big", "");
+    good(p, haul_get_memory(p->store, &big, 0, &got, &len, &p->err));
+    assert_int_equal(len, 0);
+    assert_string_equal(got, "");
+    free(got);
+    free(data);
+}
+
+static void memory_has_a_cap(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *got = NULL;
+    size_t len = 7;
+    assert_null(haul_get_memory(p->store, &big, SIZE - 1, &got, &len, &p->err));
+    assert_int_equal(p->err.code, HAUL_TOO_LARGE);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 1); /* trying again would not help */
+    struct haul_request r = { .key = "big", .range = { 0, 101 } };
+    assert_null(haul_get_memory(p->store, &r, 100, &got, &len, &p->err));
+    assert_int_equal(p->err.code, HAUL_TOO_LARGE);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 1);
+    assert_null(got);
+    assert_int_equal(len, 7);
+    free(data);
+}
+
+static void memory_holds_the_last_attempt_alone(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE);
+    s3_fault(p->s3, "GetObject nth=1 truncate=2000000\nGetObject nth=2 reset-mid-body=100000");
+    assert_object(p, "big", data, SIZE);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 3);
+    free(data);
+}
+
+/* ---- Files ---- */
+
+static void an_object_is_got_into_a_new_file(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = path_in(folder, "new");
+    struct stat st;
+    mode_t mask = umask(0027);
+    s3_fault(p->s3, "GetObject nth=1 truncate=2000000");
+    good(p, haul_get_file(p->store, &big, path, &p->err));
+    umask(mask);
+    assert_file(path, data, SIZE);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(count_entries(folder), 1);
+    put(p, "big", "");
+    good(p, haul_get_file(p->store, &big, path, &p->err));
+    assert_file(path, "", 0);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void an_older_file_stays_when_getting_fails(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = temp_write_text(folder, "old", "old text");
+    struct haul_request none = { .key = "none" };
+    assert_null(haul_get_file(p->store, &none, path, &p->err));
+    assert_int_equal(p->err.http_status, 404);
+    put(p, "big", "new text, cut each time");
+    s3_fault(p->s3, "GetObject always truncate=5");
+    assert_null(haul_get_file(p->store, &big, path, &p->err));
+    assert_file(path, "old text", 8);
+    assert_int_equal(count_entries(folder), 1);
+    free(path);
+    temp_remove(folder);
+}
+
+/* Puts an empty object while the second attempt hangs at the gate. */
+static void *shrink_at_the_gate(void *payload)
+{
+    struct shop *p = payload;
+    struct shop other = *p;
+    other.store = new_store(&other, (struct haul_client_options){ .retries = 3 });
+    s3_wait_at(p->s3, "g", 1);
+    put(&other, "big", "");
+    s3_open(p->s3, "g");
+    haul_store_free(other.store);
+    return NULL;
+}
+
+static void an_object_that_shrinks_between_attempts_leaves_no_old_bytes(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = path_in(folder, "a"), *got;
+    size_t len;
+    for (int i = 0; i < 3; i++) {
+        pthread_t other;
+        put(p, "big", "a long text that is cut");
+        s3_clear(p->s3);
+        s3_fault(p->s3, "GetObject nth=1 truncate=10\nGetObject nth=2 gate=g");
+        assert_int_equal(pthread_create(&other, NULL, shrink_at_the_gate, p), 0);
+        if (i == 0) {
+            good(p, haul_get_file(p->store, &big, path, &p->err));
+            assert_file(path, "", 0);
+        } else if (i == 1) {
+            good(p, haul_get_memory(p->store, &big, 100, &got, &len, &p->err));
+            assert_string_equal(got, "");
+            free(got);
+        } else { /* what is written can't be taken back */
+            int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+            assert_null(haul_get_fd(p->store, &big, fd, &p->err));
+            assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+            close(fd);
+        }
+        pthread_join(other, NULL);
+    }
+    free(path);
+    temp_remove(folder);
+}
+
+static void a_link_is_followed_to_the_file_that_is_replaced(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = temp_write_text(folder, "file", "old");
+    char *link = path_in(folder, "link"), *far = path_in(folder, "far");
+    struct stat st;
+    put(p, "big", "new");
+    assert_int_equal(symlink("file", link), 0);
+    assert_int_equal(symlink(link, far), 0);
+    good(p, haul_get_file(p->store, &big, far, &p->err));
+    assert_file(path, "new", 3);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(unlink(path), 0); /* a link that leads to nothing yet */
+    good(p, haul_get_file(p->store, &big, link, &p->err));
+    assert_file(path, "new", 3);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("link", path), 0); /* and one in a circle */
+    assert_null(haul_get_file(p->store, &big, far, &p->err));
+    assert_int_equal(p->err.sys_errno, ELOOP);
+    free(far);
+    free(link);
+    free(path);
+    temp_remove(folder);
+}
+
+static void a_destination_that_can_t_be_is_refused(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = path_in(folder, "none/file"), name[400];
+    put(p, "big", "text");
+    assert_null(haul_get_file(p->store, &big, folder, &p->err));
+    assert_int_equal(p->err.sys_errno, EISDIR);
+    assert_null(haul_get_file(p->store, &big, path, &p->err));
+    assert_int_equal(p->err.sys_errno, ENOENT);
+    assert_null(haul_get_file(p->store, &big, "", &p->err));
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = '\0';
+    assert_null(haul_get_file(p->store, &big, name, &p->err));
+    assert_int_equal(p->err.sys_errno, ENAMETOOLONG);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 0);
+    free(path);
+    temp_remove(folder);
+}
+
+static void a_fifo_is_written_to_as_the_bytes_come(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = path_in(folder, "fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    struct reader r = { .path = path };
+    struct stat st;
+    begin_reading(&r);
+    s3_fault(p->s3, "GetObject nth=1 truncate=2000000");
+    good(p, haul_get_file(p->store, &big, path, &p->err));
+    assert_read(&r, data, SIZE);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(count_entries(folder), 1);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_name_of_a_descriptor_is_written_to_and_not_replaced(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = temp_write_text(folder, "a", ""), name[64];
+    struct stat before, after;
+    int fd = open(path, O_RDWR);
+    put(p, "big", "text");
+    assert_int_equal(fstat(fd, &before), 0);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    good(p, haul_get_file(p->store, &big, name, &p->err));
+    assert_file(path, "text", 4);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    close(fd);
+    free(path);
+    temp_remove(folder);
+}
+
+static void a_disk_without_room_is_found_before_the_bytes_come(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = path_in(folder, "a");
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){ SIZE - 1, before.rlim_max };
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_null(haul_get_file(p->store, &big, path, &p->err));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    assert_int_equal(p->err.sys_errno, EFBIG);
+    assert_non_null(strstr(p->err.text, path));
+    assert_int_equal(count_entries(folder), 0);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 1);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+/* ---- Descriptors ---- */
+
+static void each_byte_is_written_once_however_often_it_came(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    struct reader r = { .fd = ends[0] };
+    begin_reading(&r);
+    s3_fault(p->s3, "GetObject nth=1 truncate=2000000\nGetObject nth=2 truncate=500000\n"
+                    "GetObject nth=3 reset-mid-body=2500000");
+    good(p, haul_get_fd(p->store, &big, ends[1], &p->err));
+    close(ends[1]);
+    assert_read(&r, data, SIZE);
+    free(data);
+}
+
+/* With the bytes that are on their way to a pipe already: what is another object, by its ETag,
+ * by its bytes alone, or by its length. */
+static void a_retry_never_goes_on_with_another_object(void **state)
+{
+    static const char *const faults[] = {
+        "GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object",
+        "GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object\n"
+        "GetObject always etag=\"x\"",
+        "GetObject nth=1 truncate=1000000\nGetObject always no-etag",
+    };
+    struct shop *p = *state;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        char *data = stored(p->base, "big", SIZE);
+        int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+        s3_clear(p->s3);
+        s3_fault(p->s3, faults[i]);
+        assert_null(haul_get_fd(p->store, &big, fd, &p->err));
+        assert_int_equal(p->err.code, HAUL_BAD_REPLY);
+        assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+        assert_true(lseek(fd, 0, SEEK_CUR) > 0);
+        close(fd);
+        free(data);
+    }
+}
+
+static void a_reader_that_is_gone_is_an_error_and_no_signal(void **state)
+{
+    struct shop *p = *state;
+    int ends[2];
+    put(p, "big", "text");
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    signal(SIGPIPE, SIG_DFL);
+    assert_null(haul_get_fd(p->store, &big, ends[1], &p->err));
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    assert_int_equal(p->err.sys_errno, EPIPE);
+    close(ends[1]);
+}
+
+static void *stop_when_full(void *payload)
+{
+    struct shop *p = payload;
+    s3_wait_at(p->s3, "g", 1);
+    haul_store_stop(p->store);
+    s3_open(p->s3, "g");
+    return NULL;
+}
+
+static void waiting_for_a_reader_can_be_stopped(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE);
+    int ends[2];
+    pthread_t other;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    s3_fault(p->s3, "GetObject nth=1 gate=g");
+    assert_int_equal(pthread_create(&other, NULL, stop_when_full, p), 0);
+    assert_null(haul_get_fd(p->store, &big, ends[1], &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    close(ends[0]);
+    close(ends[1]);
+    free(data);
+}
+
+static void a_condition_that_fails_writes_nothing(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = path_in(folder, "a"), etag[64];
+    put(p, "big", "text");
+    snprintf(etag, sizeof etag, "%s", good(p, haul_head(p->store, &big, &p->err))->etag);
+    struct haul_request r = { .key = "big", .if_none_match = etag };
+    assert_null(haul_get_file(p->store, &r, path, &p->err));
+    assert_int_equal(p->err.http_status, 304);
+    assert_int_equal(count_entries(folder), 0);
+    free(path);
+    temp_remove(folder);
+}
+
+#define ONE(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ONE(an_object_is_got_into_memory),
+        ONE(memory_has_a_cap),
+        ONE(memory_holds_the_last_attempt_alone),
+        ONE(an_object_is_got_into_a_new_file),
+        ONE(an_older_file_stays_when_getting_fails),
+        ONE(an_object_that_shrinks_between_attempts_leaves_no_old_bytes),
+        ONE(a_link_is_followed_to_the_file_that_is_replaced),
+        ONE(a_destination_that_can_t_be_is_refused),
+        ONE(a_fifo_is_written_to_as_the_bytes_come),
+        ONE(a_name_of_a_descriptor_is_written_to_and_not_replaced),
+        ONE(a_disk_without_room_is_found_before_the_bytes_come),
+        ONE(each_byte_is_written_once_however_often_it_came),
+        ONE(a_retry_never_goes_on_with_another_object),
+        ONE(a_reader_that_is_gone_is_an_error_and_no_signal),
+        ONE(waiting_for_a_reader_can_be_stopped),
+        ONE(a_condition_that_fails_writes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
