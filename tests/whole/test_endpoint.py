@@ -1665,3 +1665,62 @@ def test_the_clock_in_the_reply_may_be_wrong(bare):
     bare.fault("HeadObject always skew-s=-86400")
     wrong = parsedate_to_datetime(http_call(bare, "HEAD", "/bkt/obj")[1]["Date"])
     assert 86000 < (right - wrong).total_seconds() < 86500
+
+
+DELETION = delete_document(["obj"])
+NEWER = {  # operation: method, target, body, headers, what its document holds
+    "CopyObject": ("PUT", "/bkt/copy", None, {"x-amz-copy-source": "bkt/obj"}, b"<ETag>"),
+    "DeleteObjects": ("POST", "/bkt?delete", DELETION, md5_of(DELETION), b"<Deleted>"),
+    "GetObjectTagging": ("GET", "/bkt/obj?tagging", None, {}, b"<TagSet>"),
+    "PutObjectTagging": (
+        "PUT", "/bkt/obj?tagging", b"<Tagging><TagSet/></Tagging>", {}, b""),
+    "ListObjectVersions": ("GET", "/bkt?versions", None, {}, b"<Version>"),
+    "ListMultipartUploads": ("GET", "/bkt?uploads&delimiter=/", None, {}, b"<IsTruncated>"),
+    "GetBucketVersioning": ("GET", "/bkt?versioning", None, {}, b"<Versioning"),
+    "ListBuckets": ("GET", "/", None, {}, b"<Bucket>"),
+}
+
+
+@pytest.mark.parametrize("operation", NEWER)
+def test_every_document_may_go_wrong(bare, operation):
+    *call, inside = NEWER[operation]
+    bare.fault(f"{operation} nth=1 error-200=InternalError\n{operation} nth=2 empty-200\n"
+               f"{operation} nth=3 status=503 code=SlowDown\n{operation} nth=4 drop-after\n"
+               f"{operation} nth=5 extra-bytes=3")
+    assert code_in(http_call(bare, *call)) == (200, "InternalError")
+    assert http_call(bare, *call)[::2] == (200, b"")
+    assert http_call(bare, "HEAD", "/bkt/obj")[0] == 200
+    assert code_in(http_call(bare, *call)) == (503, "SlowDown")
+    with pytest.raises(http.client.RemoteDisconnected):
+        http_call(bare, *call)
+    done = {"CopyObject": ("/bkt/copy", 200), "DeleteObjects": ("/bkt/obj", 404)}
+    target, status = done.get(operation, ("/bkt/obj", 200))
+    assert http_call(bare, "HEAD", target)[0] == status
+    status, _, body = http_call(bare, *call)
+    assert status == 200 and inside in body and body.endswith(b">xxx" if inside else b"")
+    whole = http_call(bare, *call)[2]
+    if inside:
+        bare.fault(f"{operation} always truncate=60")
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            http_call(bare, *call)
+        assert len(caught.value.partial) == 60 < len(whole)
+
+
+def test_curl_signs_as_we_check(signed):
+    def curl(*args, secret=SECRET_KEY, body=b""):
+        done = subprocess.run(
+            ["curl", "-sS", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+             f"{ACCESS_KEY}:{secret}", *args, f"{signed.url}/bkt/k", "-H",
+             f"x-amz-content-sha256: {hashlib.sha256(body).hexdigest()}"],
+            capture_output=True, check=True, timeout=30)
+        return done.stdout
+
+    assert curl("-X", "PUT", "--data-binary", "body", body=b"body") == b""
+    assert curl() == b"body"
+    assert b"SignatureDoesNotMatch" in curl(secret="wrong")
+
+
+def test_an_error_names_request_and_host(bare):
+    _, headers, body = http_call(bare, "GET", "/bkt/none")
+    assert f"<RequestId>{headers['x-amz-request-id']}</RequestId>".encode() in body
+    assert f"<HostId>{headers['x-amz-id-2']}</HostId>".encode() in body
