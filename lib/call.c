@@ -57,10 +57,13 @@ static void add_page(struct query *q, const struct haul_request *r, const char *
 const char *call_add_query(struct call *c, const struct haul_request *r)
 {
     const struct operation *o = operation_of(r->operation);
-    struct query q = { .count = 0 };
-    char number[16], most[16];
-    snprintf(number, sizeof number, "%u", r->part_number);
-    snprintf(most, sizeof most, "%u", r->max_entries);
+    struct query q; /* large: not cleared */
+    char number[16] = "", most[16] = "";
+    if (r->part_number > 0)
+        snprintf(number, sizeof number, "%u", r->part_number);
+    if (r->max_entries > 0)
+        snprintf(most, sizeof most, "%u", r->max_entries);
+    q.count = 0;
     add_given(&q, o->flag, "");
     add_given(&q, "list-type", r->operation == HAUL_LIST_OBJECTS ? "2" : NULL);
     if (o->traits & NEEDS_PART)
