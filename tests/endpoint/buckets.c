@@ -13,7 +13,7 @@ void op_list_buckets(struct exchange *x)
     struct text *out = &x->reply.body;
     char date[DATE_MAX];
     xml_begin(out, "ListAllMyBucketsResult");
-    text_puts(out, "<Owner><ID>owner</ID></Owner><Buckets>");
+    text_addf(out, "<Owner><ID>%s</ID></Owner><Buckets>", x->server->owner);
     const struct skiplist *buckets = store_lock_buckets(x->server->store);
     for (const struct skipnode *n = buckets->first[0]; n != NULL; n = n->next[0])
         text_addf(out, "<Bucket><Name>%s</Name><CreationDate>%s</CreationDate></Bucket>",

@@ -26,6 +26,18 @@ static int get_log(struct call *c)
     return 200;
 }
 
+static int get_headers(struct call *c)
+{
+    unsigned op = 0;
+    if (*c->name == '\0')
+        op = LEDGER_OPS_MAX;
+    while (op < LEDGER_OPS_MAX && operation_name(op) != NULL &&
+           strcmp(operation_name(op), c->name) != 0)
+        op++;
+    ledger_write_headers(c->server->ledger, op, &c->answer);
+    return 200;
+}
+
 static int post_reset(struct call *c)
 {
     ledger_reset(c->server->ledger);
@@ -65,6 +77,8 @@ static const struct {
 } calls[] = {
     { "GET", "/-/stats", get_stats },
     { "GET", "/-/log", get_log },
+    { "GET", "/-/headers", get_headers },
+    { "GET", "/-/headers/", get_headers },
     { "POST", "/-/reset", post_reset },
     { "POST", "/-/faults", post_faults },
     { "DELETE", "/-/faults", delete_faults },

@@ -1,6 +1,7 @@
 /* CopyObject and UploadPartCopy: what else than a request's body can be stored. */
 #include "operations.h"
 
+#include "encryption.h"
 #include "kept.h"
 #include "ranges.h"
 #include "xml.h"
@@ -63,6 +64,8 @@ static bool open_source(struct exchange *x, struct source *s)
         store_find(x->server->store, &s->bucket, &s->key, &s->version, &s->object, &s->fd);
     if (why == NULL && conditions_refuse(&c, s->object.etag, s->object.modified_ms) != NULL)
         why = "PreconditionFailed";
+    if (why == NULL)
+        why = encryption_unlock(r, "x-amz-copy-source-", &s->object.kept);
     if (why == NULL)
         why = read_range(r, s);
     return exchange_passes(x, why);

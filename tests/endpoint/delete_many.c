@@ -1,6 +1,7 @@
 /* DeleteObjects: a document of keys, a document of what became of each. */
 #include "operations.h"
 
+#include "errors.h"
 #include "xml.h"
 
 #include <string.h>
@@ -25,8 +26,7 @@ static void write_error(
     xml_element(out, "Key", key);
     if (version->len > 0)
         xml_element(out, "VersionId", version);
-    text_addf(out, "<Code>%s</Code><Message>%s</Message></Error>", code,
-        exchange_error_message(code));
+    text_addf(out, "<Code>%s</Code><Message>%s</Message></Error>", code, error_message(code));
 }
 
 static void write_deleted(struct exchange *x, const struct text *key,

@@ -140,6 +140,17 @@ class Endpoint:
         entries = map(json.loads, self.control("GET", "log").splitlines())
         return [e for e in entries if operation in (None, e["op"])]
 
+    def headers(self, operation=None):
+        """One dict a request, oldest first, of the last 256: `:target` and its headers."""
+        path = f"headers/{operation}" if operation else "headers"
+        requests = self.control("GET", path).split("\n\n")[:-1]
+        dicts = []
+        for request in requests:
+            first, *lines = request.split("\n")
+            dicts.append({":target": first.split(" ", 3)[3]}
+                         | dict(line.split(": ", 1) for line in lines))
+        return dicts
+
     def fault(self, text):
         self.control("POST", "faults", text)
 

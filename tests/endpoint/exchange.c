@@ -1,106 +1,25 @@
-/* One request's life: route, faults before, signature, operation, faults after, log, reply. */
+/* One request's life: route, faults before, signature, operation, faults after, log. The reply
+ * is answer.c's. */
 #include "exchange.h"
 
+#include "answer.h"
 #include "control.h"
+#include "errors.h"
 #include "operations.h"
-#include "xml.h"
 
+#include <ctype.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-enum { BODY_TEXT_MAX = 8 * 1024 * 1024, SEND_BYTES = 1024 * 1024, SLICES_PER_S = 20 };
-
-static const struct error {
-    const char *code;
-    int status;
-    const char *message;
-} errors[] = {
-    { "AccessDenied", 403, "Access Denied" },
-    { "AuthorizationHeaderMalformed", 400, "The authorization header is malformed" },
-    { "AuthorizationQueryParametersError", 400, "The query does not hold a signature of ours" },
-    { "BadRequest", 400, "Object tags cannot be greater than 10" },
-    { "BadDigest", 400, "The sum you specified did not match what we received" },
-    { "BucketAlreadyOwnedByYou", 409, "You already own this bucket" },
-    { "BucketNotEmpty", 409, "The bucket you tried to delete is not empty" },
-    { "EntityTooLarge", 400, "Your document is larger than we take" },
-    { "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size" },
-    { "ExpiredToken", 400, "The provided token has expired" },
-    { "IncompleteBody", 400, "The body is not of the length that was announced" },
-    { "InternalError", 500, "We encountered an internal error. Please try again." },
-    { "IllegalLocationConstraintException", 400,
-        "The location constraint is incompatible with the region this request was sent to" },
-    { "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist" },
-    { "InvalidArgument", 400, "Invalid argument" },
-    { "InvalidBucketName", 400, "The specified bucket is not valid" },
-    { "InvalidChunkSizeError", 403, "Only the last chunk may have less than 8192 bytes" },
-    { "InvalidDigest", 400, "The Content-MD5 you specified is not valid" },
-    { "InvalidLocationConstraint", 400, "The location constraint is not valid" },
-    { "InvalidPart", 400, "One or more of the specified parts could not be found" },
-    { "InvalidPartOrder", 400, "The list of parts was not in ascending order" },
-    { "InvalidRange", 416, "The requested range is not satisfiable" },
-    { "InvalidRequest", 400, "The request is not valid: a header is missing, or two disagree" },
-    { "InvalidStorageClass", 400, "The storage class you specified is not valid" },
-    { "InvalidTag", 400, "The tag provided was not a valid tag" },
-    { "KeyTooLongError", 400, "Your key is too long" },
-    { "MalformedXML", 400, "The XML you provided was not well-formed" },
-    { "MethodNotAllowed", 405, "The specified method is not allowed against this resource" },
-    { "MissingContentLength", 411, "You must provide the Content-Length HTTP header" },
-    { "NoSuchBucket", 404, "The specified bucket does not exist" },
-    { "NoSuchKey", 404, "The specified key does not exist" },
-    { "NoSuchUpload", 404, "The specified multipart upload does not exist" },
-    { "NoSuchVersion", 404, "The specified version does not exist" },
-    { "NotImplemented", 501, "A header or query you provided implies what is not implemented" },
-    { "NotModified", 304, "" },
-    { "PermanentRedirect", 301, "The bucket must be addressed where it is" },
-    { "PreconditionFailed", 412,
-        "At least one of the pre-conditions you specified did not hold" },
-    { "RequestTimeTooSkewed", 403, "The request's time differs too much from the server's" },
-    { "SignatureDoesNotMatch", 403, "The signature we calculated does not match yours" },
-    { "SlowDown", 503, "Please reduce your request rate." },
-    { "XAmzContentSHA256Mismatch", 400, "The x-amz-content-sha256 does not match the body" },
-    { NULL, 500, "So the script says" }, /* what is not above */
-};
-
-static const struct error *error_of(const char *code)
-{
-    const struct error *e = errors;
-    while (e->code != NULL && strcmp(e->code, code) != 0)
-        e++;
-    return e;
-}
-
-const char *exchange_error_message(const char *code)
-{
-    return error_of(code)->message;
-}
-
-static const char *error_code_of(int status)
-{
-    const struct error *e = errors;
-    while (e->code != NULL && e->status != status)
-        e++;
-    return e->code != NULL ? e->code : "InternalError";
-}
-
-static void reply_free(struct reply *p)
-{
-    if (p->fd >= 0)
-        close(p->fd);
-    text_free(&p->extra);
-    text_free(&p->headers);
-    text_free(&p->body);
-    *p = (struct reply){ .fd = -1 };
-}
+enum { BODY_TEXT_MAX = 8 * 1024 * 1024 };
 
 void exchange_fail(struct exchange *x, const char *code)
 {
-    reply_free(&x->reply);
+    answer_free(&x->reply);
     x->reply.code = code;
-    x->reply.status = error_of(code)->status;
+    x->reply.status = error_status(code);
 }
 
 bool exchange_passes(struct exchange *x, const char *code)
@@ -222,7 +141,7 @@ static bool scripted_reply(
         exchange_fail(x, error_200);
         x->reply.status = 200;
     } else if (empty_200) {
-        reply_free(&x->reply);
+        answer_free(&x->reply);
     } else {
         return false;
     }
@@ -244,6 +163,18 @@ static const char *region_of(const struct exchange *x, struct settings *settings
     return *settings->region != '\0' ? settings->region : x->server->keys.region;
 }
 
+/* All buckets are the same account's. */
+static const char *refuse_owner(const struct exchange *x)
+{
+    const char *bucket = request_header(x->request, "x-amz-expected-bucket-owner");
+    const char *source = request_header(x->request, "x-amz-source-expected-bucket-owner");
+    const char *owner = x->server->owner;
+    return (bucket != NULL && strcmp(bucket, owner) != 0) ||
+                   (source != NULL && strcmp(source, owner) != 0)
+               ? "AccessDenied"
+               : NULL;
+}
+
 static void perform(struct exchange *x)
 {
     const struct request *r = x->request;
@@ -254,7 +185,7 @@ static void perform(struct exchange *x)
     if (why != NULL) {
         /* Not exchange_fail(), which would drop the elements that say what is wrong. */
         x->reply.code = why;
-        x->reply.status = error_of(why)->status;
+        x->reply.status = error_status(why);
         if (strcmp(why, "AuthorizationHeaderMalformed") == 0 || x->reply.status == 301)
             text_addf(&x->reply.headers, "x-amz-bucket-region: %s\r\n", region);
         return;
@@ -269,9 +200,13 @@ static void perform(struct exchange *x)
         exchange_fail(x, "KeyTooLongError");
         return;
     }
+    if (!exchange_passes(x, refuse_owner(x)))
+        return;
     if (x->play.replace_object)
         replace_object(x);
     x->operation->run(x);
+    if (request_header(r, "x-amz-request-payer") != NULL)
+        text_puts(&x->reply.headers, "x-amz-request-charged: requester\r\n");
 }
 
 /* Reads what the operation left of the body, so that the connection can go on. A client that
@@ -285,153 +220,6 @@ static void drain(struct exchange *x)
     else
         while (request_body(r, &data) > 0)
             continue;
-}
-
-static void add_error_document(struct exchange *x)
-{
-    struct reply *p = &x->reply;
-    text_addf(&p->body,
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s"
-        "</Message>",
-        p->code, error_of(p->code)->message);
-    xml_element(&p->body, "BucketName", &x->bucket);
-    xml_element(&p->body, "Key", &x->key);
-    text_append(&p->body, &p->extra);
-    text_addf(&p->body, "<RequestId>%016" PRIX64 "</RequestId></Error>", x->seq);
-}
-
-static void edit_reply(struct exchange *x)
-{
-    const struct play *p = &x->play;
-    struct reply *reply = &x->reply;
-    if (reply->status == 0)
-        reply->status = 200;
-    if (reply->code != NULL && reply->body.len == 0 && reply->status != 304)
-        add_error_document(x);
-    if (p->no_etag)
-        reply->etag[0] = '\0';
-    else if (*p->etag != '\0' && reply->etag[0] != '\0')
-        memcpy(reply->etag, p->etag, sizeof reply->etag);
-    if (*p->content_range != '\0' && reply->content_range[0] != '\0')
-        memcpy(reply->content_range, p->content_range, sizeof reply->content_range);
-    if (*p->header != '\0')
-        text_addf(&reply->headers, "%s\r\n", p->header);
-    if (p->retry_after != FAULT_UNSET)
-        text_addf(&reply->headers, "Retry-After: %" PRId64 "\r\n", p->retry_after);
-    if (reply->fd < 0)
-        reply->len = reply->body.len;
-}
-
-static bool has_body(const struct exchange *x)
-{
-    return x->reply.status != 204 && x->reply.status != 304;
-}
-
-static void write_head(const struct exchange *x, uint64_t promised, struct text *out)
-{
-    const struct reply *p = &x->reply;
-    const char *type = p->content_type != NULL ? p->content_type
-                       : p->body.len > 0       ? "application/xml"
-                                               : NULL;
-    char date[DATE_MAX];
-    text_addf(out,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-endpoint\r\nx-amz-request-id: %016" PRIX64
-        "\r\n",
-        p->status, p->code != NULL ? p->code : "OK", date_http(x->now_ms, date), x->seq);
-    if (has_body(x))
-        text_addf(out, "Content-Length: %" PRIu64 "\r\n", promised);
-    if (type != NULL)
-        text_addf(out, "Content-Type: %s\r\n", type);
-    if (p->etag[0] != '\0')
-        text_addf(out, "ETag: %s\r\n", p->etag);
-    if (p->content_range[0] != '\0')
-        text_addf(out, "Content-Range: %s\r\n", p->content_range);
-    if (!x->request->keep_alive)
-        text_puts(out, "Connection: close\r\n");
-    text_append(out, &p->headers);
-    text_puts(out, "\r\n");
-}
-
-/* One byte of the body with its lowest bit the other way round. */
-static int send_flipped(struct wire *w, const struct reply *p, uint64_t at)
-{
-    char byte;
-    if (p->fd < 0)
-        byte = p->body.at[at];
-    else if (pread(p->fd, &byte, 1, (off_t) (p->start + at)) != 1)
-        return -1;
-    byte ^= 1;
-    return wire_send(w, &byte, 1, false);
-}
-
-/* Sends the first `len` bytes of the body and what a fault puts behind it. -1: broken. */
-static int send_body(struct exchange *x, uint64_t len)
-{
-    struct wire *w = x->request->wire;
-    const struct reply *p = &x->reply;
-    _Atomic uint64_t *tally = strcmp(x->operation->name, "GetObject") == 0
-                                  ? &ledger_tallies(x->server->ledger)->bytes_out
-                                  : NULL;
-    bool slow = x->play.trickle > 0;
-    uint64_t flip = x->play.flip_bit >= 0 ? (uint64_t) x->play.flip_bit : UINT64_MAX;
-    uint64_t step = slow ? (uint64_t) x->play.trickle / SLICES_PER_S + 1 : SEND_BYTES;
-    for (uint64_t at = 0, n; at < len; at += n) {
-        int rc;
-        n = len - at < step ? len - at : step;
-        if (at < p->len && n > p->len - at)
-            n = p->len - at;
-        if (at < flip && n > flip - at)
-            n = flip - at;
-        if (at == flip)
-            n = 1;
-        /* Before the bytes go, so that a client that has them finds them counted. */
-        if (tally != NULL)
-            atomic_fetch_add(tally, n);
-        if (at >= p->len)
-            rc = wire_send(w, "x", n = 1, false);
-        else if (at == flip)
-            rc = send_flipped(w, p, at);
-        else if (p->fd >= 0)
-            rc = wire_send_file(w, p->fd, p->start + at, (size_t) n);
-        else
-            rc = wire_send(w, p->body.at + at, (size_t) n, false);
-        if (rc < 0)
-            return -1;
-        if (slow)
-            wire_nap(w, (int64_t) n * 1000 / x->play.trickle);
-    }
-    return 0;
-}
-
-static uint64_t smaller(int64_t limit, uint64_t len)
-{
-    return limit >= 0 && (uint64_t) limit < len ? (uint64_t) limit : len;
-}
-
-/* Returns whether the connection can go on. */
-static bool send_reply(struct exchange *x)
-{
-    struct request *r = x->request;
-    const struct play *p = &x->play;
-    struct text head = { 0 };
-    uint64_t extra =
-        p->extra_bytes != FAULT_UNSET && x->reply.len > 0 ? (uint64_t) p->extra_bytes : 0;
-    uint64_t promised = x->reply.len + extra;
-    bool resets = p->reset_mid_body != FAULT_UNSET && r->length == 0;
-    bool silent = strcmp(r->method, "HEAD") == 0 || !has_body(x);
-    uint64_t len = silent ? 0 : promised;
-    len = smaller(p->truncate, len);
-    if (resets)
-        len = smaller(p->reset_mid_body, len);
-    bool cut = resets || (!silent && len < promised);
-    write_head(x, promised, &head);
-    int rc = wire_send(r->wire, head.at, head.len, len > 0 && !cut);
-    if (rc == 0)
-        rc = send_body(x, len);
-    text_free(&head);
-    if (resets)
-        wire_reset(r->wire);
-    return rc == 0 && !cut && r->keep_alive;
 }
 
 static void write_log(const struct exchange *x, bool replies)
@@ -451,6 +239,29 @@ static void write_log(const struct exchange *x, bool replies)
         .fault = &x->play.lines,
     };
     ledger_end(x->server->ledger, &e);
+}
+
+/* The request's target and headers, without what a signature is. */
+static void write_headers(const struct exchange *x)
+{
+    static const char query_signature[] = "X-Amz-Signature=", signature[] = "Signature=";
+    const struct request *r = x->request;
+    const char *cut = strstr(r->query, query_signature);
+    struct text out = { 0 };
+    text_addf(&out, "%" PRIu64 " %s %s %s", x->seq, x->operation->name, r->method, r->path);
+    text_addf(&out, "%s%.*s\n", *r->query != '\0' ? "?" : "",
+        (int) (cut != NULL ? cut - r->query : (ptrdiff_t) strlen(r->query)), r->query);
+    for (unsigned i = 0; i < r->header_count; i++) {
+        const struct header *h = &r->headers[i];
+        cut = strcasecmp(h->name, "Authorization") == 0 ? strstr(h->value, signature) : NULL;
+        for (const char *at = h->name; *at != '\0'; at++)
+            text_add(&out, (char[]){ (char) tolower((unsigned char) *at) }, 1);
+        text_addf(&out, ": %.*s\n",
+            (int) (cut != NULL ? cut - h->value : (ptrdiff_t) strlen(h->value)), h->value);
+    }
+    text_puts(&out, "\n");
+    ledger_headers(x->server->ledger, operation_row(x->operation), &out);
+    text_free(&out);
 }
 
 /* From here on the request is counted and its faults are known. */
@@ -473,11 +284,11 @@ static bool play_out(struct exchange *x)
         faults_hold(x->server->faults, p->gate_after);
     if (p->delay_ms > 0)
         wire_nap(r->wire, p->delay_ms);
-    edit_reply(x);
+    answer_prepare(x);
     replies = replies && !p->drop_after && !r->broken;
     write_log(x, replies);
     if (replies)
-        goes_on = send_reply(x);
+        goes_on = answer_send(x);
     if (p->early && goes_on)
         drain(x);
     return goes_on && !r->broken;
@@ -494,6 +305,7 @@ bool exchange_serve(struct server *server, struct request *r)
     r->wire->counted = true;
     route(&x);
     x.seq = ledger_begin(server->ledger, operation_row(x.operation));
+    write_headers(&x);
     faults_match(server->faults, x.operation->name, &x.key, x.part, &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
     if (strcmp(x.operation->name, "PutObject") == 0 ||
@@ -503,7 +315,7 @@ bool exchange_serve(struct server *server, struct request *r)
     r->rate = x.play.trickle;
     bool goes_on = play_out(&x);
     play_free(&x.play);
-    reply_free(&x.reply);
+    answer_free(&x.reply);
     integrity_free(&x.integrity);
     chunks_free(&x.chunks);
     text_free(&x.bucket);

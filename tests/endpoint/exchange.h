@@ -20,6 +20,7 @@ struct server {
     struct keys keys;
     const char *host_suffixes[HOST_SUFFIXES_MAX]; /* NULL ends them */
     uint64_t min_part_bytes;
+    const char *owner; /* the account that all buckets belong to */
     struct drafts drafts;
     struct store *store; /* owned, and the next three */
     struct uploads *uploads;
@@ -65,7 +66,6 @@ bool exchange_serve(struct server *server, struct request *r);
 void exchange_fail(struct exchange *x, const char *code);
 /* Fails if there is a code. Returns whether there was none. */
 bool exchange_passes(struct exchange *x, const char *code);
-const char *exchange_error_message(const char *code);
 /* The body's next bytes as request_body(), all its sums checked at its end. -1: the reply
  * says why, unless the connection broke. */
 ssize_t exchange_body(struct exchange *x, const char **data);

@@ -12,6 +12,11 @@ struct ledger {
         uint64_t seq, requests[LEDGER_OPS_MAX], total;
         unsigned in_flight, in_flight_max;
         struct text log;
+        struct headers {
+            unsigned op;
+            struct text lines;
+        } headers[LEDGER_HEADERS_MAX]; /* a ring: headers[headers_seen % MAX] is the oldest */
+        uint64_t headers_seen;
     } locked;
 };
 
@@ -29,6 +34,8 @@ void ledger_free(struct ledger *l)
     if (l == NULL)
         return;
     text_free(&l->locked.log);
+    for (int i = 0; i < LEDGER_HEADERS_MAX; i++)
+        text_free(&l->locked.headers[i].lines);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }
@@ -107,9 +114,33 @@ void ledger_log(struct ledger *l, struct text *out)
     pthread_mutex_unlock(&l->lock);
 }
 
+void ledger_headers(struct ledger *l, unsigned op, const struct text *headers)
+{
+    pthread_mutex_lock(&l->lock);
+    struct headers *h = &l->locked.headers[l->locked.headers_seen++ % LEDGER_HEADERS_MAX];
+    h->op = op;
+    text_clear(&h->lines);
+    text_append(&h->lines, headers);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void ledger_write_headers(struct ledger *l, unsigned op, struct text *out)
+{
+    pthread_mutex_lock(&l->lock);
+    for (uint64_t i = 0; i < LEDGER_HEADERS_MAX; i++) {
+        const struct headers *h =
+            &l->locked.headers[(l->locked.headers_seen + i) % LEDGER_HEADERS_MAX];
+        if (op == LEDGER_OPS_MAX || h->op == op)
+            text_append(out, &h->lines);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
 void ledger_reset(struct ledger *l)
 {
     pthread_mutex_lock(&l->lock);
+    for (int i = 0; i < LEDGER_HEADERS_MAX; i++)
+        text_clear(&l->locked.headers[i].lines);
     for (unsigned op = 0; op < LEDGER_OPS_MAX; op++)
         l->locked.requests[op] = 0;
     l->locked.total = 0;

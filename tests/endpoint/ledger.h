@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-enum { LEDGER_OPS_MAX = 32 };
+enum { LEDGER_OPS_MAX = 32, LEDGER_HEADERS_MAX = 256 };
 
 struct ledger;
 
@@ -39,6 +39,11 @@ void ledger_end(struct ledger *l, const struct entry *e);
 /* JSON of all counters. `names` are those of the operations. */
 void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct text *out);
 void ledger_log(struct ledger *l, struct text *out);
+/* Remembers what that request's headers were, while it is one of the last LEDGER_HEADERS_MAX.
+ */
+void ledger_headers(struct ledger *l, unsigned op, const struct text *headers);
+/* Appends them, oldest first; those of one operation, or of all: LEDGER_OPS_MAX. */
+void ledger_write_headers(struct ledger *l, unsigned op, struct text *out);
 void ledger_reset(struct ledger *l);
 
 #endif

@@ -1,6 +1,7 @@
 /* The operations of a multipart upload, but for copied parts and its completion. */
 #include "operations.h"
 
+#include "encryption.h"
 #include "kept.h"
 #include "xml.h"
 
@@ -35,6 +36,8 @@ bool arrival_begin(struct exchange *x, struct arrival *a)
     const char *why = upload_check(
         x->server->uploads, &x->bucket, &x->key, exchange_param(x, "uploadId"), &a->kept);
     a->plan = sums_plan_of(&a->kept);
+    if (why == NULL)
+        why = encryption_unlock(x->request, "x-amz-", &a->kept);
     if (exchange_number(x, "partNumber", -1, 1, PARTS_MAX) < 0)
         why = "InvalidArgument";
     return exchange_passes(x, why);
@@ -45,6 +48,7 @@ bool arrival_end(struct exchange *x, struct arrival *a)
     struct object named = { 0 };
     struct text sum = { 0 };
     draft_md5(&a->draft, a->part.md5);
+    encryption_hide(&a->kept, a->part.md5);
     text_add_unbase64(&sum, text_c(&a->sum));
     memcpy(a->part.sum, text_c(&sum), sum.len);
     a->part.sum_bytes = (unsigned) sum.len;
@@ -54,6 +58,7 @@ bool arrival_end(struct exchange *x, struct arrival *a)
                                 exchange_param(x, "uploadId"), x->part, &a->draft, &a->part)))
         return false;
     set_etag(x, named.etag);
+    kept_copy(&a->kept, KEPT_ENCRYPTION, &x->reply.headers);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* PutObject, GetObject, HeadObject, DeleteObject. */
 #include "operations.h"
 
+#include "encryption.h"
 #include "kept.h"
 #include "ranges.h"
 #include "tags.h"
@@ -46,11 +47,14 @@ static void serve(struct exchange *x, const struct object *o)
     struct conditions c = conditions_of(r, "");
     const char *why = conditions_refuse(&c, o->etag, o->modified_ms);
     const char *header = x->play.ignore_range ? NULL : request_header(r, "Range");
+    const char *locked = encryption_unlock(r, "x-amz-", &o->kept);
     const char *mode = request_header(r, "x-amz-checksum-mode");
     p->len = o->size;
     enum range_kind kind = range_parse(header, o->size, &p->start, &p->len);
     if (why == NULL && kind == RANGE_OUTSIDE)
         why = "InvalidRange";
+    if (locked != NULL)
+        why = locked;
     if (!exchange_passes(x, why)) {
         if (p->status == 304)
             describe(x, o);
@@ -111,6 +115,7 @@ void replace_object(struct exchange *x)
         rc = draft_write(&d, buf, (size_t) n);
     }
     draft_md5(&d, md5);
+    encryption_hide(&o.kept, md5);
     name_by_md5(&o, md5);
     struct sums_plan plan = sums_plan_of(&o.kept);
     kept_copy(&o.kept, ~(unsigned) KEPT_CHECKSUM, &kept);

@@ -73,6 +73,11 @@ void op_list_objects(struct exchange *x);
 void op_list_uploads(struct exchange *x);
 void op_list_parts(struct exchange *x);
 
+/* versions.c */
+void op_get_versioning(struct exchange *x);
+void op_put_versioning(struct exchange *x);
+void op_list_versions(struct exchange *x);
+
 /* multipart.c */
 void op_create_upload(struct exchange *x);
 void op_upload_part(struct exchange *x);

@@ -1,6 +1,7 @@
 /* What all operations share that make an object, or tell what was made. */
 #include "operations.h"
 
+#include "encryption.h"
 #include "kept.h"
 #include "tags.h"
 #include "xml.h"
@@ -31,6 +32,8 @@ const char *refuse_new_object(struct exchange *x)
     if (class != NULL && !is_one_of(class, classes))
         return "InvalidStorageClass";
     const char *why = tags_refuse(request_header(r, "x-amz-tagging"));
+    if (why == NULL)
+        why = encryption_refuse(r, "x-amz-");
     return why != NULL ? why : store_check_bucket(x->server->store, &x->bucket);
 }
 
@@ -108,6 +111,7 @@ bool publish(struct exchange *x, struct draft *d, struct object *o)
     unsigned char md5[MD5_BYTES];
     if (*o->etag == '\0') {
         draft_md5(d, md5);
+        encryption_hide(&o->kept, md5);
         name_by_md5(o, md5);
     }
     if (!exchange_passes(x, store_publish(x->server->store, &x->bucket, &x->key, d, o, &c)))

@@ -45,7 +45,8 @@ struct connection {
 
 static const char usage[] =
     "usage: s3-endpoint --root DIR [--port N] [--access-key K --secret-key S] [--region R]\n"
-    "           [--min-part BYTES] [--host-suffix NAME]... [--tls CERT KEY] [--with-parent]\n";
+    "           [--min-part BYTES] [--host-suffix NAME]... [--tls CERT KEY] [--owner ID]\n     "
+    "      [--with-parent]\n";
 
 static int parse_options(int argc, char **argv, struct options *o, struct server *s)
 {
@@ -54,6 +55,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct server
         { "port", required_argument, NULL, 'p' },
         { "access-key", required_argument, NULL, 'a' },
         { "secret-key", required_argument, NULL, 's' },
+        { "owner", required_argument, NULL, 'o' },
         { "region", required_argument, NULL, 'g' },
         { "min-part", required_argument, NULL, 'm' },
         { "host-suffix", required_argument, NULL, 'h' },
@@ -75,6 +77,9 @@ static int parse_options(int argc, char **argv, struct options *o, struct server
             break;
         case 's':
             s->keys.secret_key = optarg;
+            break;
+        case 'o':
+            s->owner = optarg;
             break;
         case 'g':
             s->keys.region = optarg;
@@ -256,6 +261,7 @@ int main(int argc, char **argv)
     uint16_t port = 0;
     static struct listener l = {
         .server = { .keys.region = "us-east-1",
+            .owner = "owner",
             .host_suffixes = { "localhost", "s3.test" },
             .min_part_bytes = MIN_PART_BYTES,
             .drafts.root_fd = -1 },

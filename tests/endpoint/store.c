@@ -1,20 +1,16 @@
 /* Buckets and objects in memory and on disk. An object's small file is written last and renamed
  * into place, so it is there with all its bytes or not at all. */
-#include "store.h"
+#include "sidecar.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { STORE_PATH_MAX = 256 };
 
 struct store {
     struct drafts *drafts; /* borrowed */
@@ -23,8 +19,6 @@ struct store {
         struct skiplist buckets; /* of struct bucket */
     } locked;
 };
-
-static const char null_version[] = "null", marker_etag[] = "-";
 
 void object_free(struct object *o)
 {
@@ -48,75 +42,6 @@ static void free_bucket_item(void *item)
     free(b);
 }
 
-static const char *bucket_path(
-    const struct text *bucket, const char *file, char out[static STORE_PATH_MAX])
-{
-    snprintf(out, STORE_PATH_MAX, "buckets/%.63s/%s", text_c(bucket), file);
-    return out;
-}
-
-/* Keys may be any bytes and longer than file names: the key's hash names the file. */
-static const char *object_path(const struct text *bucket, const struct text *key,
-    const char *version, char out[static STORE_PATH_MAX])
-{
-    unsigned char hash[SHA256_DIGEST_LENGTH];
-    struct text name = { 0 };
-    SHA256((const unsigned char *) key->at, key->len, hash);
-    text_add_hex(&name, hash, 20);
-    if (strcmp(version, null_version) != 0)
-        text_addf(&name, "-%s", version);
-    bucket_path(bucket, name.at, out);
-    text_free(&name);
-    return out;
-}
-
-/* The small file: "ETAG SIZE MODIFIED SERIAL VERSION KEY\n", then what is kept. */
-static void write_object(struct text *out, const struct text *key, const struct object *o)
-{
-    text_addf(out, "%s %" PRIu64 " %" PRId64 " %" PRIx64 " %s ",
-        o->is_marker ? marker_etag : o->etag, o->size, o->modified_ms, o->serial, o->version);
-    text_add_percent(out, key, "/");
-    text_puts(out, "\n");
-    text_append(out, &o->kept);
-}
-
-static int read_object(const struct text *in, struct text *key, struct object *o)
-{
-    int at = 0;
-    sscanf(text_c(in), "%47s %" SCNu64 " %" SCNd64 " %" SCNx64 " %19s %n", o->etag, &o->size,
-        &o->modified_ms, &o->serial, o->version, &at);
-    const char *end = at > 0 ? strchr(in->at + at, '\n') : NULL;
-    if (end == NULL)
-        return -1;
-    o->is_marker = strcmp(o->etag, marker_etag) == 0;
-    text_add_unpercent(key, in->at + at, (size_t) (end - in->at) - (size_t) at, false);
-    text_add(&o->kept, end + 1, in->len - (size_t) (end + 1 - in->at));
-    return 0;
-}
-
-/* The file .settings: "VERSIONING REGION\n". */
-static int write_settings(
-    struct store *s, const struct text *bucket, const struct settings *settings)
-{
-    char path[STORE_PATH_MAX];
-    struct text content = { 0 };
-    text_addf(&content, "%d %s\n", settings->versioning, settings->region);
-    int rc = draft_small_file(s->drafts, bucket_path(bucket, ".settings", path), &content);
-    text_free(&content);
-    return rc;
-}
-
-static void read_settings(struct store *s, const struct text *bucket, struct settings *out)
-{
-    char path[STORE_PATH_MAX];
-    struct text content = { 0 };
-    int versioning = VERSIONING_NEVER;
-    draft_read_file(s->drafts, bucket_path(bucket, ".settings", path), &content);
-    sscanf(text_c(&content), "%d %63s", &versioning, out->region);
-    out->versioning = (enum versioning) versioning;
-    text_free(&content);
-}
-
 static int64_t modified_ms(const struct stat *st)
 {
     return (int64_t) st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
@@ -136,13 +61,13 @@ static void insert_version(struct bucket *b, const struct text *key, struct obje
 static void load_object(
     struct store *s, struct bucket *b, const struct text *bucket, const char *file)
 {
-    char path[STORE_PATH_MAX];
+    char path[SIDECAR_PATH_MAX];
     struct text content = { 0 }, key = { 0 };
     struct object *o = calloc(1, sizeof *o);
     if (o == NULL)
         abort();
-    if (draft_read_file(s->drafts, bucket_path(bucket, file, path), &content) == 0 &&
-        read_object(&content, &key, o) == 0)
+    if (draft_read_file(s->drafts, sidecar_folder(bucket, file, path), &content) == 0 &&
+        sidecar_read(&content, &key, o) == 0)
         insert_version(b, &key, o);
     else
         free_versions(o);
@@ -159,7 +84,7 @@ static void load_bucket(struct store *s, int folder_fd, const struct text *name)
         abort();
     if (fstat(folder_fd, &st) == 0)
         b->created_ms = modified_ms(&st);
-    read_settings(s, name, &b->settings);
+    sidecar_read_settings(s->drafts, name, &b->settings);
     skiplist_set(&s->locked.buckets, name, b);
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (e->d_name[0] != '.' && strlen(e->d_name) < 64)
@@ -256,17 +181,18 @@ static bool is_bucket_name(const struct text *name)
 const char *store_create_bucket(
     struct store *s, const struct text *bucket, const struct settings *settings)
 {
-    char path[STORE_PATH_MAX];
+    char path[SIDECAR_PATH_MAX];
     const char *why = NULL;
     if (!is_bucket_name(bucket))
         return "InvalidBucketName";
-    bucket_path(bucket, "", path);
+    sidecar_folder(bucket, "", path);
     pthread_mutex_lock(&s->lock);
     struct bucket *b = calloc(1, sizeof *b);
     if (b == NULL || skiplist_get(&s->locked.buckets, bucket) != NULL) {
         why = "BucketAlreadyOwnedByYou";
     } else if (mkdirat(s->drafts->root_fd, path, 0777) < 0 ||
-               (*settings->region != '\0' && write_settings(s, bucket, settings) < 0)) {
+               (*settings->region != '\0' &&
+                   sidecar_write_settings(s->drafts, bucket, settings) < 0)) {
         why = "InternalError";
     } else {
         b->created_ms = date_now_ms();
@@ -281,7 +207,7 @@ const char *store_create_bucket(
 
 const char *store_delete_bucket(struct store *s, const struct text *bucket)
 {
-    char path[STORE_PATH_MAX];
+    char path[SIDECAR_PATH_MAX];
     const char *why = NULL;
     pthread_mutex_lock(&s->lock);
     struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
@@ -290,8 +216,8 @@ const char *store_delete_bucket(struct store *s, const struct text *bucket)
     } else if (b->objects.count > 0) {
         why = "BucketNotEmpty";
     } else {
-        unlinkat(s->drafts->root_fd, bucket_path(bucket, ".settings", path), 0);
-        if (unlinkat(s->drafts->root_fd, bucket_path(bucket, "", path), AT_REMOVEDIR) < 0)
+        unlinkat(s->drafts->root_fd, sidecar_folder(bucket, ".settings", path), 0);
+        if (unlinkat(s->drafts->root_fd, sidecar_folder(bucket, "", path), AT_REMOVEDIR) < 0)
             why = "InternalError";
         else
             free_bucket_item(skiplist_remove(&s->locked.buckets, bucket));
@@ -320,9 +246,10 @@ const char *store_set_settings(
 {
     pthread_mutex_lock(&s->lock);
     struct bucket *b = skiplist_get(&s->locked.buckets, bucket);
-    const char *why = b == NULL                                 ? "NoSuchBucket"
-                      : write_settings(s, bucket, settings) < 0 ? "InternalError"
-                                                                : NULL;
+    const char *why = b == NULL ? "NoSuchBucket"
+                      : sidecar_write_settings(s->drafts, bucket, settings) < 0
+                          ? "InternalError"
+                          : NULL;
     if (why == NULL)
         b->settings = *settings;
     pthread_mutex_unlock(&s->lock);
@@ -408,14 +335,14 @@ static void name_version(const struct settings *settings, struct object *o)
     if (settings->versioning == VERSIONING_ENABLED)
         snprintf(o->version, sizeof o->version, "%016" PRIx64, o->serial);
     else
-        memcpy(o->version, null_version, sizeof null_version);
+        memcpy(o->version, VERSION_NULL, sizeof VERSION_NULL);
 }
 
 const char *store_publish(struct store *s, const struct text *bucket, const struct text *key,
     struct draft *d, struct object *o, const struct conditions *c)
 {
     struct text content = { 0 };
-    char path[STORE_PATH_MAX], small[DRAFT_PATH_MAX];
+    char path[SIDECAR_PATH_MAX], small[DRAFT_PATH_MAX];
     struct draft sidecar = DRAFT_NONE;
     struct object *mine = calloc(1, sizeof *mine), *old = NULL;
     struct settings settings = { 0 };
@@ -426,8 +353,8 @@ const char *store_publish(struct store *s, const struct text *bucket, const stru
     o->serial = d->serial;
     o->modified_ms = date_now_ms();
     name_version(&settings, o);
-    write_object(&content, key, o);
-    object_path(bucket, key, o->version, path);
+    sidecar_write(&content, key, o);
+    sidecar_path(bucket, key, o->version, path);
     why = "InternalError";
     if (mine == NULL || draft_open(s->drafts, &sidecar) < 0 ||
         draft_write(&sidecar, content.at, content.len) < 0)
@@ -466,17 +393,6 @@ out:
     return why;
 }
 
-static int write_sidecar(
-    struct store *s, const struct text *bucket, const struct text *key, const struct object *o)
-{
-    char path[STORE_PATH_MAX];
-    struct text content = { 0 };
-    write_object(&content, key, o);
-    int rc = draft_small_file(s->drafts, object_path(bucket, key, o->version, path), &content);
-    text_free(&content);
-    return rc;
-}
-
 static const char *put_marker_locked(struct store *s, struct bucket *b,
     const struct text *bucket, const struct text *key, struct object *out)
 {
@@ -487,7 +403,7 @@ static const char *put_marker_locked(struct store *s, struct bucket *b,
     marker->serial = atomic_fetch_add(&s->drafts->serial, 1);
     marker->modified_ms = date_now_ms();
     name_version(&b->settings, marker);
-    if (write_sidecar(s, bucket, key, marker) < 0) {
+    if (sidecar_store(s->drafts, bucket, key, marker) < 0) {
         free_versions(marker);
         return "InternalError";
     }
@@ -500,7 +416,7 @@ static const char *put_marker_locked(struct store *s, struct bucket *b,
 const char *store_delete(struct store *s, const struct text *bucket, const struct text *key,
     const struct text *version, const struct conditions *c, struct object *out)
 {
-    char path[STORE_PATH_MAX];
+    char path[SIDECAR_PATH_MAX];
     struct object *old = NULL;
     const char *why = "NoSuchBucket";
     pthread_mutex_lock(&s->lock);
@@ -511,10 +427,10 @@ const char *store_delete(struct store *s, const struct text *bucket, const struc
         why = put_marker_locked(s, b, bucket, key, out);
         goto out;
     }
-    old = unlink_version(b, key, version->len > 0 ? version->at : null_version);
+    old = unlink_version(b, key, version->len > 0 ? version->at : VERSION_NULL);
     if (old != NULL) {
         copy_object(b, old, out);
-        unlinkat(s->drafts->root_fd, object_path(bucket, key, old->version, path), 0);
+        unlinkat(s->drafts->root_fd, sidecar_path(bucket, key, old->version, path), 0);
     }
 out:
     pthread_mutex_unlock(&s->lock);
@@ -534,7 +450,7 @@ const char *store_set_kept(struct store *s, const struct text *bucket, const str
     if (o != NULL) {
         text_clear(&o->kept);
         text_append(&o->kept, &changed->kept);
-        why = write_sidecar(s, bucket, key, o) < 0 ? "InternalError" : NULL;
+        why = sidecar_store(s->drafts, bucket, key, o) < 0 ? "InternalError" : NULL;
     }
     pthread_mutex_unlock(&s->lock);
     return why;
