@@ -110,7 +110,7 @@ static size_t on_document(struct exchange *x, const char *data, size_t len)
         : x->request->operation == HAUL_ANY ? HAUL_TOO_LARGE
                                             : HAUL_BAD_REPLY,
         "%s: no room for a reply of over %zu bytes", operation_name(x->request->operation),
-        body->len);
+        body->limit);
     return 0;
 }
 

@@ -57,10 +57,13 @@ static void add_page(struct query *q, const struct haul_request *r, const char *
 const char *call_add_query(struct call *c, const struct haul_request *r)
 {
     const struct operation *o = operation_of(r->operation);
-    struct query q = { .count = 0 };
-    char number[16], most[16];
-    snprintf(number, sizeof number, "%u", r->part_number);
-    snprintf(most, sizeof most, "%u", r->max_entries);
+    struct query q; /* large: not cleared */
+    char number[16] = "", most[16] = "";
+    if (r->part_number > 0)
+        snprintf(number, sizeof number, "%u", r->part_number);
+    if (r->max_entries > 0)
+        snprintf(most, sizeof most, "%u", r->max_entries);
+    q.count = 0;
     add_given(&q, o->flag, "");
     add_given(&q, "list-type", r->operation == HAUL_LIST_OBJECTS ? "2" : NULL);
     if (o->traits & NEEDS_PART)
@@ -137,6 +140,13 @@ static char *end_text(struct call *c, size_t begun)
     return c->text.failed ? nothing : c->text.data + begun;
 }
 
+static const char *keep(struct call *c, const char *text)
+{
+    size_t begun = begin_text(c);
+    buf_adds(&c->text, text);
+    return end_text(c, begun);
+}
+
 /* A header's name, from parts of which the second is the caller's. NULL: it is none. */
 static const char *lower_name(struct draft *d, const char *prefix, const char *name)
 {
@@ -210,10 +220,10 @@ static void add_date(struct draft *d, const char *name, int64_t ms)
         d->fault = "takes no dates after the year 9999";
         return;
     }
-    size_t begun = begin_text(d->call);
-    buf_addf(&d->call->text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday,
+    char text[64];
+    snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday,
         t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
-    add(d, name, end_text(d->call, begun));
+    add(d, name, keep(d->call, text));
 }
 
 bool call_replaces_metadata(const struct haul_request *r)
@@ -286,14 +296,10 @@ static void add_customer_key(
     }
     add(d, names[0], "AES256");
     haul_checksum_text(encryption->customer_key, CUSTOMER_KEY_BYTES, text);
-    size_t begun = begin_text(d->call);
-    buf_adds(&d->call->text, text);
+    add(d, names[1], keep(d->call, text));
     wipe(text, sizeof text);
-    add(d, names[1], end_text(d->call, begun));
     haul_checksum_text(md5, bytes, text);
-    begun = begin_text(d->call);
-    buf_adds(&d->call->text, text);
-    add(d, names[2], end_text(d->call, begun));
+    add(d, names[2], keep(d->call, text));
 }
 
 static void add_source(struct draft *d)
@@ -353,11 +359,11 @@ static void add_checksums(struct draft *d, unsigned traits)
     bool composite = crc ? r->checksum_composite : r->checksum != HAUL_CRC64NVME;
     bool whole = r->checksum != HAUL_CHECKSUM_NONE && r->checksum != HAUL_MD5;
 
-    if ((traits & TAKES_CHECKSUM) && header != NULL) {
+    if (((traits & TAKES_CHECKSUM) && header != NULL) ||
+        (r->operation == HAUL_COMPLETE_UPLOAD && whole)) {
         d->call->sent_sum = r->checksum_value;
-        if (r->checksum_value != NULL)
-            add(d, header, r->checksum_value);
-        else
+        add(d, header, r->checksum_value);
+        if ((traits & TAKES_CHECKSUM) && r->checksum_value == NULL)
             d->call->sent_sum = add_sum(d, r->checksum, header);
     }
     if ((d->call->document.len > 0 || (traits & TAKES_BODY)) &&
@@ -368,8 +374,6 @@ static void add_checksums(struct draft *d, unsigned traits)
         add(d, "x-amz-checksum-mode", "ENABLED");
     if (r->operation == HAUL_CREATE_UPLOAD && whole)
         add(d, "x-amz-checksum-algorithm", checksums[r->checksum].algorithm);
-    if (r->operation == HAUL_COMPLETE_UPLOAD && whole)
-        add(d, header, r->checksum_value);
     if ((r->operation == HAUL_CREATE_UPLOAD || r->operation == HAUL_COMPLETE_UPLOAD) && whole)
         add(d, "x-amz-checksum-type", composite ? "COMPOSITE" : "FULL_OBJECT");
 }

@@ -9,7 +9,7 @@
 #include "xmlwrite.h"
 
 #define PATH_MAX_BYTES 4096
-#define QUERY_MAX_BYTES 16384
+#define QUERY_MAX_BYTES 8192
 #define DOCUMENT_MAX_BYTES (8 * 1024 * 1024) /* 1,000 keys of 1 KiB, escaped: 5 MiB */
 #define METADATA_BYTES_MAX 2048
 

@@ -342,8 +342,9 @@ static int judge_result(
     const char *modified = document_text(d, "LastModified");
     if (modified != NULL)
         result->modified_ms = rows_time_ms(modified);
-    if (result->checksum == NULL)
-        result->checksum = rows_checksum(document_element(d));
+    const char *told = rows_checksum(document_element(d));
+    if (told != NULL)
+        result->checksum = told;
     return 0;
 }
 

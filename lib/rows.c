@@ -154,33 +154,33 @@ static int read_entries(struct document *d, const struct layout *layout, bool is
     return 0;
 }
 
-/* The name at which the page ends. */
-static const char *last_name(const struct haul_listing *l)
-{
-    const char *last = NULL;
-    for (size_t i = 0; i < l->count; i++)
-        if (last == NULL || strcmp(l->entries[i].key, last) > 0)
-            last = l->entries[i].key;
-    return last;
-}
-
-/* Ceph says that it encodes, and leaves NextKeyMarker as it is, characters that XML can't have
- * included: that is the last name of the page then. */
+/* The marker is the name of the page's last row or last prefix. Ceph says that it encodes, and
+ * leaves the marker as it is, characters that XML can't have included. */
 static int read_next_key(
     struct document *d, bool is_encoded, struct haul_listing *l, struct haul_error *err)
 {
     const struct element *root = document_element(d);
-    const char *text = element_text(root, "NextKeyMarker"), *last = NULL;
-    if (is_encoded && text != NULL)
-        last = last_name(l);
-    if (last != NULL && (document_lacks_characters(d) || strcmp(text, last) == 0)) {
+    const char *last = NULL;
+    l->next_key = element_text(root, "NextKeyMarker");
+    if (!is_encoded || l->next_key == NULL)
+        return 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct haul_entry *e = &l->entries[i];
+        bool is_prefix = e->kind == HAUL_COMMON_PREFIX;
+        if (i + 1 < l->count && is_prefix == (e[1].kind == HAUL_COMMON_PREFIX))
+            continue;
+        if (strcmp(l->next_key, e->key) == 0)
+            return 0;
+        if (last == NULL || strcmp(e->key, last) > 0)
+            last = e->key;
+    }
+    if (last != NULL && document_lacks_characters(d)) {
         l->next_key = last;
         return 0;
     }
-    if (is_encoded && element_decode(root, "NextKeyMarker", err) < 0)
-        return -1;
+    int rc = element_decode(root, "NextKeyMarker", err);
     l->next_key = element_text(root, "NextKeyMarker");
-    return 0;
+    return rc;
 }
 
 int rows_listing(struct document *d, struct haul_listing *out, struct haul_error *err)
@@ -203,7 +203,7 @@ int rows_listing(struct document *d, struct haul_listing *out, struct haul_error
             err, HAUL_BAD_REPLY, "the listing has characters that XML can't have");
     if (child_number(root, "NextPartNumberMarker", UINT_MAX, &next_part, err) < 0 ||
         read_entries(d, layout, is_encoded, &l, err) < 0 ||
-        read_next_key(d, is_encoded, &l, err) < 0)
+        read_next_key(d, is_encoded && layout->key != NULL, &l, err) < 0)
         return -1;
     l.continuation = layout->token ? element_text(root, layout->token) : NULL;
     l.next_id = any_text(root, ids);

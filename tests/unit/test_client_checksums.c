@@ -244,7 +244,8 @@ static void an_upload_carries_its_checksums_to_the_end(void **state)
     complete.part_count = 3;
     complete.checksum = HAUL_CRC32C;
     complete.checksum_value = sum_of(HAUL_CRC32C, data, 3 * MIB);
-    succeed(f, &complete);
+    assert_int_equal(perform_and_keep(f, &complete).error.code, HAUL_OK);
+    assert_string_equal(told, sum_of(HAUL_CRC32C, data, 3 * MIB));
     struct sink to = { .data = NULL };
     struct haul_request get = get_of(f, "k", &to);
     get.checksum = HAUL_CRC32C;

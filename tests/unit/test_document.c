@@ -259,7 +259,8 @@ static void a_marker_that_is_not_encoded_with_the_rest_is_understood(void **stat
     } cases[] = {
         { "<Version><Key>a%2Bb%25</Key></Version>", "a+b%", "a+b%" },
         { "<Version><Key>a%2Bb%25</Key></Version>", "a%2Bb%25", "a+b%" },
-        { "<Version><Key>a</Key></Version><Version><Key>%01+</Key></Version>", "&#1; ", "a" },
+        { "<Version><Key>%01+</Key></Version><Version><Key>a%02</Key></Version>", "a&#2;",
+            "a\x02" },
         { "<Version><Key>%01+</Key></Version>", "&#1; ", "\x01 " },
         { "<Version><Key>a</Key></Version>"
           "<CommonPrefixes><Prefix>b%01</Prefix></CommonPrefixes>",
