@@ -230,7 +230,7 @@ static unsigned cancel(struct haul_client *c, const struct haul_request *only)
 static unsigned deliver_cancelled(struct haul_client *c)
 {
     const unsigned count = c->cancelled.count;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned left = count; left > 0 && c->cancelled.count > 0; left--) {
         struct exchange *x = c->cancelled.first;
         struct haul_error err;
         haul_error_set(&err, HAUL_CANCELLED, "cancelled");
@@ -276,7 +276,6 @@ static int start(struct haul_client *c, struct exchange *x, struct haul_error *e
     CURLMcode code = curl_multi_add_handle(c->loop->multi, x->easy);
     if (code != CURLM_OK)
         return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
-    append(&c->moving, x);
     return 0;
 }
 
@@ -290,21 +289,14 @@ static unsigned start_due(struct haul_client *c)
         struct exchange *x = c->ready.first;
         struct haul_error err;
         delist(x);
+        append(&c->moving, x); /* first, as its body's reader may cancel it */
         if (start(c, x, &err) < 0) {
+            delist(x);
             fail(c, x, &err);
             finished++;
         }
     }
     return finished;
-}
-
-/* How long nothing is due, at most `most_ms`. */
-static int idle_ms(const struct haul_client *c, int most_ms)
-{
-    int wait_ms = haul_client_wait_ms(c);
-    if (wait_ms < 0 || wait_ms > most_ms)
-        wait_ms = most_ms;
-    return wait_ms > 0 ? wait_ms : 0;
 }
 
 /* ---- The public face ---- */
@@ -338,7 +330,10 @@ int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *e
     if (loop_tick(c->loop, err) < 0)
         return -1;
     finished += reap_finished(c);
-    if (loop_wait(c->loop, finished > 0 ? 0 : idle_ms(c, max_wait_ms), err) < 0)
+    int wait_ms = finished > 0 ? 0 : haul_client_wait_ms(c);
+    if (wait_ms < 0 || wait_ms > max_wait_ms)
+        wait_ms = max_wait_ms > 0 ? max_wait_ms : 0;
+    if (loop_wait(c->loop, wait_ms, err) < 0)
         return -1;
     reap_finished(c);
     return (int) under_way(c);
@@ -420,6 +415,12 @@ void haul_client_stop(struct haul_client *c)
     haul_client_wake(c);
 }
 
+static void default_to(unsigned *option, unsigned value)
+{
+    if (*option == 0)
+        *option = value;
+}
+
 struct haul_client *haul_client_new(
     const struct haul_client_options *options, struct haul_error *err)
 {
@@ -433,16 +434,12 @@ struct haul_client *haul_client_new(
     c->retry_ms = LOOP_NEVER;
     if (options != NULL)
         c->options = *options;
-    if (c->options.retries == 0)
-        c->options.retries = DEFAULT_RETRIES;
-    else if (c->options.retries == HAUL_NO_RETRIES)
+    default_to(&c->options.retries, DEFAULT_RETRIES);
+    if (c->options.retries == HAUL_NO_RETRIES)
         c->options.retries = 0;
-    if (c->options.connections == 0)
-        c->options.connections = DEFAULT_CONNECTIONS;
-    if (c->options.connect_timeout_ms == 0)
-        c->options.connect_timeout_ms = DEFAULT_CONNECT_MS;
-    if (c->options.stall_timeout_ms == 0)
-        c->options.stall_timeout_ms = DEFAULT_STALL_MS;
+    default_to(&c->options.connections, DEFAULT_CONNECTIONS);
+    default_to(&c->options.connect_timeout_ms, DEFAULT_CONNECT_MS);
+    default_to(&c->options.stall_timeout_ms, DEFAULT_STALL_MS);
     if (c->options.buffer_bytes < SMALLEST_BUFFER)
         c->options.buffer_bytes = DEFAULT_BUFFER_BYTES;
     const char *agent = c->options.user_agent;

@@ -28,7 +28,7 @@ static uint64_t count_parts(uint64_t size, uint64_t part_bytes)
 
 static int check_plan(uint64_t size, uint64_t part_bytes, struct haul_error *err)
 {
-    if (part_bytes == 0)
+    if (size > HAUL_OBJECT_BYTES_MAX)
         return haul_error_set(
             err, HAUL_BAD_ARGUMENT, "%" PRIu64 " bytes: S3 stores at most 48.8 TiB", size);
     if (part_bytes > HAUL_PART_BYTES_MAX ||
@@ -66,7 +66,7 @@ static int send_slices(
     const struct haul_body whole = s->request.body;
     const uint64_t part_bytes = s->options.part_bytes;
     const unsigned count = (unsigned) count_parts(whole.size, part_bytes);
-    for (unsigned n = 0; n < count || upload_in_flight(u) > 0;) {
+    for (unsigned n = 0; n < count || u->in_flight > 0;) {
         for (; n < count && !upload_is_full(u); n++) {
             uint64_t start = n * part_bytes, left = whole.size - start;
             slices[n] = (struct slice){ whole, start };
@@ -75,8 +75,7 @@ static int send_slices(
             if (check_source(s, err) < 0 || haul_upload_start(u, n + 1, part, err) < 0)
                 return -1;
         }
-        if (upload_turn(u, err) < 0 ||
-            progress_tell(&s->progress, upload_done_bytes(u), err) < 0)
+        if (upload_turn(u, err) < 0 || progress_tell(&s->progress, u->done_bytes, err) < 0)
             return -1;
     }
     return check_source(s, err);

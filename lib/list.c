@@ -25,20 +25,18 @@ struct haul_list {
 
 /* ---- Markers ---- */
 
-/* Makes it the request for what is behind that page. Returns what says where that begins; NULL
- * or "": the page does not tell. */
-static const char *go_behind(struct haul_request *r, const struct haul_listing *page)
+/* Makes it the request for what is behind that page, whose marker is there (see rows.h). */
+static void go_behind(struct haul_request *r, const struct haul_listing *page)
 {
     if (r->operation == HAUL_LIST_PARTS) {
         r->part_number = page->next_part;
-        return page->next_part > 0 ? "a part" : NULL;
-    }
-    if (r->operation == HAUL_LIST_VERSIONS || r->operation == HAUL_LIST_UPLOADS) {
+    } else if (r->operation == HAUL_LIST_VERSIONS || r->operation == HAUL_LIST_UPLOADS) {
+        r->start_after = page->next_key;
         r->marker_id = page->next_id;
-        return r->start_after = page->next_key;
+    } else {
+        r->start_after = NULL;
+        r->continuation = page->continuation;
     }
-    r->start_after = NULL;
-    return r->continuation = page->continuation;
 }
 
 static void describe_beginning(struct buf *b, const struct haul_request *r)
@@ -56,20 +54,16 @@ static int check_marker(
     struct haul_list *l, const struct haul_listing *page, struct haul_error *err)
 {
     struct haul_request next = l->request;
-    const char *marker = go_behind(&next, page), *fault = NULL;
     struct buf from = buf_make(MARKER_MAX), to = buf_make(MARKER_MAX);
+    go_behind(&next, page);
     describe_beginning(&from, &l->request);
     describe_beginning(&to, &next);
-    if (marker == NULL || *marker == '\0')
-        fault = "there is more, and no marker to go on with";
-    else if (strcmp(buf_text(&from), buf_text(&to)) == 0 ||
-             strcmp(buf_text(&l->landmark), buf_text(&to)) == 0)
-        fault = "the server's marker comes back";
     int rc =
         buf_failed(&from, "the marker", err) || buf_failed(&to, "the marker", err) ? -1 : 0;
-    if (rc == 0 && fault != NULL)
-        rc = haul_error_set(
-            err, HAUL_BAD_REPLY, "%s: %s", operation_name(l->request.operation), fault);
+    if (rc == 0 && (strcmp(buf_text(&from), buf_text(&to)) == 0 ||
+                       strcmp(buf_text(&l->landmark), buf_text(&to)) == 0))
+        rc = haul_error_set(err, HAUL_BAD_REPLY, "%s: the server's marker comes back",
+            operation_name(next.operation));
     if (rc == 0 && (l->pages & (l->pages - 1)) == 0) {
         struct buf old = l->landmark;
         l->landmark = to;

@@ -57,6 +57,8 @@ int reply_end_head(struct reply *r, struct haul_error *err)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a reply");
     if (r->head.failed)
         return haul_error_set(err, HAUL_BAD_REPLY, "the reply's headers are over 256 KiB");
+    if (r->head_count == 0)
+        return 0;
     struct haul_pair *pairs = (void *) (r->head.data + index_at);
     const char *text = r->head.data;
     for (size_t i = 0; i < r->head_count; i++) {

@@ -227,17 +227,15 @@ int rows_tags(struct document *d, struct haul_pairs *out, struct haul_error *err
         return haul_error_set(err, HAUL_BAD_REPLY, "the reply is no list of tags");
     for (e = element_first(set); e != NULL; e = element_next(e))
         count++;
-    struct haul_pair *pairs = document_allot(d, count, sizeof *pairs);
+    struct haul_pair *pairs = document_allot(d, count, sizeof *pairs), *tag = pairs;
     if (pairs == NULL)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for tags");
-    *out = (struct haul_pairs){ pairs, count };
-    for (e = element_first(set); e != NULL; e = element_next(e), pairs++) {
-        *pairs = (struct haul_pair){ element_text(e, "Key"), element_text(e, "Value") };
-        if (!is_given(pairs->name) || pairs->value == NULL) {
-            *out = (struct haul_pairs){ NULL, 0 };
+    for (e = element_first(set); e != NULL; e = element_next(e), tag++) {
+        *tag = (struct haul_pair){ element_text(e, "Key"), element_text(e, "Value") };
+        if (!is_given(tag->name) || tag->value == NULL)
             return haul_error_set(err, HAUL_BAD_REPLY, "a tag lacks its key or its value");
-        }
     }
+    *out = (struct haul_pairs){ pairs, count };
     return 0;
 }
 

@@ -2,49 +2,19 @@
  * store's client; here is the account of them, by number. */
 #include "upload.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <haul/list.h>
+
 #include "attempt.h"
-#include "hash.h"
 #include "store.h"
-
-#define MD5_BYTES 16
-#define ETAG_SIZE 48 /* quotes, 32 digits, "-10000" and the NUL */
-
-#define ABORT_ROUNDS 10
-#define ABORT_WAIT_MS 50 /* before the second round; twice that before each one after it */
-#define STOPPED_TRIES 3  /* of an abort, when somebody waits for the end */
 
 /* A part under way. */
 struct flight {
     struct flight *next;
     struct haul_upload *upload;
     struct haul_request request;
-};
-
-enum part_state { PART_NONE, PART_MOVING, PART_FAILED, PART_THROUGH, PART_CONFIRMED };
-
-struct haul_upload {
-    struct haul_store *store;
-    struct haul_request object; /* as given */
-    char *id;                   /* owned */
-    unsigned workers;
-    unsigned part_tries; /* 0: as the object's */
-
-    struct flight *flights; /* owned */
-    unsigned in_flight;
-    unsigned highest;          /* number that was ever started or listed */
-    bool ended;                /* completed or aborted */
-    struct haul_error failure; /* the first that was not told yet; HAUL_OK: none */
-
-    struct haul_part *parts; /* owned, with their strings: those through, by number */
-    size_t part_count, part_room;
-    uint64_t done_bytes;
-    bool size_unknown;                       /* of a part that was copied from a whole object */
-    unsigned char state[HAUL_PARTS_MAX + 1]; /* enum part_state */
 };
 
 /* ---- The account ---- */
@@ -119,8 +89,7 @@ static int tell_failure(struct haul_upload *u, struct haul_error *err)
 
 /* ---- Requests ---- */
 
-/* Conditions, and the value of the whole, are for the completion alone. */
-static struct haul_request request(const struct haul_upload *u, enum haul_operation operation)
+struct haul_request upload_request(const struct haul_upload *u, enum haul_operation operation)
 {
     struct haul_request r = store_request(u->store, &u->object, operation);
     r.upload_id = u->id;
@@ -136,28 +105,20 @@ typedef int visit_fn(
 
 static int list_parts(struct haul_upload *u, visit_fn *visit, struct haul_error *err)
 {
-    struct haul_request r = request(u, HAUL_LIST_PARTS);
-    for (bool more = true; more;) {
-        const struct haul_result *result = store_perform(u->store, &r, false, err);
-        if (result == NULL)
-            return -1;
-        const struct haul_listing *l = &result->listing;
-        for (size_t i = 0; i < l->count; i++) {
-            const struct haul_entry *e = &l->entries[i];
-            struct haul_part part = { e->part_number, e->etag, e->checksum, e->size };
-            if (e->part_number > HAUL_PARTS_MAX || e->etag == NULL)
-                return haul_error_set(
-                    err, HAUL_BAD_REPLY, "ListParts of %s: a part without its ETag", r.key);
-            if (visit(u, &part, err) < 0)
-                return -1;
-        }
-        more = l->truncated;
-        if (more && l->next_part <= r.part_number)
-            return haul_error_set(
-                err, HAUL_BAD_REPLY, "ListParts of %s: its marker stands still", r.key);
-        r.part_number = l->next_part;
+    struct haul_request r = upload_request(u, HAUL_LIST_PARTS);
+    struct haul_list *l = haul_list_new(u->store, &r, err);
+    const struct haul_entry *e;
+    int more = l ? 1 : -1;
+    while (more > 0 && (more = haul_list_next(l, &e, err)) > 0) {
+        struct haul_part part = { e->part_number, e->etag, e->checksum, e->size };
+        if (e->part_number > HAUL_PARTS_MAX || e->etag == NULL)
+            more = haul_error_set(
+                err, HAUL_BAD_REPLY, "ListParts of %s: a part without its ETag", r.key);
+        else if (visit(u, &part, err) < 0)
+            more = -1;
     }
-    return 0;
+    haul_list_free(l);
+    return more;
 }
 
 /* Marks ours that the server has as we know it. */
@@ -175,9 +136,7 @@ static int confirm_part(
     return 0;
 }
 
-/* Parts that the server has not, or not any more, become failed ones. Returns the number of the
- * first of them; 0: it has them all; -1 with *err. */
-static int reconcile(struct haul_upload *u, struct haul_error *err)
+int upload_reconcile(struct haul_upload *u, struct haul_error *err)
 {
     int rc = list_parts(u, confirm_part, err), lost = 0;
     for (size_t i = u->part_count; i-- > 0;) {
@@ -194,7 +153,7 @@ static int reconcile(struct haul_upload *u, struct haul_error *err)
 
 /* ---- Beginning ---- */
 
-static struct haul_upload *upload_make(
+static struct haul_upload *make(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err)
 {
     struct haul_upload *u = calloc(1, sizeof *u);
@@ -217,10 +176,10 @@ static int take_id(struct haul_upload *u, const char *id, struct haul_error *err
 struct haul_upload *haul_upload_new(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err)
 {
-    struct haul_upload *u = upload_make(s, r, err);
+    struct haul_upload *u = make(s, r, err);
     if (u == NULL)
         return NULL;
-    struct haul_request create = request(u, HAUL_CREATE_UPLOAD);
+    struct haul_request create = upload_request(u, HAUL_CREATE_UPLOAD);
     const struct haul_result *result = store_perform(s, &create, false, err);
     if (result != NULL && take_id(u, result->upload_id, err) == 0)
         return u;
@@ -235,7 +194,7 @@ struct haul_upload *haul_upload_resume(
         haul_error_set(err, HAUL_BAD_ARGUMENT, "an upload to resume needs its id");
         return NULL;
     }
-    struct haul_upload *u = upload_make(s, r, err);
+    struct haul_upload *u = make(s, r, err);
     if (u != NULL && take_id(u, r->upload_id, err) == 0 && list_parts(u, keep_part, err) == 0)
         return u;
     haul_upload_free(u);
@@ -266,16 +225,6 @@ const struct haul_part *haul_upload_parts(const struct haul_upload *u, size_t *c
 bool upload_is_full(const struct haul_upload *u)
 {
     return u->in_flight >= u->workers;
-}
-
-unsigned upload_in_flight(const struct haul_upload *u)
-{
-    return u->in_flight;
-}
-
-uint64_t upload_done_bytes(const struct haul_upload *u)
-{
-    return u->done_bytes;
 }
 
 /* ---- Parts under way ---- */
@@ -351,7 +300,7 @@ static int start(struct haul_upload *u, unsigned number, const struct haul_reque
 int haul_upload_start(
     struct haul_upload *u, unsigned number, struct haul_body body, struct haul_error *err)
 {
-    struct haul_request r = request(u, HAUL_UPLOAD_PART);
+    struct haul_request r = upload_request(u, HAUL_UPLOAD_PART);
     r.body = body;
     return start(u, number, &r, err);
 }
@@ -359,7 +308,7 @@ int haul_upload_start(
 int haul_upload_start_copy(struct haul_upload *u, unsigned number,
     const struct haul_source *source, struct haul_error *err)
 {
-    struct haul_request r = request(u, HAUL_COPY_PART);
+    struct haul_request r = upload_request(u, HAUL_COPY_PART);
     r.source = *source;
     return start(u, number, &r, err);
 }
@@ -379,158 +328,9 @@ int haul_upload_part(
     return started < 0 || haul_upload_wait(u, err) < 0 ? -1 : started;
 }
 
-/* ---- Completing ---- */
+/* ---- The end ---- */
 
-/* What S3 would refuse, and what the caller must have overlooked. */
-static int check_parts(const struct haul_upload *u, struct haul_error *err)
-{
-    if (u->ended)
-        return haul_error_set(err, HAUL_BAD_ARGUMENT, "this upload has ended");
-    if (u->part_count == 0)
-        return haul_error_set(err, HAUL_BAD_ARGUMENT, "an upload needs at least one part");
-    for (unsigned n = 1; n <= u->highest; n++)
-        if (u->state[n] == PART_FAILED)
-            return haul_error_set(
-                err, HAUL_BAD_ARGUMENT, "part %u failed and was not sent again", n);
-    for (size_t i = 0; i + 1 < u->part_count; i++)
-        if (u->parts[i].size < HAUL_PART_BYTES_MIN)
-            return haul_error_set(err, HAUL_BAD_ARGUMENT,
-                "part %u has %" PRIu64 " bytes: all but the last need at least 5 MiB",
-                u->parts[i].number, u->parts[i].size);
-    return 0;
-}
-
-static bool is_full_object(const struct haul_request *r)
-{
-    return r->checksum == HAUL_CRC64NVME ||
-           ((r->checksum == HAUL_CRC32C || r->checksum == HAUL_CRC32) &&
-               !r->checksum_composite);
-}
-
-static bool is_gone(const struct haul_error *err)
-{
-    return strcmp(err->aws_code, "NoSuchUpload") == 0;
-}
-
-/* The whole object's checksum from those of the parts; "" when not all of them have one. */
-static int sum_parts(
-    const struct haul_upload *u, char text[HAUL_CHECKSUM_TEXT_SIZE], struct haul_error *err)
-{
-    enum haul_checksum kind = u->object.checksum;
-    *text = '\0';
-    for (size_t i = 0; i < u->part_count; i++)
-        if (kind == HAUL_CHECKSUM_NONE || u->parts[i].checksum == NULL)
-            return 0;
-    return haul_checksum_of_parts(
-        kind, is_full_object(&u->object), u->parts, u->part_count, text, err);
-}
-
-/* "\"d41d8c…\"" → its 16 bytes. false: no MD5, as parts of KMS and SSE-C have none. */
-static bool decode_md5(const char *etag, unsigned char md5[MD5_BYTES])
-{
-    int end = 0;
-    if (strlen(etag) != 2 * MD5_BYTES + 2 || *etag++ != '"')
-        return false;
-    for (int i = 0; i < MD5_BYTES; i++, etag += 2)
-        if (sscanf(etag, "%2hhx%n", &md5[i], &end) != 1 || end != 2)
-            return false;
-    return *etag == '"';
-}
-
-/* The ETag that S3 makes of those of the parts, when they are MD5s; else "". */
-static void etag_of_parts(const struct haul_upload *u, char etag[ETAG_SIZE])
-{
-    unsigned char md5[HAUL_CHECKSUM_BYTES_MAX];
-    char hex[2 * MD5_BYTES + 1];
-    struct haul_sum *sum = haul_sum_new(HAUL_MD5);
-    bool known = sum != NULL;
-    for (size_t i = 0; known && i < u->part_count; i++) {
-        known = decode_md5(u->parts[i].etag, md5);
-        if (known)
-            haul_sum_add(sum, md5, MD5_BYTES);
-    }
-    *etag = '\0';
-    if (known && haul_sum_end(sum, md5) == MD5_BYTES) {
-        hex_encode(md5, MD5_BYTES, hex);
-        snprintf(etag, ETAG_SIZE, "\"%s-%zu\"", hex, u->part_count);
-    }
-    haul_sum_free(sum);
-}
-
-/* The upload is gone, or its condition fails after a reply was lost: did an earlier attempt
- * complete it? Only the object that stands there now can prove that. */
-static const struct haul_result *find_completed(struct haul_upload *u, struct haul_error *err)
-{
-    struct haul_error why;
-    char etag[ETAG_SIZE];
-    struct haul_request head = request(u, HAUL_HEAD_OBJECT);
-    const struct haul_result *found = store_perform(u->store, &head, false, &why);
-    if (found == NULL) {
-        if (why.http_status != 404)
-            *err = why;
-        return NULL;
-    }
-    etag_of_parts(u, etag);
-    const char *token = u->object.token;
-    bool ours = token ? found->token && strcmp(found->token, token) == 0
-                      : found->etag && *etag && strcmp(found->etag, etag) == 0;
-    return ours ? found : NULL;
-}
-
-/* Why the server does not take the list, as far as it is to be found out. */
-static void explain_refusal(struct haul_upload *u, struct haul_error *err)
-{
-    struct haul_error why;
-    int lost = reconcile(u, &why);
-    if (lost > 0)
-        snprintf(err->text, sizeof err->text, "part %d of %s is not at the server any more",
-            lost, u->object.key);
-}
-
-static const struct haul_result *complete(
-    struct haul_upload *u, const struct haul_request *r, struct haul_error *err)
-{
-    const struct haul_result *result = store_perform(u->store, r, false, err);
-    if (result != NULL)
-        return result;
-    bool repeated = u->store->last != NULL && u->store->last->maybe_repeated;
-    if (strcmp(err->aws_code, "InvalidPart") == 0)
-        explain_refusal(u, err);
-    else if (is_gone(err) || (err->http_status == 412 && repeated))
-        result = find_completed(u, err);
-    return result;
-}
-
-const struct haul_result *haul_upload_complete(struct haul_upload *u, struct haul_error *err)
-{
-    char sum[HAUL_CHECKSUM_TEXT_SIZE];
-    if (haul_upload_wait(u, err) < 0 || (u->size_unknown && reconcile(u, err) < 0) ||
-        check_parts(u, err) < 0 || sum_parts(u, sum, err) < 0)
-        return NULL;
-    struct haul_request r = store_request(u->store, &u->object, HAUL_COMPLETE_UPLOAD);
-    r.upload_id = u->id;
-    r.parts = u->parts;
-    r.part_count = u->part_count;
-    if (*sum && is_full_object(&r) && r.checksum_value == NULL)
-        r.checksum_value = sum;
-    const struct haul_result *result = complete(u, &r, err);
-    if (result == NULL)
-        return NULL;
-    u->ended = true;
-    if (*sum && result->checksum && strcmp(result->checksum, sum) != 0) {
-        haul_error_set(err, HAUL_BAD_REPLY,
-            "CompleteMultipartUpload of %s: the server's %s is "
-            "%s, the parts make %s",
-            r.key, haul_checksum_name(r.checksum), result->checksum, sum);
-        err->retry = HAUL_RETRY_FROM_START;
-        return NULL;
-    }
-    return result;
-}
-
-/* ---- Aborting ---- */
-
-static void cancel_parts(struct haul_upload *u)
+void upload_cancel_parts(struct haul_upload *u)
 {
     struct haul_error ignored;
     for (const struct flight *f = u->flights; f != NULL; f = f->next)
@@ -539,41 +339,11 @@ static void cancel_parts(struct haul_upload *u)
         haul_client_run(u->store->client, 1000, &ignored);
 }
 
-int haul_upload_abort(struct haul_upload *u, struct haul_error *err)
-{
-    struct haul_error why = { .code = HAUL_OK };
-    if (u == NULL)
-        return 0;
-    cancel_parts(u);
-    u->ended = true;
-    struct haul_request drop = request(u, HAUL_ABORT_UPLOAD);
-    struct haul_request list = request(u, HAUL_LIST_PARTS);
-    if (atomic_load(&u->store->stopping))
-        drop.tries = list.tries = STOPPED_TRIES;
-    list.max_entries = 1;
-    for (int round = 0; round < ABORT_ROUNDS; round++) {
-        if (round > 0)
-            haul_client_run(u->store->client, ABORT_WAIT_MS << (round - 1), &why);
-        if (store_perform(u->store, &drop, true, &why) == NULL && !is_gone(&why))
-            goto failed;
-        if (store_perform(u->store, &list, true, &why) != NULL)
-            continue;
-        if (is_gone(&why) || why.http_status == 403) /* not everybody may list */
-            return 0;
-        goto failed;
-    }
-    haul_error_set(&why, HAUL_SERVER, "the aborted upload of %s has parts still", list.key);
-failed:
-    if (err != NULL)
-        *err = why;
-    return -1;
-}
-
 void haul_upload_free(struct haul_upload *u)
 {
     if (u == NULL)
         return;
-    cancel_parts(u);
+    upload_cancel_parts(u);
     for (size_t i = 0; i < u->part_count; i++) {
         free((char *) u->parts[i].etag);
         free((char *) u->parts[i].checksum);

@@ -57,6 +57,17 @@ static int join(
     return 0;
 }
 
+/* folder/name, with one slash between. */
+static int join_path(
+    char out[static PATH_MAX], const char *folder, const char *name, struct error *err)
+{
+    size_t len = strlen(folder);
+    const char *slash = len > 0 && folder[len - 1] == '/' ? "" : "/";
+    if (snprintf(out, PATH_MAX, "%s%s%s", folder, slash, name) < PATH_MAX)
+        return 0;
+    return error_set(err, EXIT_SOME_FAILED, "%s: %s", name, strerror(ENAMETOOLONG));
+}
+
 static const char *last_segment(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -75,12 +86,8 @@ static int put_one(const struct oneshot *o, struct haul_store *s, const char *pa
     const struct haul_result *result = strcmp(path, "-") == 0
                                            ? haul_put_fd(s, &r, STDIN_FILENO, &error)
                                            : haul_put_file_multipart(s, &r, path, &how, &error);
-    if (result == NULL && error.code == HAUL_LOCAL)
-        return error_set(err, EXIT_SOME_FAILED, "%s: %s", path, error.text);
-    if (result == NULL) {
-        oneshot_failed(o, to, &error, err);
-        return -1;
-    }
+    if (result == NULL)
+        return oneshot_side_failed(o, to, path, &error, err);
     print_done(o, path, to, NULL, result->bytes_sent, result->etag);
     return 0;
 }
@@ -95,12 +102,8 @@ static int get_one(const struct oneshot *o, struct haul_store *s, const struct a
     const struct haul_result *result = strcmp(path, "-") == 0
                                            ? haul_get_fd(s, &r, STDOUT_FILENO, &error)
                                            : haul_get_file_parallel(s, &r, path, &how, &error);
-    if (result == NULL && error.code == HAUL_LOCAL)
-        return error_set(err, EXIT_SOME_FAILED, "%s: %s", shown, error.text);
-    if (result == NULL) {
-        oneshot_failed(o, from, &error, err);
-        return -1;
-    }
+    if (result == NULL)
+        return oneshot_side_failed(o, from, shown, &error, err);
     if (strcmp(path, "-") != 0)
         print_done(o, from->key, NULL, shown, result->size, result->etag);
     return 0;
@@ -164,10 +167,10 @@ static int put_item(const struct fanout *f, struct haul_store *store,
     const struct sides *s = f->payload;
     struct address to;
     char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s%s", s->local, item->name) >= (int) sizeof path)
-        return error_set(err, EXIT_SOME_FAILED, "%s", strerror(ENAMETOOLONG));
-    return join(&to, &s->to, item->name, err) < 0 ? -1
-                                                  : put_one(&s->o, store, path, &to, NULL, err);
+    return join_path(path, s->local, item->name, err) < 0 ||
+                   join(&to, &s->to, item->name, err) < 0
+               ? -1
+               : put_one(&s->o, store, path, &to, NULL, err);
 }
 
 /* Keys come from a server: no name leads out of the folder, and no link is followed in it. */
@@ -235,8 +238,8 @@ static enum exit_code get(struct sides *s, struct error *err)
     if (a->recursive) {
         if (!address_is_prefix(&s->o.address))
             return oneshot_usage(err, a->operand, "with -r a prefix ends in a slash");
-        if (snprintf(folder, sizeof folder, "%s/", s->local) >= (int) sizeof folder)
-            return oneshot_usage(err, s->local, strerror(ENAMETOOLONG));
+        if (join_path(folder, s->local, "", err) < 0)
+            return err->exit;
         s->local = folder;
         return for_all_keys(s, get_item, err);
     }
@@ -246,8 +249,8 @@ static enum exit_code get(struct sides *s, struct error *err)
         if (destination_name_fault(name) != NULL)
             return oneshot_usage(
                 err, a->operand, "name the file, too: the key's last part is no name");
-        if (snprintf(path, sizeof path, "%s/%s", s->local, name) >= (int) sizeof path)
-            return oneshot_usage(err, s->local, strerror(ENAMETOOLONG));
+        if (join_path(path, s->local, name, err) < 0)
+            return err->exit;
         s->local = path;
     }
     struct oneshot_meter meter = oneshot_meter();
@@ -266,8 +269,8 @@ static enum exit_code put(struct sides *s, struct error *err)
         struct fanout f = { .o = &s->o, .next = next_file, .move = put_item, .payload = s };
         if (!address_is_prefix(&s->to))
             return oneshot_usage(err, a->operands[1], "with -r a prefix ends in a slash");
-        if (snprintf(folder, sizeof folder, "%s/", s->local) >= (int) sizeof folder)
-            return oneshot_usage(err, s->local, strerror(ENAMETOOLONG));
+        if (join_path(folder, s->local, "", err) < 0)
+            return err->exit;
         s->local = folder;
         s->walk = walk_open(folder, NULL, err);
         if (s->walk == NULL)

@@ -47,9 +47,10 @@ static enum exit_code cat(struct oneshot *o, const struct address *at, struct er
 {
     struct haul_error error;
     struct haul_request r = request_for(at);
-    if (haul_get_fd(o->store, &r, STDOUT_FILENO, &error) == NULL)
-        return oneshot_failed(o, at, &error, err);
-    return EXIT_DONE;
+    if (haul_get_fd(o->store, &r, STDOUT_FILENO, &error) != NULL)
+        return EXIT_DONE;
+    oneshot_side_failed(o, at, "standard output", &error, err);
+    return err->exit;
 }
 
 enum exit_code command_cat(const struct arguments *a, struct error *err)

@@ -12,6 +12,8 @@
 #include "log.h"
 #include "refusal.h"
 
+#define RETRIES 5 /* of one-shot commands, for which somebody waits: about three seconds */
+
 /* Keys that the manifest names as variables of the environment. */
 static struct haul_credentials *keys_from_variables(
     const struct manifest_endpoint *e, struct haul_error *err)
@@ -96,7 +98,7 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
     const struct haul_credentials *credentials, const char *bucket, struct error *err)
 {
     struct haul_error error;
-    struct haul_store_options options = { .bucket = bucket };
+    struct haul_store_options options = { .bucket = bucket, .client = { .retries = RETRIES } };
     struct haul_store *store = NULL;
     char region[64];
     if (read_options(e, credentials, &options.endpoint, region, &error) == 0)

@@ -1,6 +1,7 @@
 /* From the command line to a store, and from its failures to words and exit codes. */
 #include "oneshot.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -174,7 +175,7 @@ enum exit_code oneshot_failed(const struct oneshot *o, const struct address *add
         error_set(err, EXIT_INTERRUPTED, "interrupted");
     else if (error->code == HAUL_BAD_ARGUMENT)
         error_set(err, EXIT_USAGE, "%s", error->text);
-    else if (error->retry == HAUL_RETRY_WHEN_FIXED)
+    else if (error->retry == HAUL_RETRY_WHEN_FIXED || error->code == HAUL_NETWORK)
         refusal_explain(error, o->endpoint, address->bucket, err);
     else if (error->http_status == 404)
         error_set(err, EXIT_SOME_FAILED, "%s://%s/%s: there is no such object",
@@ -183,6 +184,19 @@ enum exit_code oneshot_failed(const struct oneshot *o, const struct address *add
         error_set(err, EXIT_SOME_FAILED, "%s://%s/%s: %s", address->endpoint, address->bucket,
             address->key, error->text);
     return err->exit;
+}
+
+int oneshot_side_failed(const struct oneshot *o, const struct address *remote,
+    const char *local, const struct haul_error *error, struct error *err)
+{
+    if (error->code != HAUL_LOCAL)
+        oneshot_failed(o, remote, error, err);
+    else if (error->sys_errno == EISDIR)
+        error_set(err, EXIT_SOME_FAILED, "%s: a folder: -r takes all below it", local);
+    else
+        error_set(err, EXIT_SOME_FAILED, "%s: %s", local,
+            error->sys_errno ? strerror(error->sys_errno) : error->text);
+    return -1;
 }
 
 enum exit_code oneshot_usage(struct error *err, const char *what, const char *why)

@@ -42,6 +42,10 @@ bool oneshot_is_address(const char *text);
 enum exit_code oneshot_failed(const struct oneshot *o, const struct address *address,
     const struct haul_error *error, struct error *err);
 
+/* The same, or of the file on the other side. Returns -1. */
+int oneshot_side_failed(const struct oneshot *o, const struct address *remote,
+    const char *local, const struct haul_error *error, struct error *err);
+
 /* "WHAT: WHY". Returns EXIT_USAGE. */
 enum exit_code oneshot_usage(struct error *err, const char *what, const char *why);
 

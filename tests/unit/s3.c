@@ -144,3 +144,10 @@ uint64_t s3_count(const struct s3 *s, const char *name)
         errx(1, "the endpoint does not count %s", name);
     return strtoull(found + strlen(field), NULL, 10);
 }
+
+void s3_headers(const struct s3 *s, const char *operation, char *out, size_t size)
+{
+    char path[128];
+    snprintf(path, sizeof path, "headers/%s", operation);
+    ask(s, "GET", path, "", out, size);
+}

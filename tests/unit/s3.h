@@ -4,6 +4,7 @@
 #ifndef S3_H
 #define S3_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,5 +36,8 @@ void s3_open(const struct s3 *s, const char *gate);
 
 /* A number of its statistics: "PutObject", "connections", "bytes_in"... */
 uint64_t s3_count(const struct s3 *s, const char *name);
+
+/* "name: value" lines of the latest requests of that operation, as much of them as fits. */
+void s3_headers(const struct s3 *s, const char *operation, char *out, size_t size);
 
 #endif

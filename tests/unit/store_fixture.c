@@ -1,8 +1,10 @@
 /* The scripted endpoint with a bucket, and a store opened on it. */
 #include "store_fixture.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +54,18 @@ void put(struct shop *p, const char *key, const char *text)
 {
     struct haul_request r = { .key = key };
     good(p, haul_put_string(p->store, &r, text, &p->err));
+}
+
+void assert_file(const char *path, const char *data, size_t len)
+{
+    char *got = malloc(len + 1);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        fail_msg("%s: %s", path, strerror(errno));
+    assert_int_equal(fread(got, 1, len + 1, f), len);
+    assert_memory_equal(got, data, len);
+    fclose(f);
+    free(got);
 }
 
 void assert_object(struct shop *p, const char *key, const char *data, size_t len)

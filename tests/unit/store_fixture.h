@@ -23,6 +23,7 @@ struct haul_store *new_store(struct shop *p, struct haul_client_options client);
 const struct haul_result *good(const struct shop *p, const struct haul_result *result);
 
 void put(struct shop *p, const char *key, const char *text);
+void assert_file(const char *path, const char *data, size_t len);
 void assert_object(struct shop *p, const char *key, const char *data, size_t len);
 void assert_text(struct shop *p, const char *key, const char *text);
 size_t count_uploads(struct shop *p); /* open ones of the bucket */

@@ -1,6 +1,7 @@
 /* Temporary folders for tests: see temp.h. */
 #include "temp.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -18,11 +19,29 @@ char *temp_make(void)
     return path;
 }
 
-char *temp_write(const char *folder, const char *name, const void *data, size_t len)
+char *temp_path(const char *folder, const char *name)
 {
     char *path;
     if (asprintf(&path, "%s/%s", folder, name) < 0)
         err(1, "out of memory");
+    return path;
+}
+
+unsigned temp_count(const char *folder)
+{
+    unsigned count = 0;
+    DIR *d = opendir(folder);
+    if (d == NULL)
+        err(1, "%s", folder);
+    while (readdir(d) != NULL)
+        count++;
+    closedir(d);
+    return count - 2; /* "." and ".." */
+}
+
+char *temp_write(const char *folder, const char *name, const void *data, size_t len)
+{
+    char *path = temp_path(folder, name);
     FILE *f = fopen(path, "w");
     if (f == NULL || fwrite(data, 1, len, f) != len || fclose(f) != 0)
         err(1, "%s", path);

@@ -10,6 +10,9 @@ char *temp_make(void); /* the folder's path; temp_remove() frees it */
 char *temp_write(const char *folder, const char *name, const void *data, size_t len);
 char *temp_write_text(const char *folder, const char *name, const char *text);
 
+char *temp_path(const char *folder, const char *name); /* which the caller frees, too */
+unsigned temp_count(const char *folder);               /* how many names are in it */
+
 void temp_remove(char *folder); /* with all that is in it */
 
 #endif

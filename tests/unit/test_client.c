@@ -298,7 +298,7 @@ static void a_callback_may_cancel_what_has_just_finished(void **state)
 
 struct taker {
     struct fixture *f;
-    struct haul_request get;
+    struct haul_request request;
     unsigned writes;
 };
 
@@ -307,19 +307,37 @@ static int write_and_cancel(void *payload, uint64_t offset, const void *data, si
     struct taker *t = payload;
     (void) offset, (void) data, (void) len;
     t->writes++;
-    cancel(t->f, &t->get);
+    cancel(t->f, &t->request);
     return 0;
 }
 
 static void a_sink_may_cancel_its_own_request(void **state)
 {
     struct fixture *f = *state;
-    struct taker t = { .f = f, .get = request(f, HAUL_GET_OBJECT, "k") };
+    struct taker t = { .f = f, .request = request(f, HAUL_GET_OBJECT, "k") };
     free(stored(f, "k", 2 * MIB));
-    t.get.sink = (struct haul_sink){ write_and_cancel, &t };
-    struct end e = perform(f, &t.get);
+    t.request.sink = (struct haul_sink){ write_and_cancel, &t };
+    struct end e = perform(f, &t.request);
     assert_ended(&e, HAUL_CANCELLED, 1);
     assert_true(t.writes >= 1);
+}
+
+static ssize_t read_and_cancel(void *payload, uint64_t offset, void *data, size_t len)
+{
+    struct taker *t = payload;
+    (void) offset;
+    cancel(t->f, &t->request);
+    memset(data, 'x', len);
+    return (ssize_t) len;
+}
+
+static void a_body_may_cancel_its_own_request_while_it_is_hashed(void **state)
+{
+    struct fixture *f = *state;
+    struct taker t = { .f = f, .request = request(f, HAUL_PUT_OBJECT, "k") };
+    t.request.body = (struct haul_body){ read_and_cancel, &t, 1000 };
+    struct end e = perform(f, &t.request);
+    assert_ended(&e, HAUL_CANCELLED, 1);
 }
 
 /* Submits and cancels itself again each time. */
@@ -461,6 +479,7 @@ int main(void)
         TEST(all_submissions_of_a_request_are_cancelled_its_retry_too),
         TEST(a_callback_may_cancel_what_has_just_finished),
         TEST(a_sink_may_cancel_its_own_request),
+        TEST(a_body_may_cancel_its_own_request_while_it_is_hashed),
         TEST(what_a_callback_cancels_ends_in_another_run),
         TEST(no_more_requests_are_in_flight_than_connections_allow),
         TEST(requests_are_sent_in_the_order_of_their_submission),

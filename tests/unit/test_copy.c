@@ -211,6 +211,21 @@ static void an_empty_object_is_copied_in_one_request(void **state)
     assert_int_equal(s3_count(p->s3, "CopyObject"), 1);
 }
 
+static void the_source_may_stand_in_the_last_result(void **state)
+{
+    struct shop *p = *state;
+    static const struct haul_copy_options *const ways[] = { NULL, &in_parts };
+    put(p, "a", "text");
+    for (size_t i = 0; i < 2; i++) {
+        struct haul_request r = { .operation = HAUL_LIST_OBJECTS, .max_entries = 1 };
+        const struct haul_listing *page =
+            &good(p, haul_perform(p->store, &r, &p->err))->listing;
+        r = copy_of(page->entries[0].key, "b");
+        good(p, haul_copy(p->store, &r, ways[i], &p->err));
+        assert_text(p, "b", "text");
+    }
+}
+
 /* ---- What is refused ---- */
 
 static void a_copy_onto_itself_has_to_change_something(void **state)
@@ -488,6 +503,7 @@ int main(void)
         TEST(odd_keys_are_copied_from_and_to),
         TEST(a_copy_may_come_from_another_bucket),
         TEST(an_empty_object_is_copied_in_one_request),
+        TEST(the_source_may_stand_in_the_last_result),
         TEST(a_copy_onto_itself_has_to_change_something),
         TEST(what_s3_can_not_do_is_refused_before_anything_is_created),
         TEST(a_missing_source_is_told_as_such),

@@ -198,6 +198,174 @@ static void a_listing_of_objects_is_read(void **state)
     document_free(d);
 }
 
+static struct haul_listing listing_of(struct document *d)
+{
+    struct haul_listing l;
+    struct haul_error err;
+    if (rows_listing(d, &l, &err) < 0)
+        fail_msg("%s", err.text);
+    return l;
+}
+
+static void common_prefixes_come_after_the_rows(void **state)
+{
+    (void) state;
+    struct document *d =
+        parse("<ListBucketResult><EncodingType>url</EncodingType>"
+              "<CommonPrefixes><Prefix>a%2B/</Prefix></CommonPrefixes>"
+              "<Contents><Key>b</Key><StorageClass>GLACIER</StorageClass></Contents>"
+              "<CommonPrefixes><Prefix>c+d/</Prefix></CommonPrefixes></ListBucketResult>");
+    struct haul_listing l = listing_of(d);
+    assert_int_equal(l.count, 3);
+    assert_int_equal(l.entries[0].kind, HAUL_ENTRY);
+    assert_string_equal(l.entries[0].storage_class, "GLACIER");
+    assert_int_equal(l.entries[1].kind, HAUL_COMMON_PREFIX);
+    assert_string_equal(l.entries[1].key, "a+/");
+    assert_string_equal(l.entries[2].key, "c d/");
+    assert_int_equal(l.entries[2].modified_ms, -1);
+    document_free(d);
+}
+
+static void versions_and_delete_markers_keep_their_order(void **state)
+{
+    (void) state;
+    struct document *d = parse(
+        "<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+        "<NextKeyMarker>c%2B</NextKeyMarker><NextVersionIdMarker>v3</NextVersionIdMarker>"
+        "<DeleteMarker><Key>a</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>"
+        "</DeleteMarker><Version><Key>a</Key><VersionId>null</VersionId>"
+        "<IsLatest>false</IsLatest><Size>5</Size></Version>"
+        "<DeleteMarker><Key>c%2B</Key></DeleteMarker></ListVersionsResult>");
+    struct haul_listing l = listing_of(d);
+    assert_int_equal(l.count, 3);
+    assert_int_equal(l.entries[0].kind, HAUL_DELETE_MARKER);
+    assert_true(l.entries[0].is_latest);
+    assert_string_equal(l.entries[0].version_id, "v2");
+    assert_int_equal(l.entries[1].kind, HAUL_ENTRY);
+    assert_false(l.entries[1].is_latest);
+    assert_string_equal(l.entries[1].version_id, "null");
+    assert_int_equal(l.entries[2].kind, HAUL_DELETE_MARKER);
+    assert_null(l.entries[2].version_id);
+    assert_string_equal(l.next_key, "c+");
+    assert_string_equal(l.next_id, "v3");
+    document_free(d);
+}
+
+/* Ceph's: NextKeyMarker stays as it is, which may be nothing that XML can hold. */
+static void a_marker_that_is_not_encoded_with_the_rest_is_understood(void **state)
+{
+    static const struct {
+        const char *keys, *marker, *next_key;
+    } cases[] = {
+        { "<Version><Key>a%2Bb%25</Key></Version>", "a+b%", "a+b%" },
+        { "<Version><Key>a%2Bb%25</Key></Version>", "a%2Bb%25", "a+b%" },
+        { "<Version><Key>a</Key></Version><Version><Key>%01+</Key></Version>", "&#1; ", "a" },
+        { "<Version><Key>%01+</Key></Version>", "&#1; ", "\x01 " },
+        { "<Version><Key>a</Key></Version>"
+          "<CommonPrefixes><Prefix>b%01</Prefix></CommonPrefixes>",
+            "b&#1;", "b\x01" },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+            "<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true"
+            "</IsTruncated><NextKeyMarker>%s</NextKeyMarker>%s</ListVersionsResult>",
+            cases[i].marker, cases[i].keys);
+        struct document *d = parse(text);
+        assert_string_equal(listing_of(d).next_key, cases[i].next_key);
+        document_free(d);
+    }
+}
+
+static void buckets_are_truncated_when_there_is_a_token(void **state)
+{
+    (void) state;
+    struct document *d =
+        parse("<ListAllMyBucketsResult><Owner><ID>me</ID></Owner><Buckets><Bucket>"
+              "<Name>one</Name><CreationDate>2026-01-31T12:00:00.000Z</CreationDate></Bucket>"
+              "<Bucket><Name>two</Name></Bucket></Buckets></ListAllMyBucketsResult>");
+    struct haul_listing l = listing_of(d);
+    assert_int_equal(l.count, 2);
+    assert_string_equal(l.entries[0].key, "one");
+    assert_true(l.entries[0].modified_ms == 1769860800000);
+    assert_string_equal(l.entries[1].key, "two");
+    assert_false(l.truncated);
+    document_free(d);
+    d = parse("<ListAllMyBucketsResult><Buckets/><ContinuationToken>t</ContinuationToken>"
+              "</ListAllMyBucketsResult>");
+    l = listing_of(d);
+    assert_int_equal(l.count, 0);
+    assert_true(l.truncated);
+    assert_string_equal(l.continuation, "t");
+    document_free(d);
+    d = parse("<ListAllMyBucketsResult/>");
+    assert_int_equal(listing_of(d).count, 0);
+    document_free(d);
+}
+
+static void keys_that_could_not_be_deleted_are_rows(void **state)
+{
+    (void) state;
+    struct document *d =
+        parse("<DeleteResult><Deleted><Key>gone</Key></Deleted><Error><Key>k</Key>"
+              "<VersionId>v</VersionId><Code>AccessDenied</Code><Message>No</Message></Error>"
+              "</DeleteResult>");
+    struct haul_listing l = listing_of(d);
+    assert_int_equal(l.count, 1);
+    assert_int_equal(l.entries[0].kind, HAUL_DELETE_FAILED);
+    assert_string_equal(l.entries[0].key, "k");
+    assert_string_equal(l.entries[0].version_id, "v");
+    assert_string_equal(l.entries[0].aws_code, "AccessDenied");
+    assert_string_equal(l.entries[0].message, "No");
+    assert_false(l.truncated);
+    document_free(d);
+}
+
+static void tags_are_read(void **state)
+{
+    struct haul_pairs tags;
+    (void) state;
+    struct document *d = parse("<Tagging><TagSet><Tag><Key>a</Key><Value>1 &lt;</Value></Tag>"
+                               "<Tag><Key>b</Key><Value/></Tag></TagSet></Tagging>");
+    assert_int_equal(rows_tags(d, &tags, NULL), 0);
+    assert_int_equal(tags.count, 2);
+    assert_string_equal(tags.pairs[0].name, "a");
+    assert_string_equal(tags.pairs[0].value, "1 <");
+    assert_string_equal(tags.pairs[1].value, "");
+    document_free(d);
+    static const char *const bad[] = { "<Error/>", "<Tagging/>", "<Other><TagSet/></Other>",
+        "<Tagging><TagSet><Tag><Key/><Value/></Tag></TagSet></Tagging>",
+        "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct haul_error err = { .code = HAUL_OK };
+        d = parse(bad[i]);
+        tags = (struct haul_pairs){ NULL, 99 };
+        assert_int_equal(rows_tags(d, &tags, &err), -1);
+        assert_int_equal(err.code, HAUL_BAD_REPLY);
+        assert_int_equal(tags.count, 99);
+        document_free(d);
+    }
+}
+
+static void only_what_xml_can_hold_is_text(void **state)
+{
+    static const char *const good[] = { "", "\t\n\r", "a\x7f", "\xc2\x80", "\xed\x9f\xbf",
+        "\xee\x80\x80", "\xef\xbf\xbd", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" },
+                             *const bad[] = { "\x01", "a\x0b", "\x1f", "\x80", "\xff",
+                                 "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x80\x80",
+                                 "\xe2\x82", "\xed\xa0\x80", "\xef\xbf\xbe", "\xef\xbf\xbf",
+                                 "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
+                                 "\xf8\x88\x80\x80\x80" };
+    (void) state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(xmlwrite_is_text(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        print_message("%zu\n", i);
+        assert_false(xmlwrite_is_text(bad[i]));
+    }
+}
+
 static void without_encoding_type_keys_are_taken_as_they_are(void **state)
 {
     (void) state;
@@ -230,7 +398,8 @@ static void a_listing_of_parts_is_read(void **state)
     struct document *d = parse(
         "<ListPartsResult><UploadId>u</UploadId><NextPartNumberMarker>7</NextPartNumberMarker>"
         "<IsTruncated>true</IsTruncated>"
-        "<Part><PartNumber>2</PartNumber><ETag>\"e2\"</ETag><Size>5242880</Size></Part>"
+        "<Part><PartNumber>2</PartNumber><ETag>\"e2\"</ETag><Size>5242880</Size>"
+        "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C></Part>"
         "<Part><PartNumber>7</PartNumber><ETag>\"e7\"</ETag><Size>1</Size></Part>"
         "</ListPartsResult>");
     assert_int_equal(rows_listing(d, &l, NULL), 0);
@@ -239,6 +408,8 @@ static void a_listing_of_parts_is_read(void **state)
     assert_int_equal(l.entries[0].part_number, 2);
     assert_string_equal(l.entries[1].etag, "\"e7\"");
     assert_int_equal(l.entries[0].size, 5242880);
+    assert_string_equal(l.entries[0].checksum, "AAAAAA==");
+    assert_null(l.entries[1].checksum);
     document_free(d);
 }
 
@@ -312,6 +483,16 @@ static void a_listing_that_breaks_its_promises_is_refused(void **state)
         "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%00</Key></Contents>"
         "</ListBucketResult>",
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><CommonPrefixes/></ListBucketResult>",
+        "<ListBucketResult><CommonPrefixes><Prefix/></CommonPrefixes></ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType><CommonPrefixes><Prefix>%</Prefix>"
+        "</CommonPrefixes></ListBucketResult>",
+        "<ListVersionsResult><IsTruncated>true</IsTruncated></ListVersionsResult>",
+        "<ListVersionsResult><DeleteMarker/></ListVersionsResult>",
+        "<ListVersionsResult><EncodingType>url</EncodingType><NextKeyMarker>%</NextKeyMarker>"
+        "</ListVersionsResult>",
+        "<ListAllMyBucketsResult><Buckets><Bucket/></Buckets></ListAllMyBucketsResult>",
+        "<DeleteResult><Error><Code>AccessDenied</Code></Error></DeleteResult>",
         "<ListPartsResult><Part><ETag>x</ETag></Part></ListPartsResult>",
         "<ListPartsResult><Part><PartNumber>0</PartNumber></Part></ListPartsResult>",
         "<ListPartsResult><Part><PartNumber>4294967296</PartNumber></Part></ListPartsResult>",
@@ -400,6 +581,13 @@ int main(void)
         cmocka_unit_test(a_doctype_is_refused_before_anything_in_it_counts),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_listing_of_objects_is_read),
+        cmocka_unit_test(common_prefixes_come_after_the_rows),
+        cmocka_unit_test(versions_and_delete_markers_keep_their_order),
+        cmocka_unit_test(a_marker_that_is_not_encoded_with_the_rest_is_understood),
+        cmocka_unit_test(buckets_are_truncated_when_there_is_a_token),
+        cmocka_unit_test(keys_that_could_not_be_deleted_are_rows),
+        cmocka_unit_test(tags_are_read),
+        cmocka_unit_test(only_what_xml_can_hold_is_text),
         cmocka_unit_test(without_encoding_type_keys_are_taken_as_they_are),
         cmocka_unit_test(an_empty_page_may_be_truncated),
         cmocka_unit_test(a_listing_of_parts_is_read),

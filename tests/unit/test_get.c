@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,36 +25,6 @@
 static const struct haul_request big = { .key = "big" };
 
 /* ---- Files and pipes ---- */
-
-static void assert_file(const char *path, const char *data, size_t len)
-{
-    char *got = malloc(len + 1);
-    FILE *f = fopen(path, "r");
-    if (f == NULL)
-        fail_msg("%s: %s", path, strerror(errno));
-    assert_int_equal(fread(got, 1, len + 1, f), len);
-    assert_memory_equal(got, data, len);
-    fclose(f);
-    free(got);
-}
-
-static unsigned count_entries(const char *folder)
-{
-    unsigned count = 0;
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        count++;
-    closedir(d);
-    return count - 2;
-}
-
-static char *path_in(const char *folder, const char *name)
-{
-    char *path;
-    assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
-    return path;
-}
 
 struct reader {
     pthread_t thread;
@@ -150,7 +119,7 @@ static void an_object_is_got_into_a_new_file(void **state)
 {
     struct shop *p = *state;
     char *data = stored(p->base, "big", SIZE), *folder = temp_make();
-    char *path = path_in(folder, "new");
+    char *path = temp_path(folder, "new");
     struct stat st;
     mode_t mask = umask(0027);
     s3_fault(p->s3, "GetObject nth=1 truncate=2000000");
@@ -159,7 +128,7 @@ static void an_object_is_got_into_a_new_file(void **state)
     assert_file(path, data, SIZE);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
-    assert_int_equal(count_entries(folder), 1);
+    assert_int_equal(temp_count(folder), 1);
     put(p, "big", "");
     good(p, haul_get_file(p->store, &big, path, &p->err));
     assert_file(path, "", 0);
@@ -179,7 +148,7 @@ static void an_older_file_stays_when_getting_fails(void **state)
     s3_fault(p->s3, "GetObject always truncate=5");
     assert_null(haul_get_file(p->store, &big, path, &p->err));
     assert_file(path, "old text", 8);
-    assert_int_equal(count_entries(folder), 1);
+    assert_int_equal(temp_count(folder), 1);
     free(path);
     temp_remove(folder);
 }
@@ -200,7 +169,7 @@ static void *shrink_at_the_gate(void *payload)
 static void an_object_that_shrinks_between_attempts_leaves_no_old_bytes(void **state)
 {
     struct shop *p = *state;
-    char *folder = temp_make(), *path = path_in(folder, "a"), *got;
+    char *folder = temp_make(), *path = temp_path(folder, "a"), *got;
     size_t len;
     for (int i = 0; i < 3; i++) {
         pthread_t other;
@@ -231,7 +200,7 @@ static void a_link_is_followed_to_the_file_that_is_replaced(void **state)
 {
     struct shop *p = *state;
     char *folder = temp_make(), *path = temp_write_text(folder, "file", "old");
-    char *link = path_in(folder, "link"), *far = path_in(folder, "far");
+    char *link = temp_path(folder, "link"), *far = temp_path(folder, "far");
     struct stat st;
     put(p, "big", "new");
     assert_int_equal(symlink("file", link), 0);
@@ -256,7 +225,7 @@ static void a_link_is_followed_to_the_file_that_is_replaced(void **state)
 static void a_destination_that_can_t_be_is_refused(void **state)
 {
     struct shop *p = *state;
-    char *folder = temp_make(), *path = path_in(folder, "none/file"), name[400];
+    char *folder = temp_make(), *path = temp_path(folder, "none/file"), name[400];
     put(p, "big", "text");
     assert_null(haul_get_file(p->store, &big, folder, &p->err));
     assert_int_equal(p->err.sys_errno, EISDIR);
@@ -277,7 +246,7 @@ static void a_fifo_is_written_to_as_the_bytes_come(void **state)
 {
     struct shop *p = *state;
     char *data = stored(p->base, "big", SIZE), *folder = temp_make();
-    char *path = path_in(folder, "fifo");
+    char *path = temp_path(folder, "fifo");
     assert_int_equal(mkfifo(path, 0600), 0);
     struct reader r = { .path = path };
     struct stat st;
@@ -287,7 +256,7 @@ static void a_fifo_is_written_to_as_the_bytes_come(void **state)
     assert_read(&r, data, SIZE);
     assert_int_equal(lstat(path, &st), 0);
     assert_true(S_ISFIFO(st.st_mode));
-    assert_int_equal(count_entries(folder), 1);
+    assert_int_equal(temp_count(folder), 1);
     free(path);
     free(data);
     temp_remove(folder);
@@ -315,7 +284,7 @@ static void a_disk_without_room_is_found_before_the_bytes_come(void **state)
 {
     struct shop *p = *state;
     char *data = stored(p->base, "big", SIZE), *folder = temp_make();
-    char *path = path_in(folder, "a");
+    char *path = temp_path(folder, "a");
     struct rlimit before, small;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = (struct rlimit){ SIZE - 1, before.rlim_max };
@@ -326,7 +295,7 @@ static void a_disk_without_room_is_found_before_the_bytes_come(void **state)
     assert_int_equal(p->err.code, HAUL_LOCAL);
     assert_int_equal(p->err.sys_errno, EFBIG);
     assert_non_null(strstr(p->err.text, path));
-    assert_int_equal(count_entries(folder), 0);
+    assert_int_equal(temp_count(folder), 0);
     assert_int_equal(s3_count(p->s3, "GetObject"), 1);
     free(path);
     free(data);
@@ -377,6 +346,25 @@ static void a_retry_never_goes_on_with_another_object(void **state)
     }
 }
 
+/* Found at the end of the first attempt, when the bytes are written already. */
+static void what_was_damaged_on_its_way_is_not_passed_for_right(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "big", .checksum = HAUL_CRC32C };
+    char *folder = temp_make(), *path = temp_path(folder, "a");
+    good(p, haul_put_string(p->store, &r, "some text", &p->err));
+    s3_fault(p->s3, "GetObject nth=1 flip-bit=3");
+    good(p, haul_get_file(p->store, &r, path, &p->err));
+    assert_file(path, "some text", 9);
+    s3_fault(p->s3, "GetObject nth=1 flip-bit=3");
+    int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    assert_null(haul_get_fd(p->store, &r, fd, &p->err));
+    assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+    close(fd);
+    free(path);
+    temp_remove(folder);
+}
+
 static void a_reader_that_is_gone_is_an_error_and_no_signal(void **state)
 {
     struct shop *p = *state;
@@ -422,13 +410,13 @@ static void waiting_for_a_reader_can_be_stopped(void **state)
 static void a_condition_that_fails_writes_nothing(void **state)
 {
     struct shop *p = *state;
-    char *folder = temp_make(), *path = path_in(folder, "a"), etag[64];
+    char *folder = temp_make(), *path = temp_path(folder, "a"), etag[64];
     put(p, "big", "text");
     snprintf(etag, sizeof etag, "%s", good(p, haul_head(p->store, &big, &p->err))->etag);
     struct haul_request r = { .key = "big", .if_none_match = etag };
     assert_null(haul_get_file(p->store, &r, path, &p->err));
     assert_int_equal(p->err.http_status, 304);
-    assert_int_equal(count_entries(folder), 0);
+    assert_int_equal(temp_count(folder), 0);
     free(path);
     temp_remove(folder);
 }
@@ -451,6 +439,7 @@ int main(void)
         ONE(a_disk_without_room_is_found_before_the_bytes_come),
         ONE(each_byte_is_written_once_however_often_it_came),
         ONE(a_retry_never_goes_on_with_another_object),
+        ONE(what_was_damaged_on_its_way_is_not_passed_for_right),
         ONE(a_reader_that_is_gone_is_an_error_and_no_signal),
         ONE(waiting_for_a_reader_can_be_stopped),
         ONE(a_condition_that_fails_writes_nothing),

@@ -345,9 +345,10 @@ static void an_empty_page_is_no_end(void **state)
 static void a_marker_that_comes_back_at_once_is_an_error(void **state)
 {
     static const char *const pages[] = { PAGE(KEY("a"), NEXT("1")), PAGE(KEY("b"), NEXT("2")),
-        PAGE(KEY("c"), NEXT("3")), PAGE(KEY("d"), NEXT("3")), LAST_PAGE("") };
+        PAGE(KEY("c"), NEXT("3")), PAGE(KEY("d"), NEXT("4")), PAGE(KEY("e"), NEXT("5")),
+        PAGE(KEY("f"), NEXT("6")), PAGE(KEY("g"), NEXT("6")), LAST_PAGE("") };
     struct shop *p = *state;
-    assert_string_equal(read_pages(p, pages, 5), " a b c !");
+    assert_string_equal(read_pages(p, pages, 8), " a b c d e f !");
     assert_int_equal(p->err.code, HAUL_BAD_REPLY);
     assert_non_null(strstr(p->err.text, "comes back"));
 }

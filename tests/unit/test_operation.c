@@ -682,6 +682,9 @@ static void only_the_bytes_that_were_asked_for_are_let_in(void **state)
 #define COMPLETED                                                                              \
     XML "<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"    \
         "<ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>"
+#define COPIED                                                                                 \
+    XML "<CopyObjectResult><ETag>e</ETag><LastModified>2026-01-31T12:00:00.000Z"               \
+        "</LastModified><ChecksumCRC32>AAAAAA==</ChecksumCRC32></CopyObjectResult>"
 #define CREATED                                                                                \
     XML "<InitiateMultipartUploadResult><UploadId>u1</UploadId></"                             \
         "InitiateMultipartUploadResult>"
@@ -748,6 +751,34 @@ static const struct {
     { HAUL_DELETE_OBJECT, 204, "", "", HAUL_OK, 0, "", "", false },
     { HAUL_HEAD_BUCKET, 200, "", "", HAUL_OK, 0, "", "", false },
     { HAUL_HEAD_BUCKET, 404, "", "", HAUL_SERVER, HAUL_RETRY_NEVER, "", "404", false },
+    { HAUL_CREATE_BUCKET, 409, "", ERROR("BucketAlreadyOwnedByYou"),
+        HAUL_SERVER, HAUL_RETRY_NEVER, "BucketAlreadyOwnedByYou", "", false },
+    { HAUL_DELETE_BUCKET, 409, "", ERROR("BucketNotEmpty"),
+        HAUL_SERVER, HAUL_RETRY_NEVER, "BucketNotEmpty", "", false },
+    { HAUL_LIST_BUCKETS, 200, "", "<ListAllMyBucketsResult/>", HAUL_OK, 0, "", "", false },
+    { HAUL_GET_OBJECT, 304, "", "", HAUL_SERVER, HAUL_RETRY_NEVER, "", "304", false },
+    { HAUL_COPY_OBJECT, 200, "", COPIED, HAUL_OK, 0, "", "", false },
+    { HAUL_COPY_OBJECT, 200, "", "  " ERROR("InternalError"),
+        HAUL_SERVER, HAUL_RETRY_LATER, "InternalError", "", true },
+    { HAUL_COPY_OBJECT, 200, "\"e\"", "",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither", true },
+    { HAUL_COPY_OBJECT, 200, "", COMPLETED,
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither", true },
+    { HAUL_COPY_PART, 200, "", "<CopyPartResult><ETag>e</ETag></CopyPartResult>",
+        HAUL_OK, 0, "", "", false },
+    { HAUL_COPY_PART, 200, "", ERROR("SlowDown"),
+        HAUL_SERVER, HAUL_RETRY_SLOWER, "SlowDown", "", true },
+    { HAUL_GET_TAGS, 200, "", "<Tagging><TagSet/></Tagging>", HAUL_OK, 0, "", "", false },
+    { HAUL_GET_TAGS, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "empty", true },
+    { HAUL_GET_TAGS, 200, "", "<a/>", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "no list", true },
+    { HAUL_PUT_TAGS, 200, "", "", HAUL_OK, 0, "", "", false },
+    { HAUL_DELETE_OBJECTS, 200, "", "<DeleteResult/>", HAUL_OK, 0, "", "", false },
+    { HAUL_DELETE_OBJECTS, 200, "", ERROR("InternalError"),
+        HAUL_SERVER, HAUL_RETRY_LATER, "InternalError", "", true },
+    { HAUL_ANY, 204, "", "", HAUL_OK, 0, "", "", false },
+    { HAUL_ANY, 200, "", ERROR("SlowDown"), HAUL_OK, 0, "", "", false }, /* it is the caller's */
+    { HAUL_ANY, 404, "", ERROR("NoSuchKey"),
+        HAUL_SERVER, HAUL_RETRY_NEVER, "NoSuchKey", "the request answered 404", false },
     { HAUL_HEAD_OBJECT, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "Content-Length", true },
 };
 /* clang-format on */
@@ -826,6 +857,143 @@ static void a_result_tells_what_the_reply_told(void **state)
     assert_string_equal(result.listing.entries[0].key, "k");
     document_free(document);
     reply_free(&reply);
+}
+
+static void a_copys_result_stands_in_its_document(void **state)
+{
+    struct haul_result result = { .size = 0 };
+    struct document *document;
+    struct haul_request r = {
+        .operation = HAUL_COPY_OBJECT, .endpoint = *state, .bucket = "bkt", .key = "k"
+    };
+    struct reply reply = reply_of(200, COPIED);
+    tell(&reply, "x-amz-version-id", "v1");
+    end_head(&reply);
+    reply_judge(&r, &reply, 0, &result, &document);
+    assert_string_equal(result.etag, "\"e\""); /* its quotes are put where a server has none */
+    assert_string_equal(result.version_id, "v1");
+    assert_string_equal(result.checksum, "AAAAAA==");
+    assert_true(result.modified_ms == 1769860800000);
+    document_free(document);
+    reply_free(&reply);
+}
+
+static void all_headers_are_handed_over_by_lower_case_names(void **state)
+{
+    struct haul_result result = { .size = 0 };
+    struct document *document;
+    char name[16], value[16];
+    struct haul_request r = {
+        .operation = HAUL_HEAD_BUCKET, .endpoint = *state, .bucket = "b"
+    };
+    struct reply reply = reply_of(200, "");
+    reply_add_header(&reply, "X-Amz-Bucket-Region", "there");
+    reply_add_header(&reply, "ETag", "");
+    reply_add_header(&reply, "Twice", "first");
+    reply_add_header(&reply, "twice", "second");
+    for (unsigned i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "N%u", i);
+        snprintf(value, sizeof value, "V%u", i);
+        reply_add_header(&reply, name, value);
+    }
+    end_head(&reply);
+    reply_judge(&r, &reply, 0, &result, &document);
+    assert_int_equal(result.error.code, HAUL_OK);
+    assert_int_equal(result.http_status, 200);
+    assert_int_equal(result.headers.count, 505);
+    assert_string_equal(result.region, "there");
+    assert_null(result.etag);
+    assert_string_equal(haul_result_header(&result, "etag"), "");
+    assert_string_equal(haul_result_header(&result, "twice"), "first");
+    assert_string_equal(haul_result_header(&result, "n499"), "V499");
+    assert_null(haul_result_header(&result, "n500"));
+    assert_null(haul_result_header(&result, "N1"));
+    reply_free(&reply);
+}
+
+static void endless_headers_are_refused(void **state)
+{
+    struct haul_error err = { .code = HAUL_OK };
+    struct reply reply = reply_of(200, "");
+    (void) state;
+    for (unsigned i = 0; i < 20000; i++)
+        reply_add_header(&reply, "x-filler", "0123456789");
+    assert_int_equal(reply_end_head(&reply, &err), -1);
+    assert_int_equal(err.code, HAUL_BAD_REPLY);
+    assert_string_equal(reply_header(&reply, "x-filler"), "");
+    reply_free(&reply);
+}
+
+static void an_error_tells_what_the_server_said(void **state)
+{
+    struct haul_result result = { .size = 0 };
+    struct document *document;
+    struct haul_request r = { .operation = HAUL_LIST_BUCKETS, .endpoint = *state };
+    struct reply reply = reply_of(403, ERROR("AccessDenied"));
+    tell(&reply, "x-amz-id-2", "H1");
+    end_head(&reply);
+    reply_judge(&r, &reply, 0, &result, &document);
+    assert_string_equal(result.error.message, "As it is");
+    assert_string_equal(result.error.request_id, "R1");
+    assert_string_equal(result.error.host_id, "H1");
+    document_free(document);
+    reply_free(&reply);
+}
+
+/* Over the wire it is another test's: here, which replies are worth summing up. */
+static void only_a_whole_objects_own_checksum_is_computed(void **state)
+{
+    static const struct {
+        struct haul_request request;
+        int status;
+        const char *name, *value, *type;
+        enum haul_checksum kind; /* NONE: not computed */
+    } cases[] = {
+        { { .checksum = HAUL_CRC32C }, 200, "x-amz-checksum-crc32c", "AAAAAA==", "",
+            HAUL_CRC32C },
+        { { .checksum = HAUL_CRC32C }, 200, "x-amz-checksum-sha1", "x", "FULL_OBJECT",
+            HAUL_SHA1 },
+        { { .checksum = HAUL_CRC32C }, 200, "x-amz-checksum-sha256", "x", "COMPOSITE", 0 },
+        { { .checksum = HAUL_CRC32C }, 200, "x-amz-checksum-crc32c", "AAAAAA==-2", "", 0 },
+        { { .checksum = HAUL_CRC32C }, 200, "x-amz-checksum-unheard-of", "x", "", 0 },
+        { { .checksum = HAUL_CRC32C }, 404, "x-amz-checksum-crc32c", "AAAAAA==", "", 0 },
+        { { .checksum = HAUL_CRC32C, .range = { 1, 1 } }, 200, "x-amz-checksum-crc32c",
+            "AAAAAA==", "", 0 },
+        { { .checksum = HAUL_CHECKSUM_NONE }, 200, "x-amz-checksum-crc32c", "AAAAAA==", "", 0 },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_request r = cases[i].request;
+        struct reply reply = reply_of(cases[i].status, "");
+        r.operation = HAUL_GET_OBJECT;
+        tell(&reply, cases[i].name, cases[i].value);
+        tell(&reply, "x-amz-checksum-type", cases[i].type);
+        end_head(&reply);
+        print_message("%zu\n", i);
+        assert_int_equal(reply_begin_sum(&reply, &r, NULL), 0);
+        assert_int_equal(reply.sum != NULL, cases[i].kind != HAUL_CHECKSUM_NONE);
+        assert_int_equal(reply.sum_kind, cases[i].kind);
+        reply_free(&reply);
+    }
+}
+
+static void a_part_size_fits_ten_thousand_times(void **state)
+{
+    static const uint64_t mib = 1024 * 1024;
+    static const struct {
+        uint64_t size, part;
+    } cases[] = {
+        { 0, 8 },
+        { 1, 8 },
+        { 80000 * (uint64_t) 1024 * 1024, 8 },
+        { 80000 * (uint64_t) 1024 * 1024 + 1, 9 },
+        { HAUL_OBJECT_BYTES_MAX, 5120 },
+        { HAUL_OBJECT_BYTES_MAX + 1, 0 },
+        { UINT64_MAX, 0 },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(haul_part_bytes(cases[i].size), cases[i].part * mib);
 }
 
 static void a_body_of_another_length_is_no_object(void **state)
@@ -986,6 +1154,12 @@ int main(void)
         TEST(only_the_bytes_that_were_asked_for_are_let_in),
         TEST(every_reply_has_its_judgement),
         TEST(a_result_tells_what_the_reply_told),
+        TEST(a_copys_result_stands_in_its_document),
+        TEST(all_headers_are_handed_over_by_lower_case_names),
+        TEST(endless_headers_are_refused),
+        TEST(an_error_tells_what_the_server_said),
+        cmocka_unit_test(only_a_whole_objects_own_checksum_is_computed),
+        cmocka_unit_test(a_part_size_fits_ten_thousand_times),
         TEST(a_body_of_another_length_is_no_object),
         cmocka_unit_test(a_wrong_region_is_learnt_and_signed_again),
         cmocka_unit_test(a_wrong_clock_is_learnt_and_signed_again),

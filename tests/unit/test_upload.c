@@ -196,7 +196,104 @@ static void parts_can_be_copied_from_other_objects(void **state)
     free(data);
 }
 
+static void what_the_request_says_goes_with_every_part(void **state)
+{
+    static const unsigned char key[32] = "0123456789abcdef0123456789abcdef";
+    struct shop *p = *state;
+    struct haul_upload *u =
+        begin(p, (struct haul_request){ .requester_pays = true,
+                     .encryption = { .kind = HAUL_ENCRYPT_C, .customer_key = key },
+                     .if_none_match = "*",
+                     .checksum = HAUL_CRC32C });
+    char headers[16384];
+    assert_int_equal(haul_upload_part(u, 0, haul_body_string("x"), &p->err), 1);
+    s3_headers(p->s3, "UploadPart", headers, sizeof headers);
+    assert_non_null(strstr(headers, "x-amz-request-payer: requester\n"));
+    assert_non_null(strstr(headers, "x-amz-server-side-encryption-customer-key: "));
+    assert_non_null(strstr(headers, "x-amz-checksum-crc32c: "));
+    assert_null(strstr(headers, "if-none-match"));
+    s3_headers(p->s3, "CreateMultipartUpload", headers, sizeof headers);
+    assert_non_null(strstr(headers, "x-amz-checksum-algorithm: CRC32C\n"));
+    assert_null(strstr(headers, "if-none-match"));
+    good(p, haul_upload_complete(u, &p->err));
+    s3_headers(p->s3, "CompleteMultipartUpload", headers, sizeof headers);
+    assert_non_null(strstr(headers, "if-none-match: *\n"));
+    assert_non_null(strstr(headers, "x-amz-request-payer: requester\n"));
+    haul_upload_free(u);
+}
+
 /* ---- Completing ---- */
+
+static void the_checksum_of_the_whole_is_made_of_those_of_the_parts(void **state)
+{
+    static const struct {
+        enum haul_checksum kind;
+        bool composite, full;
+    } cases[] = {
+        { HAUL_CRC32C, false, true },
+        { HAUL_CRC32, true, false },
+        { HAUL_CRC64NVME, false, true },
+        { HAUL_SHA256, false, false },
+    };
+    struct shop *p = *state;
+    char *data = some_bytes(PART + 3);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+        char text[HAUL_CHECKSUM_TEXT_SIZE];
+        struct haul_upload *u = begin(p, (struct haul_request){ .checksum = cases[i].kind,
+                                             .checksum_composite = cases[i].composite });
+        send_two(p, u, data);
+        const struct haul_result *result = good(p, haul_upload_complete(u, &p->err));
+        struct haul_sum *sum = haul_sum_new(cases[i].kind);
+        haul_sum_add(sum, data, PART + 3);
+        haul_checksum_text(value, haul_sum_end(sum, value), text);
+        haul_sum_free(sum);
+        assert_non_null(result->checksum);
+        if (cases[i].full)
+            assert_string_equal(result->checksum, text);
+        else
+            assert_non_null(strstr(result->checksum, "-2"));
+        haul_upload_free(u);
+    }
+    free(data);
+}
+
+static void a_whole_of_another_checksum_is_refused(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request given = { .checksum = HAUL_CRC32C, .checksum_value = "AAAAAA==" };
+    struct haul_upload *u = begin(p, given);
+    assert_int_equal(haul_upload_part(u, 0, haul_body_string("x"), &p->err), 1);
+    assert_null(haul_upload_complete(u, &p->err)); /* by the server: it is not the caller's */
+    assert_int_equal(p->err.code, HAUL_SERVER);
+    assert_int_equal(haul_upload_abort(u, &p->err), 0);
+    haul_upload_free(u);
+
+    s3_fault(p->s3, "CompleteMultipartUpload always wrong-checksum");
+    u = begin(p, (struct haul_request){ .checksum = HAUL_SHA1 });
+    assert_int_equal(haul_upload_part(u, 0, haul_body_string("x"), &p->err), 1);
+    assert_null(haul_upload_complete(u, &p->err)); /* by us: it is not what was sent */
+    assert_fails(p, HAUL_BAD_REPLY, "sha1");
+    assert_int_equal(haul_upload_abort(u, &p->err), 0);
+    haul_upload_free(u);
+}
+
+static void a_resumed_upload_has_the_checksums_of_its_parts(void **state)
+{
+    struct shop *p = *state;
+    char *data = some_bytes(PART + 3);
+    struct haul_upload *first = begin(p, (struct haul_request){ .checksum = HAUL_CRC64NVME });
+    send_two(p, first, data);
+    struct haul_upload *u = begin(p, (struct haul_request){ .upload_id = haul_upload_id(first),
+                                         .checksum = HAUL_CRC64NVME });
+    haul_upload_free(first);
+    assert_non_null(good(p, haul_upload_complete(u, &p->err))->checksum);
+    haul_upload_free(u);
+    char headers[16384];
+    s3_headers(p->s3, "CompleteMultipartUpload", headers, sizeof headers);
+    assert_non_null(strstr(headers, "x-amz-checksum-crc64nvme: "));
+    free(data);
+}
 
 static void a_completion_whose_reply_is_lost_is_proved_by_the_etag(void **state)
 {
@@ -454,6 +551,10 @@ int main(void)
         ONE(a_failed_part_is_told_once_and_has_to_be_sent_again),
         ONE(limits_are_enforced_before_anything_is_sent),
         ONE(parts_can_be_copied_from_other_objects),
+        ONE(what_the_request_says_goes_with_every_part),
+        ONE(the_checksum_of_the_whole_is_made_of_those_of_the_parts),
+        ONE(a_whole_of_another_checksum_is_refused),
+        ONE(a_resumed_upload_has_the_checksums_of_its_parts),
         ONE(a_completion_whose_reply_is_lost_is_proved_by_the_etag),
         ONE(a_completion_whose_reply_is_lost_is_proved_by_the_token),
         ONE(an_upload_that_is_gone_is_not_taken_for_complete),

@@ -58,13 +58,16 @@ def needed(program):
     return re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", program))
 
 
-def greets(scene, program, prefix):
-    """Runs a consumer and compares what it put with what it says that it got."""
-    out = run(program, scene.endpoint.url, env=scene.env | {
+def run_with(scene, prefix, program, *args):
+    """Runs a program against the scene's bucket; returns what it printed."""
+    return run(program, f"{scene.endpoint.url}/bucket", *args, env=scene.env | {
         "LD_LIBRARY_PATH": str(prefix / "lib"), "no_proxy": "*"})
-    assert out == "1 hello\n"
-    assert scene.s3.get_object(Bucket="bucket", Key="greeting")["Body"].read() == b"hello"
-    return True
+
+
+def greets(scene, prefix, program):
+    """Does a consumer put and get what it should?"""
+    assert run_with(scene, prefix, program) == "hello of 5 bytes, libhaul 0.1.0\n"
+    return scene.s3.get_object(Bucket="bucket", Key="greeting")["Body"].read() == b"hello"
 
 
 def test_all_of_it_is_installed_and_nothing_else(prefix):
@@ -111,7 +114,7 @@ def test_a_program_is_built_by_pkg_config(
         flags = ["-l:libhaul.a" if flag == "-lhaul" else flag for flag in flags]
     run(*compiler, "-Wall", "-Wextra", "-Werror", CONSUMER / source, "-o", program, *flags)
     assert ("libhaul.so.0" in needed(program)) == (not static)
-    assert greets(scene, program, prefix)
+    assert greets(scene, prefix, program)
 
 
 @pytest.mark.parametrize("suffix", ["c", "cc"])
@@ -119,7 +122,31 @@ def test_a_program_is_built_by_pkg_config(
 def test_a_program_is_built_by_find_package(library, suffix, prefix, cmake_built, scene):
     program = cmake_built / f"{library}-{suffix}"
     assert ("libhaul.so.0" in needed(program)) == (library == "haul")
-    assert greets(scene, program, prefix)
+    assert greets(scene, prefix, program)
+
+
+def examples(prefix):
+    """The programs of the installed manual page, its escapes undone."""
+    page = (prefix / "share/man/man3/libhaul.3").read_text()
+    return [text.replace("\\e", "\\")
+            for text in re.findall(r"^\.Bd -literal\n(.*?)^\.Ed$", page, re.DOTALL | re.MULTILINE)]
+
+
+@pytest.mark.parametrize("number, keys, expected", [
+    (0, [], ["notes/today.txt", "buy milk"]),
+    (1, ["a", "b", "c"], ["a has 1 bytes", "b has 2 bytes", "c: "])])
+def test_the_manuals_examples_work(
+        number, keys, expected, prefix, pkg_config, scene, tmp_path):
+    source, program = tmp_path / "example.c", tmp_path / "example"
+    source.write_text(examples(prefix)[number])
+    run("gcc", "-std=c17", "-pedantic", "-Wall", "-Wextra", "-Werror", source, "-o", program,
+        *pkg_config("--cflags", "--libs"))
+    scene.objects({"a": b"1", "b": b"12"})
+    lines = run_with(scene, prefix, program, *keys).splitlines()
+    if keys:
+        lines.sort()  # which answer comes first is open
+    assert len(lines) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(lines, expected)), lines
 
 
 def test_pkg_config_asks_for_nothing_that_only_a_static_link_needs(pkg_config):

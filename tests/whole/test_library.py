@@ -33,9 +33,9 @@ def declared():
     return {name for name in re.findall(r"\b(haul_\w+)\(", text) if not name.endswith("_fn")}
 
 
-def test_every_exported_function_is_declared(exported):
-    undeclared = exported - declared()
-    assert not undeclared, sorted(undeclared)
+def test_what_is_declared_is_exported_and_nothing_else(exported):
+    difference = exported ^ declared()
+    assert not difference, sorted(difference)
 
 
 def test_every_exported_function_is_called_by_a_test(exported):

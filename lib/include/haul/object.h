@@ -24,13 +24,14 @@ const struct haul_result *haul_put_file(struct haul_store *s, const struct haul_
     const char *path, struct haul_error *err);
 
 /* From a descriptor, wherever it stands: what is regular goes like a file from there to its
- * end, all else (a pipe, a socket, a terminal) like a stream. */
+ * end, over 5 GiB in parts; all else (a pipe, a socket, a terminal) like a stream. */
 const struct haul_result *haul_put_fd(
     struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err);
 
 /* From a callback of unknown length: one PutObject when all of it fits a part, else a multipart
- * upload, part by part; memory holds one part. part_bytes 0: 16 MiB, growing by doubling every
- * 1,000 parts so that 48.8 TiB fit (then memory grows too). A failure aborts the upload. */
+ * upload, part by part; memory holds one part. part_bytes 0: 16 MiB. Parts (and memory) double
+ * every 1,000 parts, up to 5 GiB: 12.7 TiB fit, HAUL_TOO_LARGE says that it was more. A failure
+ * aborts the upload. */
 const struct haul_result *haul_put_stream(struct haul_store *s, const struct haul_request *r,
     haul_stream_fn *read, void *payload, uint64_t part_bytes, struct haul_error *err);
 
@@ -50,8 +51,9 @@ const struct haul_result *haul_get_memory(struct haul_store *s, const struct hau
 const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
     const char *path, struct haul_error *err);
 
-/* To a descriptor, in order. A retry goes on behind what has been written, of the same object.
- */
+/* To a descriptor, in order. A retry goes on behind what has been written, of the same object:
+ * HAUL_RETRY_FROM_START when another one stands there by then. A reader that is gone is EPIPE,
+ * without SIGPIPE. */
 const struct haul_result *haul_get_fd(
     struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err);
 

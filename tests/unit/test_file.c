@@ -1,0 +1,639 @@
+/* file_put.c and file_get.c: large files in parallel. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store_fixture.h"
+#include "temp.h"
+
+#define PART ((uint64_t) 5 * MIB)
+#define LARGE (2 * PART + 12345) /* three parts */
+#define RANGE ((uint64_t) 64 * 1024)
+#define SIZE (16 * RANGE + 7) /* seventeen ranges */
+
+static const struct haul_request big = { .key = "big" };
+static const struct haul_parallel_options by_part = { .part_bytes = PART };
+static const struct haul_parallel_options by_range = { .part_bytes = RANGE, .workers = 3 };
+
+/* A folder, and a file of LARGE bytes in it. */
+struct place {
+    char *folder, *path, *data; /* owned */
+};
+
+static struct place make_place(void)
+{
+    struct place l = { .folder = temp_make(), .data = some_bytes(LARGE) };
+    l.path = temp_write(l.folder, "large", l.data, LARGE);
+    return l;
+}
+
+static void remove_place(struct place *l)
+{
+    temp_remove(l->folder);
+    free(l->path);
+    free(l->data);
+}
+
+/* ---- Progress and other threads ---- */
+
+struct told {
+    unsigned calls;
+    uint64_t done, total;
+    unsigned cancel_at; /* call; 0: never */
+};
+
+static int on_progress(void *payload, uint64_t done, uint64_t total)
+{
+    struct told *t = payload;
+    assert_true(done >= t->done && done <= total);
+    t->done = done;
+    t->total = total;
+    return ++t->calls == t->cancel_at;
+}
+
+static void *stop_at_the_gate(void *payload)
+{
+    struct shop *p = payload;
+    s3_wait_at(p->s3, "g", 1);
+    haul_store_stop(p->store);
+    return NULL;
+}
+
+struct change {
+    struct shop *shop;
+    const char *path;
+};
+
+static void *append_at_the_gate(void *payload)
+{
+    struct change *c = payload;
+    s3_wait_at(c->shop->s3, "g", 1);
+    FILE *f = fopen(c->path, "a");
+    assert_non_null(f);
+    fputs("more", f);
+    fclose(f);
+    s3_open(c->shop->s3, "g");
+    return NULL;
+}
+
+static pthread_t begin_thread(void *(*run)(void *), void *payload)
+{
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, run, payload), 0);
+    return t;
+}
+
+/* After haul_store_stop(). */
+static void reopen(struct shop *p)
+{
+    s3_clear(p->s3);
+    haul_store_free(p->store);
+    p->store = new_store(p, (struct haul_client_options){ .retries = 3 });
+}
+
+/* ---- Sending ---- */
+
+static void a_large_file_goes_in_parts(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    struct told told = { 0 };
+    struct haul_parallel_options o = {
+        .part_bytes = PART, .workers = 2, .progress = on_progress, .payload = &told
+    };
+    s3_fault(p->s3, "UploadPart part=2 nth=1 drop-after");
+    good(p, haul_put_file_multipart(p->store, &big, l.path, &o, &p->err));
+    assert_int_equal(s3_count(p->s3, "UploadPart"), 4);
+    assert_true(s3_count(p->s3, "in_flight_max") <= 2);
+    assert_object(p, "big", l.data, LARGE);
+    assert_true(told.calls >= 1 && told.calls <= 3);
+    assert_int_equal(told.done, LARGE);
+    assert_int_equal(told.total, LARGE);
+    remove_place(&l);
+}
+
+static void a_body_goes_like_a_file(void **state)
+{
+    struct shop *p = *state;
+    char *data = some_bytes(LARGE);
+    struct haul_request r = { .key = "big", .body = haul_body_memory(data, LARGE) };
+    good(p, haul_put_file_multipart(p->store, &r, NULL, &by_part, &p->err));
+    assert_int_equal(s3_count(p->s3, "UploadPart"), 3);
+    assert_object(p, "big", data, LARGE);
+    free(data);
+}
+
+static void what_fits_a_part_is_one_put_object(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    const off_t sizes[] = { PART, 1, 0 };
+    for (size_t i = 0; i < 3; i++) {
+        struct told told = { 0 };
+        struct haul_parallel_options o = {
+            .part_bytes = PART, .progress = on_progress, .payload = &told
+        };
+        assert_int_equal(truncate(l.path, sizes[i]), 0);
+        good(p, haul_put_file_multipart(p->store, &big, l.path, &o, &p->err));
+        assert_object(p, "big", l.data, (size_t) sizes[i]);
+        assert_int_equal(s3_count(p->s3, "PutObject"), i + 1);
+        assert_int_equal(told.calls, 1);
+        assert_int_equal(told.done, sizes[i]);
+    }
+    assert_int_equal(s3_count(p->s3, "CreateMultipartUpload"), 0);
+    good(p, haul_put_file_multipart(p->store, &big, l.path, NULL, &p->err));
+    remove_place(&l);
+}
+
+static ssize_t read_nothing(void *payload, uint64_t offset, void *data, size_t len)
+{
+    (void) payload, (void) offset, (void) data, (void) len;
+    fail_msg("read");
+    return -1;
+}
+
+static void plans_that_s3_refuses_are_refused_with_the_numbers(void **state)
+{
+    static const struct {
+        uint64_t size, part_bytes;
+        const char *word;
+    } cases[] = {
+        { HAUL_OBJECT_BYTES_MAX + 1, 0, "48.8 TiB" },
+        { HAUL_OBJECT_BYTES_MAX + 1, HAUL_PART_BYTES_MAX, "48.8 TiB" },
+        { 100 * PART, PART - 1, "from 5 MiB to 5 GiB" },
+        { 100 * PART, HAUL_PART_BYTES_MAX + 1, "from 5 MiB to 5 GiB" },
+        { 10000 * PART + 1, PART, "8388608 bytes a part" },
+    };
+    struct shop *p = *state;
+    uint64_t before = s3_count(p->s3, "requests");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_request r = { .key = "big",
+            .body = { .read = read_nothing, .size = cases[i].size } };
+        struct haul_parallel_options o = { .part_bytes = cases[i].part_bytes };
+        assert_null(haul_put_file_multipart(p->store, &r, NULL, &o, &p->err));
+        assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
+        if (strstr(p->err.text, cases[i].word) == NULL)
+            fail_msg("%s", p->err.text);
+    }
+    assert_int_equal(s3_count(p->s3, "requests"), before);
+}
+
+static void a_part_that_keeps_failing_aborts_the_upload(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    struct haul_parallel_options o = { .part_bytes = PART, .tries = 2 };
+    s3_fault(p->s3, "UploadPart part=2 always status=500");
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &o, &p->err));
+    assert_int_equal(p->err.http_status, 500);
+    assert_int_equal(s3_count(p->s3, "UploadPart"), 4); /* two others, two tries */
+    assert_int_equal(count_uploads(p), 0);
+    assert_missing(p, "big");
+    assert_null(haul_put_file_multipart(p->store, &big, "/none", &o, &p->err));
+    assert_int_equal(p->err.sys_errno, ENOENT);
+    remove_place(&l);
+}
+
+static void a_source_that_changes_midway_fails_and_leaves_no_upload(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    struct change c = { p, l.path };
+    s3_fault(p->s3, "UploadPart part=2 nth=1 gate=g");
+    pthread_t other = begin_thread(append_at_the_gate, &c);
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    assert_non_null(strstr(p->err.text, "changed"));
+    pthread_join(other, NULL);
+    assert_int_equal(s3_count(p->s3, "CompleteMultipartUpload"), 0);
+    assert_int_equal(count_uploads(p), 0);
+    remove_place(&l);
+}
+
+static void sending_is_cancelled_by_the_progress_function(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    struct told told = { .cancel_at = 1 };
+    struct haul_parallel_options o = {
+        .part_bytes = PART, .progress = on_progress, .payload = &told
+    };
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &o, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    assert_int_equal(told.calls, 1);
+    assert_int_equal(count_uploads(p), 0);
+    assert_missing(p, "big");
+    remove_place(&l);
+}
+
+static void sending_is_stopped_by_another_thread(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    s3_fault(p->s3, "UploadPart part=2 always gate=g");
+    pthread_t other = begin_thread(stop_at_the_gate, p);
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    reopen(p);
+    assert_int_equal(count_uploads(p), 0);
+    assert_missing(p, "big");
+    remove_place(&l);
+}
+
+/* ---- Receiving ---- */
+
+static void a_large_object_comes_in_ranges(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_write_text(folder, "a", "old");
+    struct told told = { 0 };
+    struct haul_parallel_options o = by_range;
+    o.progress = on_progress;
+    o.payload = &told;
+    s3_fault(p->s3, "GetObject nth=3 truncate=1000\nGetObject nth=5 ignore-range\n"
+                    "GetObject nth=8 reset-mid-body=5000");
+    assert_int_equal(
+        good(p, haul_get_file_parallel(p->store, &big, path, &o, &p->err))->size, SIZE);
+    assert_file(path, data, SIZE);
+    assert_int_equal(s3_count(p->s3, "HeadObject"), 1);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 20);
+    assert_true(s3_count(p->s3, "in_flight_max") <= 3);
+    assert_int_equal(told.done, SIZE);
+    assert_int_equal(told.total, SIZE);
+    assert_int_equal(temp_count(folder), 1);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_range_of_an_object_comes_in_ranges_too(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    struct haul_request r = { .key = "big", .range = { 1000, 2 * RANGE + 1 } };
+    good(p, haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
+    assert_file(path, data + 1000, 2 * RANGE + 1);
+    assert_int_equal(s3_count(p->s3, "GetObject"), 3);
+    r.range = (struct haul_range){ 1000, SIZE };
+    assert_null(haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
+    good(p, haul_get_file_parallel(p->store, &big, path, NULL, &p->err));
+    assert_file(path, data, SIZE);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void an_empty_object_is_an_empty_file(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *path = temp_write_text(folder, "a", "old");
+    struct told told = { 0 };
+    struct haul_parallel_options o = { .progress = on_progress, .payload = &told };
+    put(p, "big", "");
+    good(p, haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    assert_file(path, "", 0);
+    assert_int_equal(told.calls, 1);
+    free(path);
+    temp_remove(folder);
+}
+
+static void an_object_without_an_etag_comes_in_one_stream(void **state)
+{
+    static const char *const faults[] = { "HeadObject always no-etag",
+        "HeadObject always etag=W/\"x\"" };
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    for (size_t i = 0; i < 2; i++) {
+        s3_clear(p->s3);
+        s3_fault(p->s3, faults[i]);
+        good(p, haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+        assert_file(path, data, SIZE);
+        assert_int_equal(s3_count(p->s3, "GetObject"), i + 1);
+    }
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void an_object_that_is_replaced_midway_is_begun_again(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a"), *now;
+    size_t len;
+    s3_fault(p->s3, "GetObject nth=7 replace-object");
+    good(p, haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+    assert_int_equal(s3_count(p->s3, "HeadObject"), 2);
+    good(p, haul_get_memory(p->store, &big, SIZE, &now, &len, &p->err));
+    assert_memory_not_equal(now, data, SIZE);
+    assert_file(path, now, SIZE);
+    free(now);
+
+    s3_fault(p->s3, "GetObject always replace-object"); /* there is no end to it */
+    assert_null(haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+    assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+    assert_int_equal(s3_count(p->s3, "HeadObject"), 5);
+    assert_int_equal(temp_count(folder), 1);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_failed_range_leaves_the_folder_as_it_was(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_write_text(folder, "a", "old");
+    struct haul_parallel_options o = by_range;
+    o.tries = 2;
+    s3_fault(p->s3, "GetObject every=4 truncate=3\nGetObject every=5 truncate=3\n"
+                    "GetObject every=3 truncate=3\nGetObject every=2 truncate=3");
+    assert_null(haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    assert_file(path, "old", 3);
+    assert_int_equal(temp_count(folder), 1);
+    s3_clear(p->s3);
+    s3_fault(p->s3, "GetObject nth=5 status=404 code=NoSuchKey");
+    assert_null(haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    assert_string_equal(p->err.aws_code, "NoSuchKey");
+    assert_file(path, "old", 3);
+    assert_null(haul_get_file_parallel(
+        p->store, &(struct haul_request){ .key = "none" }, path, &o, &p->err));
+    assert_int_equal(p->err.http_status, 404);
+    assert_int_equal(temp_count(folder), 1);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_disk_without_room_is_found_before_any_range_comes(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){ SIZE - 1, before.rlim_max };
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_null(haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    assert_int_equal(p->err.sys_errno, EFBIG);
+    assert_non_null(strstr(p->err.text, path));
+    assert_int_equal(s3_count(p->s3, "GetObject"), 0);
+    assert_int_equal(temp_count(folder), 0);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void receiving_is_cancelled_by_the_progress_function(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    struct told told = { .cancel_at = 1 };
+    struct haul_parallel_options o = by_range;
+    o.progress = on_progress;
+    o.payload = &told;
+    assert_null(haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    assert_int_equal(told.calls, 1);
+    assert_int_equal(temp_count(folder), 0);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void receiving_is_stopped_by_another_thread(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    s3_fault(p->s3, "GetObject nth=4 gate=g");
+    pthread_t other = begin_thread(stop_at_the_gate, p);
+    assert_null(haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    assert_int_equal(temp_count(folder), 0);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+/* ---- Checksums of the whole ---- */
+
+/* Has HEAD tell the checksum of `len` bytes. */
+static void tell_checksum(struct shop *p, enum haul_checksum kind, const char *data, size_t len)
+{
+    unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+    char text[HAUL_CHECKSUM_TEXT_SIZE], fault[256];
+    struct haul_sum *sum = haul_sum_new(kind);
+    assert_non_null(sum);
+    haul_sum_add(sum, data, len);
+    haul_checksum_text(value, haul_sum_end(sum, value), text);
+    haul_sum_free(sum);
+    snprintf(fault, sizeof fault, "HeadObject always header=x-amz-checksum-%s:%s",
+        haul_checksum_name(kind), text);
+    s3_clear(p->s3);
+    s3_fault(p->s3, fault);
+}
+
+static void the_whole_is_verified_by_what_the_server_tells(void **state)
+{
+    static const enum haul_checksum kinds[] = { HAUL_CRC64NVME, HAUL_CRC32C, HAUL_CRC32,
+        HAUL_SHA256, HAUL_SHA1 };
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (int separate = 0; separate < 2; separate++) {
+            struct haul_parallel_options o = { .part_bytes = 5 * RANGE };
+            o.separate_files = separate;
+            tell_checksum(p, kinds[i], data, SIZE);
+            good(p, haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+            assert_file(path, data, SIZE);
+            assert_int_equal(unlink(path), 0);
+            tell_checksum(p, kinds[i], data, SIZE - 1);
+            uint64_t heads = s3_count(p->s3, "HeadObject");
+            assert_null(haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+            assert_int_equal(p->err.code, HAUL_BAD_REPLY);
+            assert_non_null(strstr(p->err.text, haul_checksum_name(kinds[i])));
+            assert_int_equal(s3_count(p->s3, "HeadObject") - heads, 3); /* it begins again */
+            assert_int_equal(temp_count(folder), 0);
+        }
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_range_that_was_damaged_on_its_way_comes_again(void **state)
+{
+    struct shop *p = *state;
+    char *data = some_bytes(LARGE), *folder = temp_make(), *path = temp_path(folder, "a");
+    struct haul_request r = {
+        .key = "big", .checksum = HAUL_CRC64NVME, .body = haul_body_memory(data, LARGE)
+    };
+    good(p, haul_put_file_multipart(p->store, &r, NULL, &by_part, &p->err));
+    s3_fault(p->s3, "GetObject nth=2 flip-bit=9");
+    good(p, haul_get_file_parallel(p->store, &big, path, &by_part, &p->err));
+    assert_int_equal(s3_count(p->s3, "HeadObject"), 2);
+    assert_file(path, data, LARGE);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_composite_checksum_says_nothing_of_ranges(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    s3_fault(p->s3, "HeadObject always header=x-amz-checksum-crc32c:AAAAAA==-2");
+    good(p, haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+    assert_file(path, data, SIZE);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+/* ---- Separate files ---- */
+
+/* The first range hangs until the others have come as far as they may. */
+static void *open_when_others_wait(void *payload)
+{
+    struct shop *p = payload;
+    s3_wait_at(p->s3, "g", 1);
+    while (s3_count(p->s3, "in_flight") > 1 || s3_count(p->s3, "GetObject") < 3)
+        continue;
+    assert_int_equal(s3_count(p->s3, "GetObject"), 3);
+    s3_open(p->s3, "g");
+    return NULL;
+}
+
+static void separate_files_are_joined_in_order_and_few_at_a_time(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    struct haul_parallel_options o = by_range;
+    o.separate_files = true;
+    s3_fault(p->s3, "GetObject nth=1 gate=g\nGetObject nth=9 truncate=1000");
+    pthread_t other = begin_thread(open_when_others_wait, p);
+    good(p, haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    pthread_join(other, NULL);
+    assert_file(path, data, SIZE);
+    assert_int_equal(temp_count(folder), 1);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+struct reader {
+    const char *path;
+    char *data;
+    size_t len;
+};
+
+static void *read_all(void *payload)
+{
+    struct reader *r = payload;
+    FILE *f = fopen(r->path, "r");
+    assert_non_null(f);
+    r->len = fread(r->data, 1, SIZE + 1, f);
+    fclose(f);
+    return NULL;
+}
+
+static void a_fifo_gets_its_bytes_in_order(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    struct reader r = { .path = temp_path(folder, "fifo"), .data = malloc(SIZE + 1) };
+    assert_int_equal(mkfifo(r.path, 0600), 0);
+    pthread_t other = begin_thread(read_all, &r);
+    good(p, haul_get_file_parallel(p->store, &big, r.path, &by_range, &p->err));
+    pthread_join(other, NULL);
+    assert_int_equal(r.len, SIZE);
+    assert_memory_equal(r.data, data, SIZE);
+
+    s3_fault(p->s3, "GetObject nth=9 replace-object"); /* bytes are out: no second beginning */
+    other = begin_thread(read_all, &r);
+    assert_null(haul_get_file_parallel(p->store, &big, r.path, &by_range, &p->err));
+    assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+    pthread_join(other, NULL);
+    assert_int_equal(s3_count(p->s3, "HeadObject"), 2);
+    assert_int_equal(temp_count(folder), 1);
+    free((char *) r.path);
+    free(r.data);
+    free(data);
+    temp_remove(folder);
+}
+
+static void a_folder_for_separate_files_that_is_missing_is_told(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a"), *none = temp_path(folder, "none");
+    struct haul_parallel_options o = by_range;
+    o.separate_files = true;
+    setenv("TMPDIR", none, 1);
+    assert_null(haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    unsetenv("TMPDIR");
+    assert_int_equal(p->err.sys_errno, ENOENT);
+    assert_int_equal(temp_count(folder), 0);
+    free(none);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+#define ONE(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ONE(a_large_file_goes_in_parts),
+        ONE(a_body_goes_like_a_file),
+        ONE(what_fits_a_part_is_one_put_object),
+        ONE(plans_that_s3_refuses_are_refused_with_the_numbers),
+        ONE(a_part_that_keeps_failing_aborts_the_upload),
+        ONE(a_source_that_changes_midway_fails_and_leaves_no_upload),
+        ONE(sending_is_cancelled_by_the_progress_function),
+        ONE(sending_is_stopped_by_another_thread),
+        ONE(a_large_object_comes_in_ranges),
+        ONE(a_range_of_an_object_comes_in_ranges_too),
+        ONE(an_empty_object_is_an_empty_file),
+        ONE(an_object_without_an_etag_comes_in_one_stream),
+        ONE(an_object_that_is_replaced_midway_is_begun_again),
+        ONE(a_failed_range_leaves_the_folder_as_it_was),
+        ONE(a_disk_without_room_is_found_before_any_range_comes),
+        ONE(receiving_is_cancelled_by_the_progress_function),
+        ONE(receiving_is_stopped_by_another_thread),
+        ONE(the_whole_is_verified_by_what_the_server_tells),
+        ONE(a_range_that_was_damaged_on_its_way_comes_again),
+        ONE(a_composite_checksum_says_nothing_of_ranges),
+        ONE(separate_files_are_joined_in_order_and_few_at_a_time),
+        ONE(a_fifo_gets_its_bytes_in_order),
+        ONE(a_folder_for_separate_files_that_is_missing_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
