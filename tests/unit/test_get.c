@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -153,30 +154,36 @@ static void an_older_file_stays_when_getting_fails(void **state)
     temp_remove(folder);
 }
 
-/* Puts an empty object while the second attempt hangs at the gate. */
-static void *shrink_at_the_gate(void *payload)
+struct exchange {
+    struct shop *shop;
+    const char *text;
+};
+
+/* Puts another object while the second attempt hangs at the gate. */
+static void *exchange_at_the_gate(void *payload)
 {
-    struct shop *p = payload;
-    struct shop other = *p;
+    const struct exchange *x = payload;
+    struct shop other = *x->shop;
     other.store = new_store(&other, (struct haul_client_options){ .retries = 3 });
-    s3_wait_at(p->s3, "g", 1);
-    put(&other, "big", "");
-    s3_open(p->s3, "g");
+    s3_wait_at(other.s3, "g", 1);
+    put(&other, "big", x->text);
+    s3_open(other.s3, "g");
     haul_store_free(other.store);
     return NULL;
 }
 
-static void an_object_that_shrinks_between_attempts_leaves_no_old_bytes(void **state)
+static void an_object_that_is_replaced_between_attempts_leaves_no_old_bytes(void **state)
 {
     struct shop *p = *state;
     char *folder = temp_make(), *path = temp_path(folder, "a"), *got;
     size_t len;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
+        struct exchange x = { p, i < 3 ? "" : "a long text that begins as well" };
         pthread_t other;
-        put(p, "big", "a long text that is cut");
+        put(p, "big", "a long text that is cut, at ten");
         s3_clear(p->s3);
         s3_fault(p->s3, "GetObject nth=1 truncate=10\nGetObject nth=2 gate=g");
-        assert_int_equal(pthread_create(&other, NULL, shrink_at_the_gate, p), 0);
+        assert_int_equal(pthread_create(&other, NULL, exchange_at_the_gate, &x), 0);
         if (i == 0) {
             good(p, haul_get_file(p->store, &big, path, &p->err));
             assert_file(path, "", 0);
@@ -380,12 +387,19 @@ static void a_reader_that_is_gone_is_an_error_and_no_signal(void **state)
     close(ends[1]);
 }
 
+struct stopper {
+    struct haul_store *store;
+    int pipe;
+};
+
+/* Once nothing more fits into the pipe. */
 static void *stop_when_full(void *payload)
 {
-    struct shop *p = payload;
-    s3_wait_at(p->s3, "g", 1);
-    haul_store_stop(p->store);
-    s3_open(p->s3, "g");
+    struct stopper *s = payload;
+    int held = 0;
+    while (held < fcntl(s->pipe, F_GETPIPE_SZ))
+        assert_int_equal(ioctl(s->pipe, FIONREAD, &held), 0);
+    haul_store_stop(s->store);
     return NULL;
 }
 
@@ -397,8 +411,8 @@ static void waiting_for_a_reader_can_be_stopped(void **state)
     pthread_t other;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-    s3_fault(p->s3, "GetObject nth=1 gate=g");
-    assert_int_equal(pthread_create(&other, NULL, stop_when_full, p), 0);
+    struct stopper s = { p->store, ends[0] };
+    assert_int_equal(pthread_create(&other, NULL, stop_when_full, &s), 0);
     assert_null(haul_get_fd(p->store, &big, ends[1], &p->err));
     assert_int_equal(p->err.code, HAUL_CANCELLED);
     pthread_join(other, NULL);
@@ -431,7 +445,7 @@ int main(void)
         ONE(memory_holds_the_last_attempt_alone),
         ONE(an_object_is_got_into_a_new_file),
         ONE(an_older_file_stays_when_getting_fails),
-        ONE(an_object_that_shrinks_between_attempts_leaves_no_old_bytes),
+        ONE(an_object_that_is_replaced_between_attempts_leaves_no_old_bytes),
         ONE(a_link_is_followed_to_the_file_that_is_replaced),
         ONE(a_destination_that_can_t_be_is_refused),
         ONE(a_fifo_is_written_to_as_the_bytes_come),

@@ -469,6 +469,8 @@ static void an_abort_takes_parts_in_flight_with_it(void **state)
         assert_true(haul_client_run(haul_store_client(p->store), 10, &p->err) >= 0);
     assert_int_equal(haul_upload_abort(u, &p->err), 0);
     assert_int_equal(haul_upload_abort(u, &p->err), 0); /* gone is fine */
+    assert_int_equal(haul_upload_start(u, 0, haul_body_string("x"), &p->err), -1);
+    assert_fails(p, HAUL_BAD_ARGUMENT, "ended");
     haul_upload_free(u);
     s3_clear(p->s3);
     assert_int_equal(count_uploads(p), 0);
