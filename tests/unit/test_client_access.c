@@ -60,8 +60,11 @@ static void requests_for_a_wrong_region_are_signed_again(void **state)
 {
     struct fixture *f = *state;
     struct end ends[8] = { { .calls = 0 } };
-    struct haul_request create = request(f, HAUL_CREATE_BUCKET, NULL),
+    struct haul_request create = request(f, HAUL_ANY, NULL),
                         list = request(f, HAUL_LIST_OBJECTS, NULL);
+    create.method = "PUT";
+    create.body = haul_body_string("<CreateBucketConfiguration><LocationConstraint>eu-central-1"
+                                   "</LocationConstraint></CreateBucketConfiguration>");
     retry_at_most(f, HAUL_NO_RETRIES, 0);
     struct end e = succeed(f, &create);
     assert_int_equal(e.result.attempts, 2);
