@@ -357,8 +357,10 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
         curl_easy_setopt(easy, CURLOPT_CAINFO, e->ca_file);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* Debian's default would trust more */
     }
-    if (e->proxy != NULL)
+    if (e->proxy != NULL) {
         curl_easy_setopt(easy, CURLOPT_PROXY, e->proxy);
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* NO_PROXY is of the environment's */
+    }
     if (e->insecure) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);

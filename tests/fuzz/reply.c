@@ -35,7 +35,7 @@ static bool add_headers(struct reply *reply, char **rest)
     struct haul_error err;
     for (char *line = fuzz_line(rest); *line != '\0'; line = fuzz_line(rest)) {
         char *name = strsep(&line, ":");
-        reply_add_header(reply, name, line == NULL ? "" : line);
+        reply_add_header(reply, name, line == NULL ? "" : line + strspn(line, " "));
         if (strcasecmp(name, "content-length") == 0 && line != NULL)
             reply->content_length = (int64_t) (strtoull(line, NULL, 10) % INT64_MAX);
     }
@@ -59,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     reply.status = second == NULL ? 0 : (int) ((unsigned) atoi(second) % 1000);
     must(endpoint != NULL);
     if (reply.status >= 100 && add_headers(&reply, &rest)) {
-        buf_adds(&reply.body, rest == NULL ? "" : rest);
+        if (rest != NULL)
+            buf_add(&reply.body, rest, (size_t) (text + len - rest));
         reply_judge(&r, &reply, reply.body.len, &result, &document);
         judge_result(&r, &result);
         document_free(document);

@@ -444,7 +444,7 @@ static void a_marker_is_decoded_only_if_the_names_beside_it_are_encoded_likewise
         { "<Version><Key>%2525</Key></Version>", "%25", "%25" },
         { "<Version><Key>%252B</Key></Version><Version><Key>%2B</Key></Version>", "%2B", "+" },
         { "<CommonPrefixes><Prefix>%25/</Prefix></CommonPrefixes>"
-          "<DeleteMarker><Key>a</Key></DeleteMarker>",
+          "<DeleteMarker><Key>!</Key></DeleteMarker>",
             "%/", "%/" },
         { "", "%2B", "+" },
     };

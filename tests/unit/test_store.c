@@ -366,6 +366,8 @@ static void the_environment_names_a_proxy_unless_the_option_says_none(void **sta
     struct shop *p = *state;
     struct haul_store_options o = { .endpoint.credentials = p->base->keys,
         .client.retries = HAUL_NO_RETRIES };
+    unsetenv("no_proxy");
+    unsetenv("NO_PROXY");
     setenv("http_proxy", "http://127.0.0.1:1", 1);
     struct haul_store *s = open_url(p, "", o);
     assert_null(haul_head_bucket(s, NULL, &p->err));

@@ -1,6 +1,7 @@
-"""What `cmake --install` leaves, used from outside the tree: a program of tests/consumer in C and
-in C++, by pkg-config and by find_package, with the shared library and with the static one. All of it
-is built as a packager would, without sanitizers, staged by DESTDIR and moved afterwards.
+"""What `cmake --install` leaves, used from outside the tree: a program of tests/consumer/ in C and
+in C++, by pkg-config and by find_package, with the shared library and with the static one; and the
+manual's examples. All of it is built as a packager would, without sanitizers, staged by DESTDIR and
+moved afterwards.
 """
 
 import os
@@ -79,7 +80,8 @@ def test_all_of_it_is_installed_and_nothing_else(prefix):
         "lib/pkgconfig/haul.pc",
         *(f"lib/cmake/haul/haul-config{part}.cmake" for part in ("", "-release", "-version")),
         "share/man/man3/libhaul.3",
-        *(f"share/doc/haul/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md")),
+        *(f"share/doc/haul/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md",
+                                        "lib/README.md")),
     }
 
 
