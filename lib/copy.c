@@ -59,19 +59,40 @@ static int refuse_itself(const struct haul_request *r, struct haul_error *err)
     return haul_error_set(err, HAUL_BAD_ARGUMENT, "%s is both source and destination", r->key);
 }
 
-static struct haul_request of_source(const struct copy *c, enum haul_operation operation)
+/* After further requests: the result is the store's last again, and what is returned if all
+ * went well. */
+static const struct haul_result *give_back(
+    struct copy *c, const struct haul_result *result, bool went_well)
+{
+    client_release(c->store->last);
+    c->store->last = result;
+    return went_well ? result : NULL;
+}
+
+/* Another request for the one or the other. */
+static struct haul_request of_target(const struct copy *c, enum haul_operation operation)
 {
     const struct haul_request *r = &c->request;
-    bool one_bucket = strcmp(r->bucket, r->source.bucket) == 0;
     return (struct haul_request){ .operation = operation,
         .endpoint = r->endpoint,
-        .bucket = r->source.bucket,
-        .key = r->source.key,
-        .version_id = r->source.version_id,
-        .encryption = r->source.key_of_source,
+        .bucket = r->bucket,
+        .key = r->key,
         .requester_pays = r->requester_pays,
-        .expected_owner = one_bucket ? r->expected_owner : NULL,
+        .expected_owner = r->expected_owner,
         .tries = r->tries };
+}
+
+static struct haul_request of_source(const struct copy *c, enum haul_operation operation)
+{
+    const struct haul_source *source = &c->request.source;
+    struct haul_request r = of_target(c, operation);
+    if (strcmp(r.bucket, source->bucket) != 0)
+        r.expected_owner = NULL;
+    r.bucket = source->bucket;
+    r.key = source->key;
+    r.version_id = source->version_id;
+    r.encryption = source->key_of_source;
+    return r;
 }
 
 static int pin_source(struct copy *c, struct haul_error *err)
@@ -120,10 +141,41 @@ static int keep_tags(struct copy *c, struct haul_error *err)
 {
     struct haul_request get = of_source(c, HAUL_GET_TAGS);
     if (store_perform(c->store, &get, false, err) == NULL)
-        return strcmp(err->aws_code, "NoSuchTagSet") == 0 || err->http_status == 501 ? 0 : -1;
+        return err->http_status == 501 || strcmp(err->aws_code, "NoSuchTagSet") == 0 ? 0 : -1;
     c->tags = store_take(c->store);
     c->request.tags = c->tags->tags;
     return 0;
+}
+
+static bool has_tag(const struct haul_pairs *tags, const struct haul_pair *t)
+{
+    for (size_t i = 0; i < tags->count; i++)
+        if (strcmp(tags->pairs[i].name, t->name) == 0)
+            return strcmp(tags->pairs[i].value, t->value) == 0;
+    return false;
+}
+
+static bool are_same(const struct haul_pairs *a, const struct haul_pairs *b)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (!has_tag(b, &a->pairs[i]))
+            return false;
+    return a->count == b->count;
+}
+
+/* Ceph 16 passes over the tags that an upload or a copy comes with. Where nobody may look, they
+ * are taken to be there. */
+static int check_tags(struct copy *c, const char *version_id, struct haul_error *err)
+{
+    struct haul_request get = of_target(c, HAUL_GET_TAGS), put = of_target(c, HAUL_PUT_TAGS);
+    get.version_id = put.version_id = version_id;
+    put.tags = c->request.tags;
+    const struct haul_result *got = store_perform(c->store, &get, false, err);
+    if (got == NULL)
+        return err->http_status == 403 || err->http_status == 501 ? 0 : -1;
+    if (are_same(&got->tags, &put.tags))
+        return 0;
+    return store_perform(c->store, &put, false, err) ? 0 : -1;
 }
 
 /* ---- Copying ---- */
@@ -164,7 +216,7 @@ static const struct haul_result *copy_in_parts(
     struct haul_upload *u = NULL;
     if (sources == NULL)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
-    else if (c->request.tags.count > 0 || keep_tags(c, err) == 0)
+    else
         u = haul_upload_new(c->store, &c->request, err);
     if (u != NULL) {
         haul_upload_limit(u, o->workers ? o->workers : DEFAULT_WORKERS);
@@ -192,8 +244,16 @@ static const struct haul_result *carry_out(
     if ((in_parts || c->request.token) && !call_replaces_metadata(&c->request) &&
         keep_metadata(c, err) < 0)
         return NULL;
-    return in_parts ? copy_in_parts(c, o, err)
-                    : store_perform(c->store, &c->request, false, err);
+    bool loses_tags = in_parts || (call_replaces_metadata(&c->request) &&
+                                      haul_result_header(c->head, "x-amz-tagging-count"));
+    if (loses_tags && c->request.tags.count == 0 && keep_tags(c, err) < 0)
+        return NULL;
+    if ((in_parts ? copy_in_parts(c, o, err)
+                  : store_perform(c->store, &c->request, false, err)) == NULL)
+        return NULL;
+    const struct haul_result *result = store_take(c->store);
+    bool right = c->request.tags.count == 0 || check_tags(c, result->version_id, err) == 0;
+    return give_back(c, result, right);
 }
 
 const struct haul_result *haul_copy(struct haul_store *s, const struct haul_request *r,
@@ -238,11 +298,7 @@ const struct haul_result *haul_rename(struct haul_store *s, const struct haul_re
     }
     if (result != NULL) {
         result = store_take(s);
-        int rc = delete_source(&c, err);
-        client_release(s->last);
-        s->last = result;
-        if (rc < 0)
-            result = NULL;
+        result = give_back(&c, result, delete_source(&c, err) == 0);
     }
     end(&c);
     return result;

@@ -211,6 +211,65 @@ static void an_empty_object_is_copied_in_one_request(void **state)
     assert_int_equal(s3_count(p->s3, "CopyObject"), 1);
 }
 
+static void customers_keys_go_along_for_source_and_copy(void **state)
+{
+    struct shop *p = *state;
+    static const struct haul_copy_options *const ways[] = { NULL, &in_parts };
+    static const struct haul_encryption one = { .kind = HAUL_ENCRYPT_C,
+        .customer_key = (const unsigned char *) "the first key of 32 bytes, in all" };
+    static const struct haul_encryption other = { .kind = HAUL_ENCRYPT_C,
+        .customer_key = (const unsigned char *) "another key of 32 bytes, in all.." };
+    struct haul_request r = described("a");
+    r.encryption = one;
+    good(p, haul_put_string(p->store, &r, "text", &p->err));
+    for (size_t i = 0; i < 2; i++) {
+        r = copy_of("a", "b");
+        assert_null(haul_copy(p->store, &r, ways[i], &p->err));
+        r.source.key_of_source = one;
+        r.encryption = other;
+        good(p, haul_copy(p->store, &r, ways[i], &p->err));
+        r.source = (struct haul_source){ .key = NULL };
+        assert_int_equal(good(p, haul_head(p->store, &r, &p->err))->size, 4);
+        r.encryption = one;
+        assert_null(haul_head(p->store, &r, &p->err));
+    }
+}
+
+static void a_named_version_is_copied_and_renamed(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request on = { .operation = HAUL_ANY,
+        .method = "PUT",
+        .query = { &(struct haul_pair){ "versioning", "" }, 1 },
+        .body = haul_body_string("<VersioningConfiguration><Status>Enabled</Status>"
+                                 "</VersioningConfiguration>") };
+    struct haul_request r = { .key = "a" };
+    char old[128];
+    good(p, haul_perform(p->store, &on, &p->err));
+    snprintf(old, sizeof old, "%s",
+        good(p, haul_put_string(p->store, &r, "old", &p->err))->version_id);
+    put(p, "a", "new");
+    r = copy_of("a", "b");
+    r.source.version_id = old;
+    good(p, haul_copy(p->store, &r, &in_parts, &p->err));
+    assert_text(p, "b", "old");
+    r.key = "c";
+    good(p, haul_rename(p->store, &r, NULL, &p->err));
+    assert_text(p, "c", "old");
+    assert_text(p, "a", "new");
+    r = (struct haul_request){ .key = "a", .version_id = old };
+    assert_null(haul_head(p->store, &r, &p->err));
+
+    /* The old one in place of the new one. */
+    r = (struct haul_request){ .key = "c" };
+    snprintf(old, sizeof old, "%s", good(p, haul_head(p->store, &r, &p->err))->version_id);
+    put(p, "c", "other");
+    r = copy_of("c", "c");
+    r.source.version_id = old;
+    good(p, haul_copy(p->store, &r, NULL, &p->err));
+    assert_text(p, "c", "old");
+}
+
 static void the_source_may_stand_in_the_last_result(void **state)
 {
     struct shop *p = *state;
@@ -426,6 +485,40 @@ static void a_stopped_copy_leaves_no_upload_open(void **state)
     free(data);
 }
 
+/* Takes the tags from "b" before the reply is on its way, as a server that knows none. */
+static void *untag(void *payload)
+{
+    struct shop own = *(struct shop *) payload;
+    struct haul_request r = { .key = "b" };
+    own.store = new_store(&own, (struct haul_client_options){ .retries = 3 });
+    s3_wait_at(own.s3, "held", 1);
+    good(&own, haul_put_tags(own.store, &r, &own.err));
+    haul_store_free(own.store);
+    s3_open(own.s3, "held");
+    return NULL;
+}
+
+static void tags_that_the_server_passes_over_are_put_afterwards(void **state)
+{
+    struct shop *p = *state;
+    static const struct haul_copy_options *const ways[] = { &in_parts, NULL };
+    struct haul_request r = described("a");
+    good(p, haul_put_string(p->store, &r, "text", &p->err));
+    r = copy_of("a", "b");
+    for (size_t i = 0; i < 2; i++) {
+        pthread_t thread;
+        s3_clear(p->s3);
+        s3_fault(p->s3, "CompleteMultipartUpload always gate-after=held\n"
+                        "CopyObject always gate-after=held\n");
+        assert_int_equal(pthread_create(&thread, NULL, untag, p), 0);
+        assert_non_null(good(p, haul_copy(p->store, &r, ways[i], &p->err))->etag);
+        pthread_join(thread, NULL);
+        assert_tag(p, "b", "kind", "a+b &c");
+        r.tags = (struct haul_pairs){ tags, 1 }; /* the second time */
+    }
+    assert_int_equal(s3_count(p->s3, "PutObjectTagging"), 2);
+}
+
 /* ---- Renaming ---- */
 
 static void renaming_moves_the_object(void **state)
@@ -503,6 +596,8 @@ int main(void)
         TEST(odd_keys_are_copied_from_and_to),
         TEST(a_copy_may_come_from_another_bucket),
         TEST(an_empty_object_is_copied_in_one_request),
+        TEST(customers_keys_go_along_for_source_and_copy),
+        TEST(a_named_version_is_copied_and_renamed),
         TEST(the_source_may_stand_in_the_last_result),
         TEST(a_copy_onto_itself_has_to_change_something),
         TEST(what_s3_can_not_do_is_refused_before_anything_is_created),
@@ -515,6 +610,7 @@ int main(void)
         TEST(a_source_that_is_replaced_on_the_way_fails_the_copy),
         TEST(a_source_that_is_replaced_between_parts_fails_the_copy),
         TEST(a_stopped_copy_leaves_no_upload_open),
+        TEST(tags_that_the_server_passes_over_are_put_afterwards),
         TEST(renaming_moves_the_object),
         TEST(an_object_is_never_renamed_to_itself),
         TEST(a_copy_that_fails_deletes_nothing),

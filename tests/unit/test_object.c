@@ -108,6 +108,15 @@ static void tags_are_replaced_as_a_whole(void **state)
     assert_int_equal(good(p, haul_get_tags(p->store, &r, &p->err))->tags.count, 0);
 }
 
+static void a_server_that_answers_with_nothing_knows_no_tags(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "a" };
+    put(p, "a", "text");
+    s3_fault(p->s3, "GetObjectTagging always empty-200\n");
+    assert_int_equal(good(p, haul_get_tags(p->store, &r, &p->err))->tags.count, 0);
+}
+
 static void buckets_come_and_go(void **state)
 {
     struct shop *p = *state;
@@ -260,6 +269,7 @@ int main(void)
         TEST(an_object_is_written_only_where_none_stands),
         TEST(deleting_what_is_not_there_succeeds),
         TEST(tags_are_replaced_as_a_whole),
+        TEST(a_server_that_answers_with_nothing_knows_no_tags),
         TEST(buckets_come_and_go),
         TEST(many_keys_go_a_thousand_at_a_time),
         TEST(each_key_that_stays_is_told),

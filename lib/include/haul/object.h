@@ -89,7 +89,8 @@ const struct haul_result *haul_copy(struct haul_store *s, const struct haul_requ
     const struct haul_copy_options *options, struct haul_error *err);
 
 /* A copy, and when it is there the source deleted (its version that was copied, if r names
- * one). Not atomic: S3 has no rename. Fails before anything when both are the same object. */
+ * one). Not atomic: S3 has no rename; a source that was replaced since it was copied stays, and
+ * the call fails. Fails before anything when both are the same object. */
 const struct haul_result *haul_rename(struct haul_store *s, const struct haul_request *r,
     const struct haul_copy_options *options, struct haul_error *err);
 
