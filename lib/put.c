@@ -10,6 +10,7 @@
 
 #include <haul/haul.h>
 
+#include "client.h"
 #include "descriptor.h"
 #include "source.h"
 #include "store.h"
@@ -141,12 +142,12 @@ const struct haul_result *haul_put_stream(struct haul_store *s, const struct hau
 {
     struct stream in = { .store = s, .read = read, .payload = payload };
     const uint64_t first = part_bytes ? part_bytes : STREAM_PART_BYTES;
-    const struct haul_result *result = NULL;
+    const struct haul_result *before = store_take(s), *result = NULL;
     struct haul_upload *u = NULL;
     if (first < HAUL_PART_BYTES_MIN || first > HAUL_PART_BYTES_MAX) {
         haul_error_set(err, HAUL_BAD_ARGUMENT,
             "parts of %" PRIu64 " bytes: S3 takes from 5 MiB to 5 GiB", first);
-        return NULL;
+        goto out;
     }
     if (next_part(&in, first, err) < 0)
         goto out;
@@ -164,6 +165,7 @@ const struct haul_result *haul_put_stream(struct haul_store *s, const struct hau
 out:
     haul_upload_free(u);
     free(in.data);
+    client_release(before);
     return result;
 }
 
