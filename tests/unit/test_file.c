@@ -589,6 +589,29 @@ static void a_fifo_gets_its_bytes_in_order(void **state)
     temp_remove(folder);
 }
 
+static void *open_and_close(void *payload)
+{
+    FILE *f = fopen(payload, "r");
+    assert_non_null(f);
+    fclose(f);
+    return NULL;
+}
+
+static void a_reader_that_goes_ends_the_transfer(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    pthread_t other = begin_thread(open_and_close, path);
+    assert_null(haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
+    assert_int_equal(p->err.sys_errno, EPIPE);
+    pthread_join(other, NULL);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
 static void a_folder_for_separate_files_that_is_missing_is_told(void **state)
 {
     struct shop *p = *state;
@@ -634,6 +657,7 @@ int main(void)
         ONE(a_composite_checksum_says_nothing_of_ranges),
         ONE(separate_files_are_joined_in_order_and_few_at_a_time),
         ONE(a_fifo_gets_its_bytes_in_order),
+        ONE(a_reader_that_goes_ends_the_transfer),
         ONE(a_folder_for_separate_files_that_is_missing_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
