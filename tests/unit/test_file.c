@@ -537,7 +537,7 @@ static void separate_files_are_joined_in_order_and_few_at_a_time(void **state)
     char *path = temp_path(folder, "a");
     struct haul_parallel_options o = by_range;
     o.separate_files = true;
-    s3_fault(p->s3, "GetObject nth=1 gate=g\nGetObject nth=9 truncate=1000");
+    s3_fault(p->s3, "GetObject range=0 nth=1 gate=g\nGetObject nth=9 truncate=1000");
     pthread_t other = begin_thread(open_when_others_wait, p);
     good(p, haul_get_file_parallel(p->store, &big, path, &o, &p->err));
     pthread_join(other, NULL);
