@@ -58,8 +58,9 @@ enum haul_operation {
                * sink when there is one, else into the result */
 };
 
-/* Bytes [start, start + len) of an object. len > 0 where a range is meant: an empty object has
- * none, and { 0, 0 } means the whole object. */
+/* Bytes [start, start + len) of an object, all of which must be there: what ends behind the
+ * object fails with HAUL_BAD_ARGUMENT, whose text tells its size; what begins there with HTTP
+ * status 416. len 0: to the end, so { 0, 0 } is the whole object. */
 struct haul_range {
     uint64_t start, len;
 };
@@ -96,7 +97,7 @@ struct haul_source {
     const char *key;    /* unescaped; encoded once here, "%", "+", "?" and "#" included */
     const char *version_id;
     const char *if_match;    /* its ETag: 412 when another object stands there now */
-    struct haul_range range; /* COPY_PART; { 0, 0 }: all of it */
+    struct haul_range range; /* COPY_PART; with a length, or { 0, 0 }: all of it */
     struct haul_encryption key_of_source; /* C only: how the source is encrypted */
 };
 
