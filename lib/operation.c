@@ -147,6 +147,8 @@ static const char *fault_of_source(const struct haul_request *r)
     if (s->key_of_source.kind != HAUL_ENCRYPT_DEFAULT &&
         s->key_of_source.kind != HAUL_ENCRYPT_C)
         return "takes only a customer's key for its source";
+    if (s->range.start > 0 && s->range.len == 0)
+        return "takes its source's range with a length";
     return s->range.len > HAUL_PART_BYTES_MAX ? "takes at most 5 GiB in one request" : NULL;
 }
 

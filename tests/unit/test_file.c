@@ -290,6 +290,12 @@ static void a_range_of_an_object_comes_in_ranges_too(void **state)
     good(p, haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
     assert_file(path, data + 1000, 2 * RANGE + 1);
     assert_int_equal(s3_count(p->s3, "GetObject"), 3);
+    r.range = (struct haul_range){ RANGE - 1, 0 }; /* to the end */
+    good(p, haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
+    assert_file(path, data + RANGE - 1, SIZE - RANGE + 1);
+    r.range = (struct haul_range){ SIZE, 0 };
+    assert_null(haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
     r.range = (struct haul_range){ 1000, SIZE };
     assert_null(haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
     assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
