@@ -438,6 +438,8 @@ static void a_request_that_s3_must_refuse_is_not_built(void **state)
         struct haul_request request;
         const char *word;
     } bad[] = {
+        { { .bucket = "b", .key = "k" }, "needs an operation" },
+        { { .operation = HAUL_ANY + 1, .bucket = "b", .key = "k" }, "needs an operation" },
         { { .operation = HAUL_HEAD_BUCKET, .bucket = "" }, "HeadBucket needs a bucket" },
         { { .operation = HAUL_HEAD_BUCKET, .bucket = "a/b" }, "a bucket's name" },
         { { .operation = HAUL_HEAD_BUCKET, .bucket = "evil.example/?" }, "a bucket's name" },

@@ -27,6 +27,8 @@ HAUL_BEGIN
 #define HAUL_TAGS_MAX 10
 
 enum haul_operation {
+    HAUL_NO_OPERATION, /* refused: it was forgotten */
+
     HAUL_HEAD_BUCKET,
     HAUL_CREATE_BUCKET, /* in the endpoint's region */
     HAUL_DELETE_BUCKET,
