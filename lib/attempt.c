@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "body.h"
 #include "chunked.h"
 #include "credentials.h"
 #include "endpoint.h"
@@ -34,7 +35,7 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
         room = (size_t) (x->body.size - x->sent);
     if (room == 0)
         return 0;
-    ssize_t got = x->body.read(x->body.payload, x->sent, data, room);
+    ssize_t got = body_read(&x->body, x->sent, data, room);
     if (got <= 0) {
         local_failure(got < 0 ? errno : 0, &x->error);
         return CURL_READFUNC_ABORT;
@@ -82,7 +83,8 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
             reply_check_head(r, &x->reply, &x->expected, &x->error) < 0)
             return 0;
         x->head_checked = true;
-        if (r->begin && r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
+        if (r->operation == HAUL_GET_OBJECT && r->begin &&
+            r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
             return local_failure(errno, &x->error);
     }
     if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
@@ -179,7 +181,7 @@ static int sum_body(
         size_t want = c->options.buffer_bytes;
         if (want > body->size - at)
             want = (size_t) (body->size - at);
-        ssize_t got = body->read(body->payload, at, c->scratch, want);
+        ssize_t got = body_read(body, at, c->scratch, want);
         if (got <= 0) {
             local_failure(got < 0 ? errno : 0, err);
             haul_sum_end(c->hash, value); /* ready for the next body */
