@@ -432,8 +432,8 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     x->body = x->call.body;
     reply_free(&x->reply);
     x->reply.sent_sum = x->call.sent_sum;
-    endpoint_region(r->endpoint, r->bucket, region);
-    endpoint_add_host(&host, r->endpoint, r->bucket, region);
+    endpoint_region(r->endpoint, x->call.bucket, region);
+    endpoint_add_host(&host, r->endpoint, x->call.bucket, region);
     if (buf_failed(&host, "the host's name", err) ||
         add_headers(c, x, buf_text(&host), region, err) < 0)
         goto out;
