@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "body.h"
 #include "chunked.h"
 #include "credentials.h"
 #include "endpoint.h"
@@ -20,8 +21,8 @@
 /* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
 static size_t local_failure(int cause, struct haul_error *err)
 {
-    haul_error_set(
-        err, HAUL_LOCAL, "%s", cause ? strerror(cause) : "the source ended before its size");
+    haul_error_set(err, cause == ENOMEM ? HAUL_NO_MEMORY : HAUL_LOCAL, "%s",
+        cause ? strerror(cause) : "the source ended before its size");
     err->sys_errno = cause;
     return 0;
 }
@@ -34,7 +35,7 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
         room = (size_t) (x->body.size - x->sent);
     if (room == 0)
         return 0;
-    ssize_t got = x->body.read(x->body.payload, x->sent, data, room);
+    ssize_t got = body_read(&x->body, x->sent, data, room);
     if (got <= 0) {
         local_failure(got < 0 ? errno : 0, &x->error);
         return CURL_READFUNC_ABORT;
@@ -82,7 +83,8 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
             reply_check_head(r, &x->reply, &x->expected, &x->error) < 0)
             return 0;
         x->head_checked = true;
-        if (r->begin && r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
+        if (r->operation == HAUL_GET_OBJECT && r->begin &&
+            r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
             return local_failure(errno, &x->error);
     }
     if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
@@ -179,7 +181,7 @@ static int sum_body(
         size_t want = c->options.buffer_bytes;
         if (want > body->size - at)
             want = (size_t) (body->size - at);
-        ssize_t got = body->read(body->payload, at, c->scratch, want);
+        ssize_t got = body_read(body, at, c->scratch, want);
         if (got <= 0) {
             local_failure(got < 0 ? errno : 0, err);
             haul_sum_end(c->hash, value); /* ready for the next body */
@@ -328,20 +330,34 @@ static long buffer_size(const struct haul_client *c, uint64_t expected)
     return expected > SMALLEST_BUFFER ? (long) expected : SMALLEST_BUFFER;
 }
 
-static void set_options(struct haul_client *c, struct exchange *x, const char *url)
+/* What libcurl copies. Without it a request would be another one, or go elsewhere. */
+static bool set_texts(const struct haul_client *c, CURL *easy, const char *method,
+    const char *url, const struct haul_endpoint *e)
+{
+    const char *const proxy = e->proxy, *const ca_file = e->ca_file;
+    return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK &&
+           (ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK) &&
+           (proxy == NULL || (curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK &&
+                                 /* NO_PROXY is of the environment's */
+                                 curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK));
+}
+
+static int set_options(
+    struct haul_client *c, struct exchange *x, const char *url, struct haul_error *err)
 {
     CURL *easy = x->easy;
     const struct haul_endpoint *e = x->request->endpoint;
+    const char *method = x->call.method;
     long stall_ms = operation_is_slow(x->request->operation)
                         ? SLOW_OPERATION_STALL_MS
                         : (long) c->options.stall_timeout_ms;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *) x);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->header_list);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -353,30 +369,21 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    if (e->ca_file != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, e->ca_file);
+    if (e->ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* Debian's default would trust more */
-    }
-    if (e->proxy != NULL) {
-        curl_easy_setopt(easy, CURLOPT_PROXY, e->proxy);
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* NO_PROXY is of the environment's */
-    }
-    if (e->insecure) {
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
-    const char *method = x->call.method;
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, e->insecure ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, e->insecure ? 0L : 2L);
+    bool gets = strcmp(method, "GET") == 0;
     bool sends = x->body.size > 0 || strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0;
     if (strcmp(method, "HEAD") == 0)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    else if (strcmp(method, "GET") != 0)
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-    else
-        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-            buffer_size(c, x->request->range.len ? x->request->range.len : UINT64_MAX));
+    /* In any case: a handle that was reset when memory ran out has no buffer at all. */
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+        buffer_size(c, !gets                       ? SMALLEST_BUFFER
+                       : x->request->range.len > 0 ? x->request->range.len
+                                                   : UINT64_MAX));
     if (sends) {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method); /* else PUT */
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) x->body.size);
         curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer_size(c, x->body.size));
         curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
@@ -384,6 +391,9 @@ static void set_options(struct haul_client *c, struct exchange *x, const char *u
         curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
         curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
     }
+    return set_texts(c, easy, method, url, e)
+               ? 0
+               : haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
 }
 
 void attempt_forget(struct haul_client *c, struct exchange *x)
@@ -422,8 +432,8 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     x->body = x->call.body;
     reply_free(&x->reply);
     x->reply.sent_sum = x->call.sent_sum;
-    endpoint_region(r->endpoint, r->bucket, region);
-    endpoint_add_host(&host, r->endpoint, r->bucket, region);
+    endpoint_region(r->endpoint, x->call.bucket, region);
+    endpoint_add_host(&host, r->endpoint, x->call.bucket, region);
     if (buf_failed(&host, "the host's name", err) ||
         add_headers(c, x, buf_text(&host), region, err) < 0)
         goto out;
@@ -436,8 +446,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         goto out;
     }
-    set_options(c, x, buf_text(&url));
-    rc = 0;
+    rc = set_options(c, x, buf_text(&url), err);
 out:
     if (rc < 0)
         attempt_forget(c, x);

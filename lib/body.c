@@ -1,5 +1,5 @@
 /* Bodies from memory and from descriptors: see <haul/body.h>. */
-#include <haul/body.h>
+#include "body.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,4 +33,13 @@ struct haul_body haul_body_string(const char *text)
 struct haul_body haul_body_fd(int fd, uint64_t size)
 {
     return (struct haul_body){ read_fd, (void *) (intptr_t) fd, size };
+}
+
+ssize_t body_read(const struct haul_body *b, uint64_t offset, void *data, size_t len)
+{
+    ssize_t got = b->read(b->payload, offset, data, len);
+    if (got <= 0 || (size_t) got <= len)
+        return got;
+    errno = EOVERFLOW;
+    return -1;
 }

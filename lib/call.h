@@ -24,10 +24,10 @@ struct call {
      * a presigned URL, and only what the request states is part of it. */
     bool guess_type;
 
-    const char *method;
-    struct buf path;     /* encoded */
-    struct buf query;    /* encoded and sorted, without "?" */
-    struct buf document; /* the XML body, when the operation has one */
+    const char *method, *bucket; /* bucket NULL: the operation takes none */
+    struct buf path;             /* encoded */
+    struct buf query;            /* encoded and sorted, without "?" */
+    struct buf document;         /* the XML body, when the operation has one */
     struct haul_body body;
     struct sigv4_header headers[CALL_HEADERS_MAX]; /* without host and the signer's own */
     size_t header_count;
@@ -44,8 +44,8 @@ struct call {
 const char *call_add_query(struct call *c, const struct haul_request *r);
 const char *call_add_headers(struct call *c, const struct haul_request *r);
 
-/* A copy: does the request give metadata of its own? Then the source's is not kept. Others store
- * what they are given. */
+/* A copy: does the request give metadata of its own? Then the source's is not kept. Others
+ * store what they are given. */
 bool call_replaces_metadata(const struct haul_request *r);
 
 void call_free(struct call *c);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "body.h"
+
 #define LINE_END "\r\n"
 #define SIGNATURE_FIELD ";chunk-signature="
 #define HEAD_BYTES_MAX 96 /* a full chunk's: 88, and the NUL */
@@ -103,7 +105,7 @@ static ssize_t next_chunk(struct chunked *c)
     uint64_t left = c->body.size - c->taken;
     size_t want = left < CHUNKED_DATA_BYTES ? (size_t) left : CHUNKED_DATA_BYTES;
     for (size_t have = 0; have < want;) {
-        ssize_t got = c->body.read(c->body.payload, c->taken + have, data + have, want - have);
+        ssize_t got = body_read(&c->body, c->taken + have, data + have, want - have);
         if (got <= 0)
             return got;
         have += (size_t) got;

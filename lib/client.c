@@ -381,7 +381,7 @@ static void on_waited(void *payload, const struct haul_result *result)
     struct waiter *w = payload;
     w->finished = true;
     w->rc = result->error.code == HAUL_OK ? 0 : -1;
-    if (w->rc < 0)
+    if (w->rc < 0 && w->err != NULL)
         *w->err = result->error;
     if (w->done != NULL)
         w->done(w->payload, result);
@@ -395,10 +395,9 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
         return -1;
     while (!w.finished)
         if (haul_client_run(c, 1000, err) < 0) {
-            struct haul_error why = *err;
+            w.err = NULL;
             cancel(c, NULL); /* or w would be written to when it is gone */
             deliver_cancelled(c);
-            *err = why;
             return -1;
         }
     return w.rc;

@@ -15,7 +15,8 @@ int descriptor_error(struct haul_error *err, const char *name)
     int cause = errno;
     if (cause == ECANCELED)
         return haul_error_set(err, HAUL_CANCELLED, "cancelled");
-    haul_error_set(err, HAUL_LOCAL, "%s: %s", name, strerror(cause));
+    haul_error_set(
+        err, cause == ENOMEM ? HAUL_NO_MEMORY : HAUL_LOCAL, "%s: %s", name, strerror(cause));
     err->sys_errno = cause;
     return -1;
 }

@@ -10,7 +10,8 @@
 
 #include <haul/error.h>
 
-/* *err = HAUL_LOCAL: "NAME: what errno says"; ECANCELED is HAUL_CANCELLED. Returns -1. */
+/* *err = HAUL_LOCAL: "NAME: what errno says"; ENOMEM is HAUL_NO_MEMORY, ECANCELED is
+ * HAUL_CANCELLED. Returns -1. */
 int descriptor_error(struct haul_error *err, const char *name);
 
 /* Leaves errno as it is. -1 is fine. */

@@ -250,9 +250,11 @@ int element_decode(const struct element *parent, const char *name, struct haul_e
     if (given == NULL || strpbrk(given, "%+") == NULL)
         return 0;
     /* Not in place: libxml2 keeps short equal texts once for all nodes. */
-    xmlChar *copy = xmlStrdup((const xmlChar *) given);
+    size_t size = strlen(given) + 1;
+    xmlChar *copy = xmlMalloc(size); /* xmlStrdup() prints that there is no memory */
     if (copy == NULL)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a listing");
+    memcpy(copy, given, size);
     for (char *c = (char *) copy; (c = strchr(c, '+')) != NULL;)
         *c = ' ';
     if (uri_decode((char *) copy) < 0) {

@@ -50,7 +50,9 @@ int haul_error_set(struct haul_error *err, enum haul_code code, const char *form
 {
     if (err == NULL)
         return -1;
-    struct haul_error e = { .code = code, .retry = codes[code].retry };
+    bool known = (size_t) code < sizeof codes / sizeof codes[0];
+    struct haul_error e = { .code = code,
+        .retry = known ? codes[code].retry : HAUL_RETRY_NEVER };
     va_list args;
     va_start(args, format);
     int len = vsnprintf(e.text, sizeof e.text, format, args);

@@ -65,12 +65,15 @@ int hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
 struct digest {
     EVP_MD_CTX *context;  /* owned */
     const EVP_MD *method; /* borrowed */
-    bool failed;
+    bool begun, failed;
 };
 
+/* With what is first added, so that what fails here fails no sum but its own. */
 static void digest_begin(struct digest *d)
 {
-    d->failed = EVP_DigestInit_ex2(d->context, d->method, NULL) != 1;
+    if (!d->begun)
+        d->failed = EVP_DigestInit_ex2(d->context, d->method, NULL) != 1;
+    d->begun = true;
 }
 
 struct digest *digest_new(enum haul_checksum kind)
@@ -81,9 +84,7 @@ struct digest *digest_new(enum haul_checksum kind)
     pthread_once(&methods.once, fetch_methods);
     d->method = methods.digests[kind];
     d->context = d->method == NULL ? NULL : EVP_MD_CTX_new();
-    if (d->context != NULL)
-        digest_begin(d);
-    if (d->context == NULL || d->failed) {
+    if (d->context == NULL) {
         digest_free(d);
         d = NULL;
     }
@@ -92,14 +93,15 @@ struct digest *digest_new(enum haul_checksum kind)
 
 void digest_add(struct digest *d, const void *data, size_t len)
 {
+    digest_begin(d);
     d->failed = d->failed || EVP_DigestUpdate(d->context, data, len) != 1;
 }
 
 int digest_end(struct digest *d, unsigned char *value)
 {
-    int rc = !d->failed && EVP_DigestFinal_ex(d->context, value, NULL) == 1 ? 0 : -1;
-    digest_begin(d); /* if this fails, the next end says so */
-    return rc;
+    digest_begin(d);
+    d->begun = false;
+    return !d->failed && EVP_DigestFinal_ex(d->context, value, NULL) == 1 ? 0 : -1;
 }
 
 void digest_free(struct digest *d)

@@ -203,6 +203,8 @@ int location_find(const char *url, const char *aws_url, const struct haul_store_
     int rc = -1;
     struct location l = { .addressing = o->endpoint.addressing };
     *out = (struct location){ .url = NULL };
+    if (url == NULL) /* a variable that is not set */
+        return haul_error_set(err, HAUL_BAD_CONFIG, "the store has no URL: %s", expected);
     size_t size = strlen(url) + 1;
     char *copy = malloc(size);
     if (copy == NULL)

@@ -27,7 +27,8 @@ static const struct operation operations[] = {
     [HAUL_HEAD_BUCKET] = { "HeadBucket", "HEAD", BUCKET, ANSWER_NOTHING, NULL, NULL },
     [HAUL_CREATE_BUCKET] = { "CreateBucket", "PUT", BUCKET, ANSWER_NOTHING, NULL, NULL },
     [HAUL_DELETE_BUCKET] = { "DeleteBucket", "DELETE", BUCKET, ANSWER_NOTHING, NULL, NULL },
-    [HAUL_LIST_BUCKETS] = { "ListBuckets", "GET", LISTS, ANSWER_LISTING, NULL, NULL },
+    [HAUL_LIST_BUCKETS] = { "ListBuckets", "GET",
+        LISTS, ANSWER_LISTING, NULL, "ListAllMyBucketsResult" },
 
     [HAUL_PUT_OBJECT] = { "PutObject", "PUT",
         OBJECT | STORED | TAKES_BODY | TAKES_CHECKSUM | TAKES_MATCHES, ANSWER_ETAG, NULL, NULL },
@@ -40,7 +41,7 @@ static const struct operation operations[] = {
     [HAUL_DELETE_OBJECT] = { "DeleteObject", "DELETE",
         OBJECT | TAKES_VERSION | TAKES_MATCHES, ANSWER_NOTHING, NULL, NULL },
     [HAUL_DELETE_OBJECTS] = { "DeleteObjects", "POST",
-        BUCKET | NEEDS_VICTIMS, ANSWER_LISTING, "delete", NULL },
+        BUCKET | NEEDS_VICTIMS, ANSWER_LISTING, "delete", "DeleteResult" },
     [HAUL_COPY_OBJECT] = { "CopyObject", "PUT",
         OBJECT | NEEDS_SOURCE | STORED | TAKES_MATCHES | IS_SLOW,
         ANSWER_RESULT, NULL, "CopyObjectResult" },
@@ -62,13 +63,14 @@ static const struct operation operations[] = {
         ANSWER_RESULT, NULL, "CompleteMultipartUploadResult" },
     [HAUL_ABORT_UPLOAD] = { "AbortMultipartUpload", "DELETE", UPLOAD, ANSWER_NOTHING, NULL, NULL },
 
-    [HAUL_LIST_OBJECTS] = { "ListObjectsV2", "GET", BUCKET | LISTS, ANSWER_LISTING, NULL, NULL },
+    [HAUL_LIST_OBJECTS] = { "ListObjectsV2", "GET",
+        BUCKET | LISTS, ANSWER_LISTING, NULL, "ListBucketResult" },
     [HAUL_LIST_VERSIONS] = { "ListObjectVersions", "GET",
-        BUCKET | LISTS, ANSWER_LISTING, "versions", NULL },
+        BUCKET | LISTS, ANSWER_LISTING, "versions", "ListVersionsResult" },
     [HAUL_LIST_PARTS] = { "ListParts", "GET",
-        UPLOAD | LISTS | TAKES_CUSTOMER, ANSWER_LISTING, NULL, NULL },
+        UPLOAD | LISTS | TAKES_CUSTOMER, ANSWER_LISTING, NULL, "ListPartsResult" },
     [HAUL_LIST_UPLOADS] = { "ListMultipartUploads", "GET",
-        BUCKET | LISTS, ANSWER_LISTING, "uploads", NULL },
+        BUCKET | LISTS, ANSWER_LISTING, "uploads", "ListMultipartUploadsResult" },
 
     [HAUL_ANY] = { "the request", NULL, TAKES_BODY, ANSWER_ANY, NULL, NULL },
 };
@@ -141,6 +143,12 @@ static const char *fault_of_victims(const struct haul_victim *victims, size_t co
     return fault;
 }
 
+/* Behind it there is no byte that any file or int64_t could tell. */
+static bool ends_nowhere(const struct haul_range *range)
+{
+    return range->len > INT64_MAX || range->start > INT64_MAX - range->len;
+}
+
 static const char *fault_of_source(const struct haul_request *r)
 {
     const struct haul_source *s = &r->source;
@@ -152,6 +160,8 @@ static const char *fault_of_source(const struct haul_request *r)
         return "takes only a customer's key for its source";
     if (s->range.start > 0 && s->range.len == 0)
         return "takes its source's range with a length";
+    if (ends_nowhere(&s->range))
+        return "takes a range that ends before 2^63";
     return s->range.len > HAUL_PART_BYTES_MAX ? "takes at most 5 GiB in one request" : NULL;
 }
 
@@ -210,20 +220,32 @@ static const char *fault_of_encryption(
     return endpoint_is_private(e) ? NULL : "sends a customer's key over https only";
 }
 
+/* Numbers that stand for nothing. */
+static const char *fault_of_kinds(const struct haul_request *r)
+{
+    if (operation_of(r->operation) == &operations[HAUL_NO_OPERATION])
+        return "needs an operation";
+    if ((unsigned) r->checksum > HAUL_MD5)
+        return "takes no such kind of checksum";
+    if ((unsigned) r->payload > HAUL_PAYLOAD_CHUNKED)
+        return "takes no such kind of payload";
+    return (unsigned) r->encryption.kind > HAUL_ENCRYPT_C ? "takes no such encryption" : NULL;
+}
+
 /* Limits first: a request that S3 must refuse is not worth its bytes. */
 static const char *fault_of(const struct haul_request *r, unsigned traits)
 {
-    const char *fault = NULL;
-    if (r->endpoint == NULL)
-        return "needs an endpoint";
-    if (operation_of(r->operation) == &operations[HAUL_NO_OPERATION])
-        return "needs an operation";
-    if (r->operation == HAUL_ANY)
+    const char *fault = fault_of_kinds(r);
+    if (fault == NULL && r->endpoint == NULL)
+        fault = "needs an endpoint";
+    if (fault == NULL && r->operation == HAUL_ANY)
         fault = fault_of_any(r);
     if (fault == NULL && (traits & NEEDS_BUCKET))
         fault = fault_of_bucket(r->bucket);
     if (fault == NULL && (traits & NEEDS_KEY))
         fault = fault_of_key(r->key);
+    if (fault == NULL && r->operation == HAUL_GET_OBJECT && ends_nowhere(&r->range))
+        fault = "takes a range that ends before 2^63";
     if (fault == NULL && (traits & NEEDS_UPLOAD) && is_missing(r->upload_id))
         fault = "needs an upload id";
     if (fault == NULL && (traits & NEEDS_PART) &&
@@ -299,9 +321,9 @@ int operation_build(const struct haul_request *r, struct call *c, struct haul_er
         bool any = r->operation == HAUL_ANY;
         bool untags = r->operation == HAUL_PUT_TAGS && r->tags.count == 0;
         c->method = any ? r->method : untags ? "DELETE" : o->method;
-        endpoint_add_path(&c->path, r->endpoint,
-            any || (o->traits & NEEDS_BUCKET) ? r->bucket : NULL,
-            any || (o->traits & NEEDS_KEY) ? r->key : NULL);
+        c->bucket = any || (o->traits & NEEDS_BUCKET) ? r->bucket : NULL;
+        endpoint_add_path(
+            &c->path, r->endpoint, c->bucket, any || (o->traits & NEEDS_KEY) ? r->key : NULL);
         if (o->traits & TAKES_BODY)
             c->body = r->body;
         add_document(c, r);

@@ -36,7 +36,7 @@ enum answer {
     ANSWER_UPLOAD,
     ANSWER_RESULT, /* an ETag in the root that the table names */
     ANSWER_TAGS,
-    ANSWER_LISTING,
+    ANSWER_LISTING, /* rows in that root */
 };
 
 struct operation {
@@ -44,7 +44,7 @@ struct operation {
     unsigned traits; /* of enum trait */
     enum answer answer;
     const char *flag; /* the query's parameter that tells it from others; NULL: none */
-    const char *root; /* of ANSWER_RESULT */
+    const char *root; /* of ANSWER_RESULT and ANSWER_LISTING */
 };
 
 const struct operation *operation_of(enum haul_operation operation);

@@ -77,6 +77,10 @@ static ssize_t read_full(struct stream *in, char *data, size_t len)
         ssize_t n = in->read(in->payload, data + got, len - got);
         if (n == 0)
             break;
+        if (n > 0 && (size_t) n > len - got) {
+            errno = EOVERFLOW;
+            return -1;
+        }
         if (n > 0)
             got += (size_t) n;
         else if (errno != EINTR)

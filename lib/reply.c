@@ -374,9 +374,10 @@ static int judge_result(
 static int judge_success(const struct haul_request *r, const struct reply *reply,
     uint64_t received, struct haul_result *result, struct document *d)
 {
+    const struct operation *o = operation_of(r->operation);
     struct haul_error *err = &result->error;
     int rc = 0;
-    switch (operation_of(r->operation)->answer) {
+    switch (o->answer) {
     case ANSWER_NOTHING:
         return 0;
     case ANSWER_ETAG:
@@ -399,9 +400,10 @@ static int judge_success(const struct haul_request *r, const struct reply *reply
             return 0;
         if (d == NULL)
             return bad_reply(r, HAUL_RETRY_LATER, err, "an empty listing");
-        rc = operation_of(r->operation)->answer == ANSWER_TAGS
-                 ? rows_tags(d, &result->tags, err)
-                 : rows_listing(d, &result->listing, err);
+        if (o->root != NULL && strcmp(document_root(d), o->root) != 0)
+            return bad_reply(r, HAUL_RETRY_LATER, err, "another document than was asked for");
+        rc = o->answer == ANSWER_TAGS ? rows_tags(d, &result->tags, err)
+                                      : rows_listing(d, &result->listing, err);
         if (rc < 0)
             err->retry = HAUL_RETRY_LATER;
         return rc;

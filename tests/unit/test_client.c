@@ -22,6 +22,7 @@ static void a_request_that_breaks_the_manual_is_refused_at_once(void **state)
     struct haul_request r = request(f, HAUL_PUT_OBJECT, NULL);
     assert_int_equal(haul_client_submit(f->client, &r, on_end, &e, &err), -1);
     assert_int_equal(err.code, HAUL_BAD_ARGUMENT);
+    assert_int_equal(haul_client_perform(f->client, &r, NULL, NULL, NULL), -1);
     assert_int_equal(haul_client_perform(f->client, &r, on_end, &e, &err), -1);
     assert_int_equal(haul_client_run(f->client, 0, &err), 0);
     assert_int_equal(e.calls, 0);

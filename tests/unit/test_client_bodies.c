@@ -97,6 +97,26 @@ static void a_source_that_fails_is_told_by_its_errno(void **state)
     assert_int_equal(perform(f, &head).error.http_status, 404);
 }
 
+static ssize_t boast(void *payload, uint64_t offset, void *data, size_t len)
+{
+    (void) payload, (void) offset;
+    memset(data, 'x', len);
+    return (ssize_t) len + 1;
+}
+
+static void a_source_that_claims_more_than_was_asked_for_fails(void **state)
+{
+    struct fixture *f = *state;
+    for (int payload = HAUL_PAYLOAD_SIGNED; payload <= HAUL_PAYLOAD_CHUNKED; payload++) {
+        struct haul_request put = request(f, HAUL_PUT_OBJECT, "k");
+        put.body = (struct haul_body){ boast, NULL, 300000 };
+        put.payload = (enum haul_payload) payload;
+        struct end e = perform(f, &put);
+        assert_int_equal(e.error.code, HAUL_LOCAL);
+        assert_int_equal(e.error.sys_errno, EOVERFLOW);
+    }
+}
+
 static void a_sink_that_fails_is_told_by_its_errno(void **state)
 {
     struct fixture *f = *state;
@@ -119,6 +139,7 @@ int main(void)
         TEST(a_source_that_fails_is_told_by_its_errno),
         cmocka_unit_test_setup_teardown(
             a_source_that_fails_is_told_by_its_errno, make_unsigned, clear),
+        TEST(a_source_that_claims_more_than_was_asked_for_fails),
         TEST(a_sink_that_fails_is_told_by_its_errno),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

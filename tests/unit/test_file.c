@@ -636,11 +636,21 @@ static void a_folder_for_separate_files_that_is_missing_is_told(void **state)
     temp_remove(folder);
 }
 
+static void a_size_without_a_body_is_refused(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "big", .body.size = LARGE };
+    assert_null(haul_put_file_multipart(p->store, &r, NULL, NULL, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
+    assert_int_equal(count_uploads(p), 0);
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ONE(a_size_without_a_body_is_refused),
         ONE(a_large_file_goes_in_parts),
         ONE(a_body_goes_like_a_file),
         ONE(what_fits_a_part_is_one_put_object),

@@ -374,6 +374,23 @@ static void a_missing_marker_is_an_error(void **state)
     assert_int_equal(p->err.code, HAUL_BAD_REPLY);
 }
 
+static void buckets_are_listed_at_no_bucket_s_host(void **state)
+{
+    struct shop *p = *state;
+    char url[64];
+    snprintf(url, sizeof url, "http://" BUCKET ".localhost:%u", p->s3->port);
+    struct haul_store_options o = { .endpoint = { .credentials = p->base->keys, .proxy = "" },
+        .bucket = BUCKET };
+    struct haul_request r = { .operation = HAUL_LIST_BUCKETS };
+    struct haul_store *s = haul_store_new(url, &o, &p->err);
+    assert_non_null(s);
+    good(p, haul_head_bucket(s, NULL, &p->err)); /* this one at its own */
+    const struct haul_result *result = good(p, haul_perform(s, &r, &p->err));
+    assert_int_equal(result->listing.count, 1);
+    assert_string_equal(result->listing.entries[0].key, BUCKET);
+    haul_store_free(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
@@ -394,6 +411,7 @@ int main(void)
         TEST(a_marker_that_comes_back_at_once_is_an_error),
         TEST(a_circle_of_markers_ends),
         TEST(a_missing_marker_is_an_error),
+        TEST(buckets_are_listed_at_no_bucket_s_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,6 +248,7 @@ static void what_is_no_such_url_is_refused_without_repeating_it(void **state)
         { "HIDDEN", NULL, HAUL_BAD_CONFIG, "no scheme: expected https://HOST/BUCKET" },
         { "HIDDEN:9000/photos", NULL, HAUL_BAD_CONFIG, "no scheme" },
         { "", NULL, HAUL_BAD_CONFIG, "no scheme" },
+        { NULL, NULL, HAUL_BAD_CONFIG, "no URL: expected https://HOST/BUCKET" },
         { "ftp://HIDDEN", NULL, HAUL_BAD_CONFIG, "another scheme: expected https://" },
         { "://HIDDEN", NULL, HAUL_BAD_CONFIG, "another scheme" },
         { "https://", NULL, HAUL_BAD_CONFIG, "no host" },

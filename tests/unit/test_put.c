@@ -207,6 +207,23 @@ static void a_stream_that_fails_leaves_no_upload(void **state)
     free(data);
 }
 
+static ssize_t boast(void *payload, void *data, size_t len)
+{
+    (void) payload;
+    memset(data, 'x', len);
+    return (ssize_t) len + 1;
+}
+
+static void a_stream_that_claims_more_than_was_asked_for_fails(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "stream" };
+    assert_null(haul_put_stream(p->store, &r, boast, NULL, PART, &p->err));
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    assert_int_equal(p->err.sys_errno, EOVERFLOW);
+    assert_missing(p, "stream");
+}
+
 static void a_refused_part_ends_the_stream_and_its_upload(void **state)
 {
     struct shop *p = *state;
@@ -340,6 +357,7 @@ int main(void)
         ONE(a_descriptor_of_a_file_is_sent_from_where_it_stands),
         ONE(a_stream_is_one_object_however_long),
         ONE(a_stream_that_fails_leaves_no_upload),
+        ONE(a_stream_that_claims_more_than_was_asked_for_fails),
         ONE(a_refused_part_ends_the_stream_and_its_upload),
         ONE(parts_of_a_size_that_s3_refuses_are_refused_at_once),
         cmocka_unit_test(parts_of_a_stream_grow_to_five_gib),

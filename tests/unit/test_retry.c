@@ -138,6 +138,8 @@ static void an_error_starts_afresh_and_knows_what_its_code_suggests(void **state
     assert_string_equal(err.aws_code, "");
     assert_string_equal(err.text, "port: 7480");
     assert_int_equal(haul_error_set(NULL, HAUL_NETWORK, "nobody listens"), -1);
+    assert_int_equal(haul_error_set(&err, (enum haul_code) 99, "of no known code"), -1);
+    assert_int_equal(err.retry, HAUL_RETRY_NEVER);
 }
 
 static void an_error_may_quote_its_own_text(void **state)

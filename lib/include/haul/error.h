@@ -34,7 +34,7 @@ HAUL_BEGIN
 /* Where the fault lies. */
 enum haul_code {
     HAUL_OK,
-    HAUL_NO_MEMORY,
+    HAUL_NO_MEMORY,      /* also when the system says so to us or the caller's function */
     HAUL_BAD_ARGUMENT,   /* a call that breaks this manual, or a limit of S3 */
     HAUL_BAD_CONFIG,     /* an URL, a profile or a file of the environment that is not usable */
     HAUL_NO_CREDENTIALS, /* none found, or incomplete */
