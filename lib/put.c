@@ -10,6 +10,7 @@
 
 #include <haul/haul.h>
 
+#include "client.h"
 #include "descriptor.h"
 #include "source.h"
 #include "store.h"
@@ -22,11 +23,11 @@
 const struct haul_result *haul_put_file(struct haul_store *s, const struct haul_request *r,
     const char *path, struct haul_error *err)
 {
-    const struct haul_result *result = NULL;
+    const struct haul_result *before = store_take(s), *result = NULL;
     struct haul_request put = *r;
     struct source f;
     if (source_open(&f, path, err) < 0)
-        return NULL;
+        goto out;
     put.body = source_body(&f);
     if (put.body.size > HAUL_PART_BYTES_MAX)
         haul_error_set(err, HAUL_BAD_ARGUMENT,
@@ -37,7 +38,9 @@ const struct haul_result *haul_put_file(struct haul_store *s, const struct haul_
         result = haul_put(s, &put, err);
     if (result != NULL && source_check(&f, path, err) < 0)
         result = NULL;
+out:
     source_close(&f);
+    client_release(before);
     return result;
 }
 
@@ -141,12 +144,12 @@ const struct haul_result *haul_put_stream(struct haul_store *s, const struct hau
 {
     struct stream in = { .store = s, .read = read, .payload = payload };
     const uint64_t first = part_bytes ? part_bytes : STREAM_PART_BYTES;
-    const struct haul_result *result = NULL;
+    const struct haul_result *before = store_take(s), *result = NULL;
     struct haul_upload *u = NULL;
     if (first < HAUL_PART_BYTES_MIN || first > HAUL_PART_BYTES_MAX) {
         haul_error_set(err, HAUL_BAD_ARGUMENT,
             "parts of %" PRIu64 " bytes: S3 takes from 5 MiB to 5 GiB", first);
-        return NULL;
+        goto out;
     }
     if (next_part(&in, first, err) < 0)
         goto out;
@@ -164,6 +167,7 @@ const struct haul_result *haul_put_stream(struct haul_store *s, const struct hau
 out:
     haul_upload_free(u);
     free(in.data);
+    client_release(before);
     return result;
 }
 

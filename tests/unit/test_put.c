@@ -207,6 +207,19 @@ static void a_stream_that_fails_leaves_no_upload(void **state)
     free(data);
 }
 
+static void a_stream_s_key_may_stand_in_the_last_result(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request all = { .operation = HAUL_LIST_OBJECTS }, r = { .key = NULL };
+    char *data = some_bytes(2 * PART);
+    struct spring s = { .data = data, .size = 2 * PART };
+    put(p, "stream", "old");
+    r.key = good(p, haul_perform(p->store, &all, &p->err))->listing.entries[0].key;
+    good(p, haul_put_stream(p->store, &r, read_spring, &s, PART, &p->err));
+    assert_object(p, "stream", data, 2 * PART);
+    free(data);
+}
+
 static void a_refused_part_ends_the_stream_and_its_upload(void **state)
 {
     struct shop *p = *state;
@@ -340,6 +353,7 @@ int main(void)
         ONE(a_descriptor_of_a_file_is_sent_from_where_it_stands),
         ONE(a_stream_is_one_object_however_long),
         ONE(a_stream_that_fails_leaves_no_upload),
+        ONE(a_stream_s_key_may_stand_in_the_last_result),
         ONE(a_refused_part_ends_the_stream_and_its_upload),
         ONE(parts_of_a_size_that_s3_refuses_are_refused_at_once),
         cmocka_unit_test(parts_of_a_stream_grow_to_five_gib),
