@@ -202,6 +202,8 @@ static void add_range(
 {
     if (range->len == 0)
         return;
+    if (range->len > INT64_MAX || range->start > INT64_MAX - range->len)
+        d->fault = "takes no range that ends beyond 2^63 bytes";
     snprintf(
         text, 64, "bytes=%" PRIu64 "-%" PRIu64, range->start, range->start + range->len - 1);
     add(d, name, text);

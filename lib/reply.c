@@ -170,24 +170,42 @@ static bool parse_content_range(const char *text, struct haul_range *range, uint
     return true;
 }
 
+/* A store that ignores If-Match still tells its ETag. */
+static int check_match(
+    const struct haul_request *r, const struct reply *reply, struct haul_error *err)
+{
+    const char *etag = reply_header(reply, "etag");
+    if (r->if_match && *etag && strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, etag) != 0)
+        return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
+    return 0;
+}
+
 int reply_check_head(const struct haul_request *r, const struct reply *reply,
     int64_t *expected_bytes, struct haul_error *err)
 {
     struct haul_range got;
     uint64_t total;
-    const char *etag = reply_header(reply, "etag");
-    /* A store that ignores If-Match still tells its ETag. */
-    if (r->if_match && *etag && strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, etag) != 0)
-        return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
+    if (check_match(r, reply, err) < 0)
+        return -1;
+    if (reply->status != 200 && reply->status != 206)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a success without an object");
     *expected_bytes = reply->content_length;
     if (r->range.len == 0 && reply->status == 206)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a part of the object, not the whole");
+    /* Else its end would be that of the connection, however early. */
+    if (r->range.len == 0 && reply->content_length < 0 &&
+        *reply_header(reply, "transfer-encoding") == '\0')
+        return bad_reply(r, HAUL_RETRY_LATER, err, "no Content-Length");
     if (r->range.len == 0)
         return 0;
     *expected_bytes = (int64_t) r->range.len;
     if (reply->status == 206) {
-        if (!parse_content_range(reply_header(reply, "content-range"), &got, &total) ||
-            got.start != r->range.start || got.len != r->range.len)
+        bool fits = parse_content_range(reply_header(reply, "content-range"), &got, &total) &&
+                    got.start == r->range.start;
+        if (fits && got.len < r->range.len && got.start + got.len == total)
+            return bad_reply(
+                r, HAUL_RETRY_FROM_START, err, "the object ends before the range does");
+        if (!fits || got.len != r->range.len)
             return bad_reply(
                 r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
     } else if (r->range.start != 0 || reply->content_length != (int64_t) r->range.len) {
@@ -229,10 +247,10 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
 {
     int64_t expected = -1;
     result->size = object_size(reply, received);
+    if (r->operation == HAUL_HEAD_OBJECT && reply->content_length < 0)
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
     if (r->operation == HAUL_HEAD_OBJECT)
-        return reply->content_length >= 0
-                   ? 0
-                   : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
+        return check_match(r, reply, &result->error);
     if (reply_check_head(r, reply, &expected, &result->error) < 0)
         return -1;
     if (expected >= 0 && received != (uint64_t) expected)

@@ -140,7 +140,7 @@ struct haul_request {
     bool content_md5;           /* some stores insist; DELETE_OBJECTS always sends it */
 
     /* Conditions. ETags with their quotes. Writes: If-Match, and If-None-Match: "*". */
-    const char *if_match; /* GET: also compared with the reply's own ETag */
+    const char *if_match; /* GET, HEAD: also compared with the reply's own ETag */
     const char *if_none_match;
     int64_t if_modified_since_ms, if_unmodified_since_ms; /* since the epoch; 0: none */
 
