@@ -117,6 +117,10 @@ const struct haul_result *haul_put_file_multipart(struct haul_store *store,
         s.request.body = source_body(&s.file);
     }
     const uint64_t size = s.request.body.size;
+    if (size > 0 && s.request.body.read == NULL) {
+        haul_error_set(err, HAUL_BAD_ARGUMENT, "a body needs a function that reads it");
+        goto out;
+    }
     if (s.options.part_bytes == 0)
         s.options.part_bytes = haul_part_bytes(size);
     if (check_plan(size, s.options.part_bytes, err) < 0)
