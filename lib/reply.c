@@ -360,7 +360,7 @@ static int judge_result(
     const char *modified = document_text(d, "LastModified");
     if (modified != NULL)
         result->modified_ms = rows_time_ms(modified);
-    const char *told = rows_checksum(document_element(d));
+    const char *told = rows_checksum(document_element(d), r->checksum);
     if (told != NULL)
         result->checksum = told;
     return 0;
@@ -416,7 +416,9 @@ static void fill_result(
     result->region = given(reply_header(reply, "x-amz-bucket-region"));
     result->modified_ms = date_ms(reply_header(reply, "last-modified"));
     result->server_ms = date_ms(reply_header(reply, "date"));
-    result->checksum = r->checksum ? find_sum(reply, r->checksum, &kind) : NULL;
+    if (r->checksum != HAUL_CHECKSUM_NONE)
+        result->checksum = r->operation == HAUL_GET_OBJECT ? find_sum(reply, r->checksum, &kind)
+                                                           : told_sum(reply, r->checksum);
     if (result->checksum == NULL)
         result->checksum = given(reply->sent_sum);
     if (result->server_ms >= 0)

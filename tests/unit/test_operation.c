@@ -885,6 +885,36 @@ static void a_copys_result_stands_in_its_document(void **state)
     reply_free(&reply);
 }
 
+static void only_the_kind_of_checksum_that_was_asked_for_is_told(void **state)
+{
+    static const struct {
+        enum haul_checksum kind;
+        const char *told; /* NULL: none */
+    } cases[] = {
+        { HAUL_CHECKSUM_NONE, "AAAAAA==" },
+        { HAUL_CRC32, "AAAAAA==" },
+        { HAUL_CRC32C, NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_result result = { .size = 0 };
+        struct document *document;
+        struct haul_request r = { .operation = HAUL_COPY_OBJECT,
+            .endpoint = *state,
+            .bucket = "bkt",
+            .key = "k",
+            .checksum = cases[i].kind };
+        struct reply reply = reply_of(200, COPIED);
+        end_head(&reply);
+        reply_judge(&r, &reply, 0, &result, &document);
+        if (cases[i].told != NULL)
+            assert_string_equal(result.checksum, cases[i].told);
+        else
+            assert_null(result.checksum);
+        document_free(document);
+        reply_free(&reply);
+    }
+}
+
 static void all_headers_are_handed_over_by_lower_case_names(void **state)
 {
     struct haul_result result = { .size = 0 };
@@ -1193,6 +1223,7 @@ int main(void)
         TEST(every_reply_has_its_judgement),
         TEST(a_result_tells_what_the_reply_told),
         TEST(a_copys_result_stands_in_its_document),
+        TEST(only_the_kind_of_checksum_that_was_asked_for_is_told),
         TEST(all_headers_are_handed_over_by_lower_case_names),
         TEST(endless_headers_are_refused),
         TEST(an_error_tells_what_the_server_said),

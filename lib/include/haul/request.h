@@ -218,8 +218,9 @@ struct haul_result {
     const char *version_id; /* NULL: none */
     const char *region;     /* x-amz-bucket-region: HEAD_BUCKET; NULL: not told */
     const char *upload_id;  /* CREATE_UPLOAD: never NULL on success */
-    const char *checksum;   /* base64, of the request's kind, as sent or as the server told it;
-                             * NULL: none. "...-N" is composite */
+    const char *checksum;   /* base64, of the request's kind (GET: of any, if there is none of
+                             * it), as sent or as the server told it; NULL: none. "...-N" is
+                             * composite */
     bool checksum_verified; /* GET: computed here and found equal */
     uint64_t size;          /* HEAD, GET: of the whole object */
     int64_t modified_ms;    /* Last-Modified; -1: none */
