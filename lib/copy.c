@@ -254,7 +254,7 @@ static const struct haul_result *carry_out(
     if (loses_tags && c->request.tags.count == 0 && keep_tags(c, err) < 0)
         return NULL;
     if ((in_parts ? copy_in_parts(c, o, err)
-                  : store_perform(c->store, &c->request, false, err)) == NULL)
+                  : store_write(c->store, &c->request, c->head->size, err)) == NULL)
         return NULL;
     const struct haul_result *result = store_take(c->store);
     bool right = c->request.tags.count == 0 || check_tags(c, result->version_id, err) == 0;

@@ -159,6 +159,29 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
     return NULL;
 }
 
+const struct haul_result *store_write(
+    struct haul_store *s, const struct haul_request *r, uint64_t size, struct haul_error *err)
+{
+    const struct haul_result *before = store_take(s), *result = store_perform(s, r, false, err);
+    struct haul_request head = *r;
+    struct haul_error why;
+    bool is_conditional = r->if_match != NULL || r->if_none_match != NULL;
+    if (result != NULL || err->http_status != 412 || !is_conditional || r->token == NULL ||
+        !s->last->maybe_repeated)
+        goto out;
+    head.operation = HAUL_HEAD_OBJECT;
+    head.if_match = head.if_none_match = head.version_id = NULL;
+    head.if_modified_since_ms = head.if_unmodified_since_ms = 0;
+    result = store_perform(s, &head, false, &why);
+    bool ours = result != NULL && result->token != NULL &&
+                strcmp(result->token, r->token) == 0 && result->size == size;
+    if (!ours)
+        result = NULL;
+out:
+    client_release(before);
+    return result;
+}
+
 const struct haul_result *store_take(struct haul_store *s)
 {
     const struct haul_result *last = s->last;

@@ -399,6 +399,19 @@ static void lost_replies_are_made_good(void **state)
     free(data);
 }
 
+static void a_conflict_after_a_lost_reply_may_be_our_own_copy(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = copy_of("a", "b");
+    put(p, "a", "text");
+    r.if_none_match = "*";
+    r.token = "t-1";
+    s3_fault(p->s3, "CopyObject nth=1 drop-after");
+    assert_string_equal(good(p, haul_copy(p->store, &r, NULL, &p->err))->token, "t-1");
+    assert_null(haul_copy(p->store, &r, NULL, &p->err));
+    assert_int_equal(p->err.http_status, 412);
+}
+
 static void a_failed_copy_in_parts_is_aborted(void **state)
 {
     struct shop *p = *state;
@@ -658,6 +671,7 @@ int main(void)
         TEST(a_source_is_pinned_whichever_it_may_be),
         TEST(an_error_under_status_200_is_seen),
         TEST(lost_replies_are_made_good),
+        TEST(a_conflict_after_a_lost_reply_may_be_our_own_copy),
         TEST(a_failed_copy_in_parts_is_aborted),
         TEST(tags_that_may_not_be_read_are_not_dropped),
         TEST(a_source_that_is_replaced_on_the_way_fails_the_copy),

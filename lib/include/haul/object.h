@@ -10,8 +10,11 @@ HAUL_BEGIN
 
 /* ---- Put: one PutObject of at most 5 GiB ---- */
 
+/* r->body. When a reply is lost, a condition fails by our own object as the request is sent
+ * again: if that is found to carry r->token it is the result. All puts and copies do so. */
 const struct haul_result *haul_put(
-    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* r->body */
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
 const struct haul_result *haul_put_memory(struct haul_store *s, const struct haul_request *r,
     const void *data, size_t len, struct haul_error *err);
 const struct haul_result *haul_put_string(struct haul_store *s, const struct haul_request *r,
