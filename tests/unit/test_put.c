@@ -63,6 +63,22 @@ static void what_is_no_file_is_refused_without_waiting(void **state)
     temp_remove(folder);
 }
 
+static void what_does_not_tell_its_size_is_a_stream(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "a" };
+    char *got;
+    size_t len;
+    assert_null(haul_put_file(p->store, &r, "/proc/self/status", &p->err));
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    int fd = open("/proc/self/status", O_RDONLY);
+    good(p, haul_put_fd(p->store, &r, fd, &p->err));
+    close(fd);
+    good(p, haul_get_memory(p->store, &r, MIB, &got, &len, &p->err));
+    assert_memory_equal(got, "Name:", 5);
+    free(got);
+}
+
 static void a_file_over_5_gib_is_sent_elsewhere(void **state)
 {
     struct shop *p = *state;
@@ -348,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ONE(a_file_is_put),
         ONE(what_is_no_file_is_refused_without_waiting),
+        ONE(what_does_not_tell_its_size_is_a_stream),
         ONE(a_file_over_5_gib_is_sent_elsewhere),
         ONE(a_file_that_changes_while_it_is_sent_fails),
         ONE(a_descriptor_of_a_file_is_sent_from_where_it_stands),
