@@ -578,14 +578,15 @@ static void a_composite_checksum_says_nothing_of_ranges(void **state)
 
 /* ---- Separate files ---- */
 
-/* The first range hangs until the others have come as far as they may. */
+/* One of the first three ranges hangs, whichever comes first to the server, until the others
+ * have come as far as they may: those before it make room for two more at most. */
 static void *open_when_others_wait(void *payload)
 {
     struct shop *p = payload;
     s3_wait_at(p->s3, "g", 1);
     while (s3_count(p->s3, "in_flight") > 1 || s3_count(p->s3, "GetObject") < 3)
         continue;
-    assert_int_equal(s3_count(p->s3, "GetObject"), 3);
+    assert_true(s3_count(p->s3, "GetObject") <= 5);
     s3_open(p->s3, "g");
     return NULL;
 }
