@@ -7,8 +7,10 @@
 
 #include "client.h"
 #include "location.h"
+#include "loop.h"
 
-#define TURN_MS 60000 /* nothing is looked at in between: a wake-up ends a turn, too */
+#define TURN_MS 60000    /* nothing is looked at in between: a wake-up ends a turn, too */
+#define CREATION_MS 2000 /* an upload that nobody knows the id of would stay open for ever */
 
 static const char *first_given(const char *a, const char *b)
 {
@@ -142,13 +144,21 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
     bool even_stopped, struct haul_error *err)
 {
     const struct haul_result *result = NULL;
+    int64_t ends_ms = 0; /* its time, once the store is stopped */
+    int turn_ms = TURN_MS;
     if ((!even_stopped && store_check(s, err) < 0) ||
         haul_client_submit(s->client, r, on_done, &result, err) < 0)
         return NULL;
     while (result == NULL) {
-        if (!even_stopped && atomic_load(&s->stopping))
-            haul_client_cancel(s->client, r);
-        if (haul_client_run(s->client, TURN_MS, err) < 0)
+        if (!even_stopped && atomic_load(&s->stopping)) {
+            int64_t now_ms = loop_now_ms();
+            if (ends_ms == 0)
+                ends_ms = now_ms + (r->operation == HAUL_CREATE_UPLOAD ? CREATION_MS : 0);
+            turn_ms = (int) (ends_ms - now_ms);
+            if (turn_ms <= 0)
+                haul_client_cancel(s->client, r);
+        }
+        if (haul_client_run(s->client, turn_ms, err) < 0)
             haul_client_cancel(s->client, r); /* the next turn delivers it, if no more */
     }
     client_release(s->last); /* not before: *r may have pointed into it */

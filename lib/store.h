@@ -29,7 +29,9 @@ int store_check(struct haul_store *s, struct haul_error *err);
 int store_run(struct haul_store *s, struct haul_error *err);
 
 /* haul_perform() of a request that is whole already, and goes out even after haul_store_stop():
- * for what has to be cleaned up. s->last is that of a failure, too, unless nothing was sent. */
+ * for what has to be cleaned up. (An upload's creation under way is given a moment for its id
+ * to come, so that it can be aborted.) s->last is that of a failure, too, unless nothing was
+ * sent. */
 const struct haul_result *store_perform(struct haul_store *s, const struct haul_request *r,
     bool even_stopped, struct haul_error *err);
 

@@ -265,6 +265,37 @@ static void sending_is_stopped_by_another_thread(void **state)
 
 /* ---- Receiving ---- */
 
+static void *stop_and_open_the_gate(void *payload)
+{
+    struct shop *p = payload;
+    stop_at_the_gate(p);
+    s3_open(p->s3, "g");
+    return NULL;
+}
+
+static void an_upload_that_is_being_created_is_aborted_too(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    s3_fault(p->s3, "CreateMultipartUpload nth=1 gate-after=g");
+    pthread_t other = begin_thread(stop_and_open_the_gate, p);
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    assert_int_equal(s3_count(p->s3, "AbortMultipartUpload"), 1);
+    reopen(p);
+    assert_int_equal(count_uploads(p), 0);
+
+    /* If the server ever answers. */
+    s3_fault(p->s3, "CreateMultipartUpload nth=1 gate=g");
+    other = begin_thread(stop_at_the_gate, p);
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    reopen(p);
+    remove_place(&l);
+}
+
 static void a_large_object_comes_in_ranges(void **state)
 {
     struct shop *p = *state;
@@ -682,6 +713,7 @@ int main(void)
         ONE(a_source_that_changes_midway_fails_and_leaves_no_upload),
         ONE(sending_is_cancelled_by_the_progress_function),
         ONE(sending_is_stopped_by_another_thread),
+        ONE(an_upload_that_is_being_created_is_aborted_too),
         ONE(a_large_object_comes_in_ranges),
         ONE(a_range_of_an_object_comes_in_ranges_too),
         ONE(a_begin_function_of_the_request_s_own_is_not_called),
