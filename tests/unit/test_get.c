@@ -353,8 +353,8 @@ static void a_retry_never_goes_on_with_another_object(void **state)
 {
     static const char *const faults[] = {
         "GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object",
-        "GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object\n"
-        "GetObject always etag=\"x\"",
+        ("GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object\n"
+         "GetObject always etag=\"x\""),
         "GetObject nth=1 truncate=1000000\nGetObject always no-etag",
     };
     struct shop *p = *state;
