@@ -300,12 +300,13 @@ static const struct haul_result *receive_stream(
 static int plan(struct receiving *j, const struct haul_result *head, struct haul_error *err)
 {
     struct haul_range *range = &j->get.range;
-    if (range->start > head->size || range->len > head->size - range->start)
+    uint64_t behind = head->size > range->start ? head->size - range->start : 0;
+    if (range->len > behind || (range->start > 0 && behind == 0))
         return haul_error_set(err, HAUL_BAD_ARGUMENT,
             "%s has %" PRIu64 " bytes: there are no %" PRIu64 " from byte %" PRIu64 " on",
             j->get.key, head->size, range->len, range->start);
     if (range->len == 0)
-        *range = (struct haul_range){ 0, head->size };
+        range->len = behind;
     if (range->len == head->size)
         find_checksum(j, head);
     j->part_bytes = j->options.part_bytes ? j->options.part_bytes : haul_part_bytes(range->len);

@@ -17,7 +17,7 @@
  */
 static uint64_t body_bytes(const struct haul_request *r, const struct haul_result *result)
 {
-    return r->range.len > 0 ? r->range.len : result->size;
+    return r->range.len > 0 ? r->range.len : result->size - r->range.start;
 }
 
 /* ---- Memory ---- */

@@ -22,6 +22,8 @@ enum {
 
 /* clang-format off */
 static const struct operation operations[] = {
+    [HAUL_NO_OPERATION] = { "the request", NULL, 0, ANSWER_NOTHING, NULL, NULL },
+
     [HAUL_HEAD_BUCKET] = { "HeadBucket", "HEAD", BUCKET, ANSWER_NOTHING, NULL, NULL },
     [HAUL_CREATE_BUCKET] = { "CreateBucket", "PUT", BUCKET, ANSWER_NOTHING, NULL, NULL },
     [HAUL_DELETE_BUCKET] = { "DeleteBucket", "DELETE", BUCKET, ANSWER_NOTHING, NULL, NULL },
@@ -74,17 +76,18 @@ static const struct operation operations[] = {
 
 const struct operation *operation_of(enum haul_operation operation)
 {
-    return &operations[operation];
+    bool known = (size_t) operation < sizeof operations / sizeof *operations;
+    return &operations[known ? operation : HAUL_NO_OPERATION];
 }
 
 const char *operation_name(enum haul_operation operation)
 {
-    return operations[operation].name;
+    return operation_of(operation)->name;
 }
 
 bool operation_is_slow(enum haul_operation operation)
 {
-    return (operations[operation].traits & IS_SLOW) != 0;
+    return (operation_of(operation)->traits & IS_SLOW) != 0;
 }
 
 static bool is_missing(const char *text)
@@ -147,6 +150,8 @@ static const char *fault_of_source(const struct haul_request *r)
     if (s->key_of_source.kind != HAUL_ENCRYPT_DEFAULT &&
         s->key_of_source.kind != HAUL_ENCRYPT_C)
         return "takes only a customer's key for its source";
+    if (s->range.start > 0 && s->range.len == 0)
+        return "takes its source's range with a length";
     return s->range.len > HAUL_PART_BYTES_MAX ? "takes at most 5 GiB in one request" : NULL;
 }
 
@@ -211,6 +216,8 @@ static const char *fault_of(const struct haul_request *r, unsigned traits)
     const char *fault = NULL;
     if (r->endpoint == NULL)
         return "needs an endpoint";
+    if (operation_of(r->operation) == &operations[HAUL_NO_OPERATION])
+        return "needs an operation";
     if (r->operation == HAUL_ANY)
         fault = fault_of_any(r);
     if (fault == NULL && (traits & NEEDS_BUCKET))

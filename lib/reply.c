@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include <curl/curl.h> /* curl_getdate() */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,10 +129,15 @@ static const char *find_sum(
     return value;
 }
 
+static bool is_of_range(const struct haul_request *r)
+{
+    return r->range.start > 0 || r->range.len > 0;
+}
+
 int reply_begin_sum(struct reply *reply, const struct haul_request *r, struct haul_error *err)
 {
     if (r->operation != HAUL_GET_OBJECT || r->checksum == HAUL_CHECKSUM_NONE ||
-        reply->status != 200 || r->range.len > 0)
+        reply->status != 200 || is_of_range(r))
         return 0;
     enum haul_checksum kind;
     const char *value = find_sum(reply, r->checksum, &kind);
@@ -180,38 +186,51 @@ static int check_match(
     return 0;
 }
 
+/* A range that was asked for must come as it is, or not at all. But one that ends behind the
+ * object comes cut short, and would so each time. */
+static int check_range(const struct haul_request *r, const struct reply *reply,
+    struct haul_range *got, struct haul_error *err)
+{
+    uint64_t total;
+    if (!parse_content_range(reply_header(reply, "content-range"), got, &total) ||
+        got->start != r->range.start)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
+    bool to_end = got->len == total - got->start;
+    if (r->range.len == 0 ? to_end : got->len == r->range.len)
+        return 0;
+    if (!to_end || got->len > r->range.len)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
+    haul_error_set(err, HAUL_BAD_ARGUMENT,
+        "%s has %" PRIu64 " bytes: there are no %" PRIu64 " from byte %" PRIu64 " on", r->key,
+        total, r->range.len, r->range.start);
+    err->retry = HAUL_RETRY_FROM_START;
+    return -1;
+}
+
 int reply_check_head(const struct haul_request *r, const struct reply *reply,
     int64_t *expected_bytes, struct haul_error *err)
 {
-    struct haul_range got;
-    uint64_t total;
+    struct haul_range got = r->range;
     if (check_match(r, reply, err) < 0)
         return -1;
     if (reply->status != 200 && reply->status != 206)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a success without an object");
     *expected_bytes = reply->content_length;
-    if (r->range.len == 0 && reply->status == 206)
+    if (!is_of_range(r) && reply->status == 206)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a part of the object, not the whole");
     /* Else its end would be that of the connection, however early. */
-    if (r->range.len == 0 && reply->content_length < 0 &&
+    if (!is_of_range(r) && reply->content_length < 0 &&
         *reply_header(reply, "transfer-encoding") == '\0')
         return bad_reply(r, HAUL_RETRY_LATER, err, "no Content-Length");
-    if (r->range.len == 0)
+    if (!is_of_range(r))
         return 0;
-    *expected_bytes = (int64_t) r->range.len;
-    if (reply->status == 206) {
-        bool fits = parse_content_range(reply_header(reply, "content-range"), &got, &total) &&
-                    got.start == r->range.start;
-        if (fits && got.len < r->range.len && got.start + got.len == total)
-            return bad_reply(
-                r, HAUL_RETRY_FROM_START, err, "the object ends before the range does");
-        if (!fits || got.len != r->range.len)
-            return bad_reply(
-                r, HAUL_RETRY_LATER, err, "a Content-Range that was not asked for");
-    } else if (r->range.start != 0 || reply->content_length != (int64_t) r->range.len) {
+    if (reply->status != 206 &&
+        (r->range.start != 0 || reply->content_length != (int64_t) r->range.len))
         return bad_reply(r, HAUL_RETRY_LATER, err, "the server ignores Range");
-    }
-    if (reply->content_length >= 0 && reply->content_length != (int64_t) r->range.len)
+    if (reply->status == 206 && check_range(r, reply, &got, err) < 0)
+        return -1;
+    *expected_bytes = (int64_t) got.len;
+    if (reply->content_length >= 0 && reply->content_length != *expected_bytes)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a Content-Length other than the range's");
     return 0;
 }

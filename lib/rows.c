@@ -92,6 +92,12 @@ static bool is_row(const struct layout *layout, const struct element *e)
            (layout->rows[1] != NULL && element_is(e, layout->rows[1]));
 }
 
+/* Lists of parts, of buckets and of failures have none. */
+static bool is_prefix(const struct layout *layout, const struct element *e)
+{
+    return layout->key != NULL && layout->marker != NULL && element_is(e, "CommonPrefixes");
+}
+
 static enum haul_entry_kind kind_of(const struct element *row)
 {
     return element_is(row, "DeleteMarker") ? HAUL_DELETE_MARKER
@@ -146,7 +152,7 @@ static int read_entries(struct document *d, const struct layout *layout, bool is
         parent = element_child(parent, layout->inside);
     first = parent ? element_first(parent) : NULL;
     for (e = first; e != NULL; e = element_next(e))
-        l->count += is_row(layout, e) || element_is(e, "CommonPrefixes");
+        l->count += is_row(layout, e) || is_prefix(layout, e);
     struct haul_entry *entry = document_allot(d, l->count, sizeof *entry);
     if (entry == NULL)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a listing");
@@ -156,9 +162,8 @@ static int read_entries(struct document *d, const struct layout *layout, bool is
                                      read_entry(e, layout, entry++, err) < 0))
             return -1;
     for (e = first; e != NULL; e = element_next(e))
-        if (element_is(e, "CommonPrefixes") &&
-            ((is_encoded && element_decode(e, "Prefix", err) < 0) ||
-                read_prefix(e, entry++, err) < 0))
+        if (is_prefix(layout, e) && ((is_encoded && element_decode(e, "Prefix", err) < 0) ||
+                                        read_prefix(e, entry++, err) < 0))
             return -1;
     return 0;
 }

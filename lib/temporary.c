@@ -180,34 +180,32 @@ int temporary_nameless(void)
 
 /* ---- Ending ---- */
 
+/* Its errors count: some file systems write only now. */
+static int close_file(struct temporary *t)
+{
+    int fd = t->fd;
+    t->fd = -1;
+    return close(fd) < 0 && errno != EINTR ? -1 : 0;
+}
+
 /* After a failed fsync() nothing is known of the file's pages: it is given up, not synced
  * again. */
+static int publish(struct temporary *t)
+{
+    if (temporary_is_stream(t))
+        return close_file(t);
+    if (fsync(t->fd) < 0 || close_file(t) < 0 ||
+        renameat(t->folder, t->name, t->folder, t->target) < 0)
+        return -1;
+    t->name[0] = '\0';
+    return fsync(t->folder) < 0 && errno != EINVAL ? -1 : 0; /* not every one can be synced */
+}
+
 int temporary_publish(struct temporary *t, struct haul_error *err)
 {
-    int fd = t->fd, rc = -1;
-    t->fd = -1;
-    if (!temporary_is_stream(t) && fsync(fd) < 0) {
-        descriptor_error(err, t->target);
-        close(fd);
-        goto out;
-    }
-    if (close(fd) < 0 && errno != EINTR) {
-        descriptor_error(err, t->target);
-        goto out;
-    }
-    if (!temporary_is_stream(t)) {
-        if (renameat(t->folder, t->name, t->folder, t->target) < 0) {
-            descriptor_error(err, t->target);
-            goto out;
-        }
-        t->name[0] = '\0';
-        if (fsync(t->folder) < 0) {
-            descriptor_error(err, t->target);
-            goto out;
-        }
-    }
-    rc = 0;
-out:
+    int rc = publish(t);
+    if (rc < 0)
+        descriptor_error(err, *t->target ? t->target : "the destination");
     temporary_discard(t);
     return rc;
 }

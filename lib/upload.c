@@ -99,6 +99,13 @@ struct haul_request upload_request(const struct haul_upload *u, enum haul_operat
     return r;
 }
 
+/* "NoSuchKey" is what Ceph answers to ListParts. */
+bool upload_is_gone(const struct haul_error *err)
+{
+    return strcmp(err->aws_code, "NoSuchUpload") == 0 ||
+           strcmp(err->aws_code, "NoSuchKey") == 0;
+}
+
 /* Shows each part that the server has. */
 typedef int visit_fn(
     struct haul_upload *u, const struct haul_part *listed, struct haul_error *err);
@@ -118,6 +125,8 @@ static int list_parts(struct haul_upload *u, visit_fn *visit, struct haul_error 
             more = -1;
     }
     haul_list_free(l);
+    if (more < 0 && upload_is_gone(err))
+        err->retry = HAUL_RETRY_FROM_START;
     return more;
 }
 

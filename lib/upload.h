@@ -35,6 +35,9 @@ struct haul_request upload_request(const struct haul_upload *u, enum haul_operat
  * number of the first of them; 0: it has them all; -1 with *err. */
 int upload_reconcile(struct haul_upload *u, struct haul_error *err);
 
+/* Did a request fail because there is no such upload (any more)? */
+bool upload_is_gone(const struct haul_error *err);
+
 /* What is in flight ends. */
 void upload_cancel_parts(struct haul_upload *u);
 

@@ -42,11 +42,6 @@ static bool is_full_object(const struct haul_request *r)
                !r->checksum_composite);
 }
 
-static bool is_gone(const struct haul_error *err)
-{
-    return strcmp(err->aws_code, "NoSuchUpload") == 0;
-}
-
 /* The whole object's checksum from those of the parts; "" when not all of them have one. */
 static int sum_parts(
     const struct haul_upload *u, char text[HAUL_CHECKSUM_TEXT_SIZE], struct haul_error *err)
@@ -130,7 +125,7 @@ static const struct haul_result *complete(
     bool repeated = u->store->last != NULL && u->store->last->maybe_repeated;
     if (strcmp(err->aws_code, "InvalidPart") == 0)
         explain_refusal(u, err);
-    else if (is_gone(err) || (err->http_status == 412 && repeated))
+    else if (upload_is_gone(err) || (err->http_status == 412 && repeated))
         result = find_completed(u, err);
     return result;
 }
@@ -181,11 +176,11 @@ int haul_upload_abort(struct haul_upload *u, struct haul_error *err)
     for (int round = 0; round < ABORT_ROUNDS; round++) {
         if (round > 0)
             haul_client_run(u->store->client, ABORT_WAIT_MS << (round - 1), &why);
-        if (store_perform(u->store, &drop, true, &why) == NULL && !is_gone(&why))
+        if (store_perform(u->store, &drop, true, &why) == NULL && !upload_is_gone(&why))
             goto failed;
         if (store_perform(u->store, &list, true, &why) != NULL)
             continue;
-        if (is_gone(&why) || why.http_status == 403) /* not everybody may list */
+        if (upload_is_gone(&why) || why.http_status == 403) /* not everybody may list */
             return 0;
         goto failed;
     }

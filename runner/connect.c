@@ -98,11 +98,19 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
     const struct haul_credentials *credentials, const char *bucket, struct error *err)
 {
     struct haul_error error;
-    struct haul_store_options options = { .bucket = bucket, .client = { .retries = RETRIES } };
+    struct haul_store_options options = { .client = { .retries = RETRIES } };
     struct haul_store *store = NULL;
-    char region[64];
+    char region[64], *url = NULL;
+    /* With the bucket behind it, so that what else is in the path is the endpoint's base. */
+    size_t len = e->url ? strlen(e->url) : 0;
+    const char *slash = len > 0 && e->url[len - 1] != '/' ? "/" : "";
+    if (asprintf(&url, "%s%s%s", e->url ? e->url : "s3://", slash, bucket ? bucket : "") < 0) {
+        error_set(err, EXIT_QUEUE, "out of memory");
+        return NULL;
+    }
     if (read_options(e, credentials, &options.endpoint, region, &error) == 0)
-        store = haul_store_new(e->url ? e->url : "s3://", &options, &error);
+        store = haul_store_new(url, &options, &error);
+    free(url);
     if (store == NULL)
         error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
     return store;

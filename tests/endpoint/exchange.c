@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -294,6 +295,16 @@ static bool play_out(struct exchange *x)
     return goes_on && !r->broken;
 }
 
+/* Where the wanted range begins; -1: all is wanted, or the end. */
+static int64_t first_byte(const struct request *r)
+{
+    const char *range = request_header(r, "Range");
+    int64_t first = -1;
+    if (range != NULL)
+        sscanf(range, "bytes=%" SCNd64, &first);
+    return first < 0 ? -1 : first;
+}
+
 bool exchange_serve(struct server *server, struct request *r)
 {
     struct exchange x = { .server = server, .request = r, .reply = { .fd = -1 } };
@@ -306,7 +317,8 @@ bool exchange_serve(struct server *server, struct request *r)
     route(&x);
     x.seq = ledger_begin(server->ledger, operation_row(x.operation));
     write_headers(&x);
-    faults_match(server->faults, x.operation->name, &x.key, x.part, &x.play);
+    faults_match(server->faults,
+        &(struct subject){ x.operation->name, &x.key, x.part, first_byte(r) }, &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
     if (strcmp(x.operation->name, "PutObject") == 0 ||
         strcmp(x.operation->name, "UploadPart") == 0)

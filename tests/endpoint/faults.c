@@ -62,6 +62,7 @@ struct fault {
     char line[FAULT_TEXT_MAX], op[32];
     struct text key; /* owned; empty: any */
     int64_t part;    /* 0: any */
+    int64_t range;   /* where the request's begins; -1: anywhere, or nowhere */
     enum when when;
     int64_t number, count, seen, played; /* count 0: no limit */
     struct play play;
@@ -154,13 +155,14 @@ static int parse_condition(struct fault *f, const char *name, const char *value)
 {
     const struct {
         const char *name;
-        int64_t *number;
+        int64_t *number, least;
         enum when when;
     } conditions[] = {
-        { "part", &f->part, NEVER },
-        { "nth", &f->number, NTH },
-        { "every", &f->number, EVERY },
-        { "count", &f->count, NEVER },
+        { "part", &f->part, 1, NEVER },
+        { "range", &f->range, 0, NEVER },
+        { "nth", &f->number, 1, NTH },
+        { "every", &f->number, 1, EVERY },
+        { "count", &f->count, 1, NEVER },
     };
     if (strcmp(name, "always") == 0) {
         f->when = ALWAYS;
@@ -176,8 +178,10 @@ static int parse_condition(struct fault *f, const char *name, const char *value)
             continue;
         if (conditions[i].when != NEVER)
             f->when = conditions[i].when;
-        return parse_number(value, conditions[i].number) == 0 && *conditions[i].number > 0 ? 1
-                                                                                           : -1;
+        return parse_number(value, conditions[i].number) == 0 &&
+                       *conditions[i].number >= conditions[i].least
+                   ? 1
+                   : -1;
     }
     return 0;
 }
@@ -304,6 +308,7 @@ int faults_add(struct faults *f, const char *lines, bool (*is_operation)(const c
         *last = one;
         last = &one->next;
         play_init(&one->play);
+        one->range = -1;
         memcpy(one->line, line, sizeof line);
         struct text why = { 0 };
         if (len >= sizeof line)
@@ -342,21 +347,21 @@ void faults_clear(struct faults *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-static bool fits(const struct fault *f, const char *op, const struct text *key, unsigned part)
+static bool fits(const struct fault *f, const struct subject *s)
 {
-    return (strcmp(f->op, "*") == 0 || strcmp(f->op, op) == 0) &&
-           (f->part == 0 || f->part == part) &&
+    const struct text *key = s->key;
+    return (strcmp(f->op, "*") == 0 || strcmp(f->op, s->op) == 0) &&
+           (f->part == 0 || f->part == s->part) && (f->range < 0 || f->range == s->range) &&
            (f->key.len == 0 ||
                (key->len > 0 && memmem(key->at, key->len, f->key.at, f->key.len) != NULL));
 }
 
-void faults_match(
-    struct faults *f, const char *op, const struct text *key, unsigned part, struct play *out)
+void faults_match(struct faults *f, const struct subject *s, struct play *out)
 {
     play_init(out);
     pthread_mutex_lock(&f->lock);
     for (struct fault *one = f->locked.first; one != NULL; one = one->next) {
-        if (!fits(one, op, key, part))
+        if (!fits(one, s))
             continue;
         one->seen++;
         bool strikes = one->when == ALWAYS || (one->when == NTH && one->seen == one->number) ||

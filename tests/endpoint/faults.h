@@ -21,6 +21,14 @@ struct play {
     struct text lines; /* owned: the lines that struck, for the log */
 };
 
+/* What lines choose requests by. */
+struct subject {
+    const char *op;
+    const struct text *key;
+    unsigned part; /* 0: none */
+    int64_t range; /* its first byte; -1: none */
+};
+
 struct faults;
 
 struct faults *faults_new(void);
@@ -31,10 +39,9 @@ int faults_add(struct faults *f, const char *lines, bool (*is_operation)(const c
     struct text *complaint);
 /* Forgets all lines and opens all gates. */
 void faults_clear(struct faults *f);
-/* Counts the request at each line that it fits, and collects what strikes it. part 0: none.
- * play_free() afterwards. */
-void faults_match(
-    struct faults *f, const char *op, const struct text *key, unsigned part, struct play *out);
+/* Counts the request at each line that it fits, and collects what strikes it. play_free()
+ * afterwards. */
+void faults_match(struct faults *f, const struct subject *s, struct play *out);
 void play_free(struct play *p);
 
 /* Blocks until the gate is open. */

@@ -20,10 +20,11 @@ static void touch_entry(const struct haul_entry *e)
 static void judge_listing(const char *root, const struct haul_listing *l)
 {
     bool parts = strcmp(root, "ListPartsResult") == 0;
+    bool failures = strcmp(root, "DeleteResult") == 0;
     for (size_t i = 0; i < l->count; i++) {
         const struct haul_entry *e = &l->entries[i];
         touch_entry(e);
-        must(e->modified_ms >= -1);
+        must(e->modified_ms >= -1 && failures == (e->kind == HAUL_DELETE_FAILED));
         must(parts ? e->part_number > 0 : e->key != NULL && *e->key != '\0');
     }
     if (l->truncated)

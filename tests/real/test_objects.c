@@ -374,6 +374,42 @@ static void what_a_customers_key_encrypts_is_copied_with_it(void **state)
     haul_store_free(s);
 }
 
+/* ---- Keys of the server's ---- */
+
+/* The key's name is that of tests/real/cluster. This server takes AES256, but leaves it at
+ * that. */
+static void what_a_key_of_the_servers_encrypts_says_so_and_is_read(void **state)
+{
+    struct fixture *f = *state;
+    static const struct haul_encryption kms = { .kind = HAUL_ENCRYPT_KMS,
+        .kms_key_id = "nightly" };
+    char *data = some_bytes(BIG), *got = calloc(1, BIG);
+    assert_non_null(got);
+    struct haul_request r = { .key = "a", .encryption = kms };
+    good(f, haul_put_memory(f->store, &r, data, 100, &f->err));
+    r = (struct haul_request){
+        .key = "b", .encryption = kms, .body = haul_body_memory(data, BIG)
+    };
+    good(f, haul_put_file_multipart(f->store, &r, NULL, NULL, &f->err));
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(
+            boto("(lambda h: h['ServerSideEncryption'] + ' ' + h['SSEKMSKeyId'])"
+                 "(s3.head_object(Bucket='%s', Key='%c'))",
+                f->bucket, "ab"[i]),
+            "aws:kms nightly");
+    r = (struct haul_request){ .key = "b", .sink = { collect, got } };
+    good(f, haul_get(f->store, &r, &f->err));
+    assert_memory_equal(got, data, BIG);
+    r = (struct haul_request){ .key = "c", .encryption.kind = HAUL_ENCRYPT_S3 };
+    good(f, haul_put_string(f->store, &r, "c", &f->err));
+    r = (struct haul_request){ .key = "d",
+        .encryption = { .kind = HAUL_ENCRYPT_KMS, .kms_key_id = "unknown" } };
+    assert_null(haul_put_string(f->store, &r, "d", &f->err));
+    assert_int_equal(f->err.code, HAUL_SERVER);
+    free(data);
+    free(got);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -392,6 +428,7 @@ int main(void)
         TEST(renaming_leaves_one_object_under_the_new_name),
         TEST(a_named_version_is_copied_and_renamed),
         TEST(what_a_customers_key_encrypts_is_copied_with_it),
+        TEST(what_a_key_of_the_servers_encrypts_says_so_and_is_read),
     };
     return cmocka_run_group_tests(tests, boto_start, boto_stop);
 }

@@ -79,12 +79,31 @@ static void an_object_is_got_into_memory(void **state)
     assert_int_equal(len, 100);
     assert_memory_equal(got, data + 5, 100);
     free(got);
+    r.range = (struct haul_range){ SIZE - 7, 0 }; /* to the end */
+    good(p, haul_get_memory(p->store, &r, 7, &got, &len, &p->err));
+    assert_int_equal(len, 7);
+    assert_memory_equal(got, data + SIZE - 7, 7);
+    free(got);
     put(p, "big", "");
     good(p, haul_get_memory(p->store, &big, 0, &got, &len, &p->err));
     assert_int_equal(len, 0);
     assert_string_equal(got, "");
     free(got);
     free(data);
+}
+
+static void a_range_that_ends_behind_the_object_is_asked_for_once(void **state)
+{
+    struct shop *p = *state;
+    char *got = NULL;
+    size_t len;
+    put(p, "small", "0123456789");
+    struct haul_request r = { .key = "small", .range = { 5, 100 } };
+    assert_null(haul_get_memory(p->store, &r, 1000, &got, &len, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
+    assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
+    assert_string_equal(p->err.text, "small has 10 bytes: there are no 100 from byte 5 on");
+    assert_int_equal(s3_count(p->s3, "GetObject"), 1);
 }
 
 static void memory_has_a_cap(void **state)
@@ -353,8 +372,8 @@ static void a_retry_never_goes_on_with_another_object(void **state)
 {
     static const char *const faults[] = {
         "GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object",
-        ("GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object\n"
-         "GetObject always etag=\"x\""),
+        ("GetObject always etag=\"x\"\n"
+         "GetObject nth=1 truncate=1000000\nGetObject nth=2 replace-object"),
         "GetObject nth=1 truncate=1000000\nGetObject always no-etag",
     };
     struct shop *p = *state;
@@ -460,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ONE(an_object_is_got_into_memory),
+        ONE(a_range_that_ends_behind_the_object_is_asked_for_once),
         ONE(memory_has_a_cap),
         ONE(a_key_may_stand_in_the_last_result),
         ONE(memory_holds_the_last_attempt_alone),

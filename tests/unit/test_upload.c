@@ -93,14 +93,26 @@ static void a_number_again_replaces_that_part(void **state)
     assert_text(p, "big", "second");
 }
 
+static void *open_when_two_wait(void *payload)
+{
+    struct shop *p = payload;
+    s3_wait_at(p->s3, "g", 2);
+    s3_open(p->s3, "g");
+    return NULL;
+}
+
 static void no_more_parts_are_in_flight_than_allowed(void **state)
 {
     struct shop *p = *state;
+    pthread_t other;
     struct haul_upload *u = begin(p, (struct haul_request){ 0 });
     haul_upload_limit(u, 2);
+    s3_fault(p->s3, "UploadPart always gate=g");
+    assert_int_equal(pthread_create(&other, NULL, open_when_two_wait, p), 0);
     for (int i = 0; i < 20; i++)
         assert_true(haul_upload_start(u, 0, haul_body_string("x"), &p->err) > 0);
     assert_int_equal(haul_upload_wait(u, &p->err), 0);
+    pthread_join(other, NULL);
     assert_int_equal(s3_count(p->s3, "in_flight_max"), 2);
     assert_int_equal(haul_upload_abort(u, &p->err), 0);
     haul_upload_free(u);

@@ -1495,6 +1495,13 @@ def test_a_line_may_pick_a_part(bare):
                    PartNumber=2) == ("InternalError", 500)
 
 
+def test_a_line_may_pick_a_range(bare):
+    bare.fault("GetObject range=10 nth=1 status=503\nGetObject range=0 always status=500")
+    asked = ["bytes=1-9", "bytes=10-19", "bytes=10-19", "bytes=-10", "bytes=0-", None]
+    assert [http_call(bare, "GET", "/bkt/obj", headers={"Range": r} if r else {})[0]
+            for r in asked] == [206, 503, 206, 206, 500, 200]
+
+
 def test_status_replies_instead_of_doing_it(bare):
     bare.fault("PutObject always status=503 code=SlowDown retry-after=7")
     status, headers, body = http_call(bare, "PUT", "/bkt/new", b"1")

@@ -14,6 +14,7 @@ from conftest import TOP
 BUILD = pathlib.Path(os.environ.get("HAUL_BUILD", TOP / "build-test"))
 BLOCK = re.compile(r"^```(c|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAM = """
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ def page():
     for kind, text in BLOCK.findall((TOP / "lib/README.md").read_text()):
         if kind == "text":
             examples[-1][1] = text
-        elif text.startswith("static void "):
+        elif re.search(r"^static [^\n]*\)\n{", text, re.MULTILINE):
             functions.append(text)
         else:
             examples.append([text, ""])

@@ -322,6 +322,14 @@ def test_endpoints_of_a_manifest_can_be_named(scene):
     assert "there is no endpoint other" in done.stderr
 
 
+def test_an_endpoints_path_is_kept_before_the_bucket(scene):
+    scene.objects({"a": b"abc"})
+    based = scene.manifest({"upload": "/tmp/x", "to": "store://bucket/x"},
+                           store={"url": scene.endpoint.url + "/base/"})
+    scene.command("cat", "store://bucket/a", "--manifest", based, exit_code=5)
+    assert {entry["bucket"] for entry in scene.endpoint.log("GetObject")} == {"base"}
+
+
 def test_an_interrupted_put_ends_its_upload(scene):
     path = scene.folder / "big"
     path.write_bytes(bytes(20 << 20))

@@ -25,7 +25,8 @@ HAUL_BEGIN
 
 struct haul_client_options {
     unsigned retries;     /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
-    unsigned connections; /* 0: 64 requests in flight; further ones wait for their turn */
+    unsigned connections; /* 0: 64 requests in flight; further ones wait for their turn. Bounds
+                           * what the calls of file.h and upload.h have in flight, too */
     unsigned connect_timeout_ms; /* 0: 10,000 */
     unsigned stall_timeout_ms;   /* 0: 30,000 without a byte in either direction */
     unsigned request_timeout_ms; /* of one attempt in all; 0: none */
@@ -44,13 +45,14 @@ struct haul_client *haul_client_new(
 void haul_client_free(struct haul_client *c);
 
 /* Called exactly once for each submitted request, cancelled ones included, on the thread inside
- * haul_client_run() or haul_client_free(). *result is valid only during
- * the call. It may submit further requests (not from inside haul_client_free()). */
+ * haul_client_run() or haul_client_free(). *result is valid only during the call. It may submit
+ * further requests (not from inside haul_client_free()), the same struct among them. */
 typedef void haul_done_fn(void *payload, const struct haul_result *result);
 
-/* Starts a request. Nothing is copied: the struct and all that it points to must stay as they
- * are until the done callback. Retries are done here: the callback sees the last word.
- * Returns 0, or -1 with *err and no callback: HAUL_BAD_ARGUMENT. */
+/* Starts a request, which names its operation and endpoint. Nothing is copied: the struct and
+ * all that it points to must stay as they are until the done callback. Retries are done here:
+ * the callback sees the last word. Returns 0, or -1 with *err and no callback:
+ * HAUL_BAD_ARGUMENT. */
 int haul_client_submit(struct haul_client *c, const struct haul_request *request,
     haul_done_fn *done, void *payload, struct haul_error *err);
 
@@ -71,8 +73,8 @@ int haul_client_cancel(struct haul_client *c, const struct haul_request *request
 int haul_client_fd(const struct haul_client *c);
 int haul_client_wait_ms(const struct haul_client *c);
 
-/* Submits and runs until that one request is done (others move along). For scripts and
- * planners. Returns 0, or -1 with *err also when the request failed. */
+/* Submits and runs until that one request is done (others move along). done may be NULL. For
+ * scripts and planners. Returns 0, or -1 with *err also when the request failed. */
 int haul_client_perform(struct haul_client *c, const struct haul_request *request,
     haul_done_fn *done, void *payload, struct haul_error *err);
 

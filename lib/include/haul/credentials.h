@@ -1,6 +1,14 @@
 /* Keys, and where they come from. A credentials object is immutable, may be used from any
  * thread, and must outlive the endpoints that sign with it. Its memory is wiped when freed
- * (copies that a request under way holds, such as the token's header, are not). */
+ * (copies that a request under way holds, such as the token's header, are not).
+ *
+ * Looked up once, for the stores of all threads, each of which opens its own:
+ *
+ *     struct haul_credentials *keys = haul_credentials_default(&err);
+ *     ...
+ *     struct haul_store *s = haul_store_new(url,
+ *         &(struct haul_store_options){ .endpoint = { .credentials = keys } }, &err);
+ */
 #ifndef HAUL_CREDENTIALS_H
 #define HAUL_CREDENTIALS_H
 

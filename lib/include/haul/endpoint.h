@@ -1,5 +1,15 @@
 /* Where requests go and how they are signed. An endpoint may be shared by any number of clients
- * and threads; it remembers what it learns: the server's clock and the buckets' regions. */
+ * and threads; it remembers what it learns: the server's clock and the buckets' regions. A
+ * store makes its own; the event loop (client.h) is given one with each request:
+ *
+ *     struct haul_credentials *keys = haul_credentials_default(&err);
+ *     struct haul_endpoint *e = keys == NULL ? NULL : haul_endpoint_new(
+ *         &(struct haul_endpoint_options){ .url = "https://s3.example.com",
+ *             .region = "eu-central-1", .credentials = keys }, &err);
+ *     ...
+ *     haul_endpoint_free(e);
+ *     haul_credentials_free(keys);
+ */
 #ifndef HAUL_ENDPOINT_H
 #define HAUL_ENDPOINT_H
 
@@ -25,12 +35,15 @@ enum haul_payload {
     HAUL_PAYLOAD_CHUNKED,
 };
 
+/* In a store's options (store.h) NULL for region or credentials means those of the URL, else of
+ * the environment, and url is not looked at. */
 struct haul_endpoint_options {
     const char *url;    /* "https://host[:port][/base]"; NULL: AWS, the region's own host */
     const char *region; /* NULL: "us-east-1" */
     enum haul_addressing addressing;
     enum haul_payload payload;
-    const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
+    const struct haul_credentials *credentials; /* borrowed, must outlive the endpoint; NULL:
+                                                 * anonymous */
     const char *ca_file; /* PEM file of the authorities to trust; NULL: the system's */
     const char *proxy; /* "http://[user:password@]host:port"; NULL: http_proxy, HTTPS_PROXY and
                         * NO_PROXY of the environment; "": none */

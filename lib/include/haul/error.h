@@ -1,5 +1,17 @@
 /* What went wrong, and what to do next. One struct for every function of libhaul: the caller
- * owns it, it has a fixed size, and reporting "out of memory" allocates nothing. */
+ * owns it, it has a fixed size, and reporting "out of memory" allocates nothing. It need not be
+ * set before a call, must not be NULL unless the function's comment allows that, and says
+ * something only after a call that returned -1 or NULL: success leaves anything in it.
+ *
+ *     if (haul_head(s, &request, &err) != NULL)
+ *         puts("it is there");
+ *     else if (err.http_status == 404)
+ *         puts("it is not");
+ *     else if (err.retry == HAUL_RETRY_LATER || err.retry == HAUL_RETRY_SLOWER)
+ *         printf("%s: tried in vain, may work in an hour\n", err.text);
+ *     else
+ *         printf("%s (%s)\n", err.text, haul_code_name(err.code));
+ */
 #ifndef HAUL_ERROR_H
 #define HAUL_ERROR_H
 
@@ -35,16 +47,22 @@ enum haul_code {
     HAUL_CANCELLED,
 };
 
-/* What helps. The table from S3's codes to these classes is in retry.c, and nowhere else. */
+/* What helps, by the S3 code when there is one, else by the status or our own code. NOW, LATER,
+ * SLOWER and RESIGN have been tried inside, as often as the client's options say, before a
+ * caller sees them. */
 enum haul_retry {
-    HAUL_RETRY_NEVER,      /* it will fail again */
-    HAUL_RETRY_NOW,        /* nobody is overloaded: the same request again, at once */
-    HAUL_RETRY_LATER,      /* the same request again, after a growing delay */
-    HAUL_RETRY_SLOWER,     /* as LATER, and with fewer requests in flight */
-    HAUL_RETRY_RESIGN,     /* the clock or the region was off and is corrected: sign again */
-    HAUL_RETRY_FROM_START, /* the upload or the object is another one now: begin again */
-    HAUL_RETRY_WHEN_FIXED, /* the endpoint, the bucket or the credentials refuse us as a whole:
-                            * no other request will fare better until somebody mends it */
+    HAUL_RETRY_NEVER,      /* it will fail again: NoSuchKey, AccessDenied, most of 4xx */
+    HAUL_RETRY_NOW,        /* nobody is overloaded, the same again at once: RequestTimeout */
+    HAUL_RETRY_LATER,      /* the same again after a growing delay: InternalError, BadDigest,
+                            * OperationAborted; 408, 500, 502, 504; no reply */
+    HAUL_RETRY_SLOWER,     /* as LATER, and with fewer requests in flight: SlowDown; 429, 503 */
+    HAUL_RETRY_RESIGN,     /* the clock or the region was off and is corrected, sign again:
+                            * RequestTimeTooSkewed, PermanentRedirect */
+    HAUL_RETRY_FROM_START, /* the upload or the object is another one now, begin again: 412,
+                            * 416, NoSuchUpload, InvalidPart */
+    HAUL_RETRY_WHEN_FIXED, /* the endpoint, the bucket or the credentials refuse us as a whole,
+                            * no other request will fare better until somebody mends it: 401,
+                            * InvalidAccessKeyId, ExpiredToken, NoSuchBucket */
 };
 
 struct haul_error {
@@ -52,7 +70,7 @@ struct haul_error {
     enum haul_retry retry;
     int http_status;     /* 0: no reply. 304 when a condition says "not modified" */
     int sys_errno;       /* 0: not from the system */
-    char aws_code[48];   /* "SlowDown"; empty when the server sent none */
+    char aws_code[48];   /* "SlowDown"; empty when the server sent none, as always to HEAD */
     char message[256];   /* what the server wrote about it; empty when it wrote nothing */
     char request_id[64]; /* the server's, for its operator; empty when it sent none */
     char host_id[128];   /* x-amz-id-2, likewise */

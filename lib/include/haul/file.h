@@ -1,6 +1,21 @@
 /* Large files in parallel: many parts or ranges in flight on the caller's thread, over one
  * event loop. For jobs that survive a crash use the haul program; these calls clean up and
  * begin again.
+ *
+ * With a progress bar, and Ctrl-C:
+ *
+ *     static struct haul_store *s;
+ *     static void on_interrupt(int number) { haul_store_stop(s); }
+ *     static int show(void *payload, uint64_t done_bytes, uint64_t total_bytes)
+ *     {
+ *         fprintf(stderr, "\r%3.0f %%", total_bytes ? 100.0 * done_bytes / total_bytes : 100);
+ *         return 0;
+ *     }
+ *     ...
+ *     signal(SIGINT, on_interrupt);
+ *     if (haul_get_file_parallel(s, &(struct haul_request){ .key = "big" }, "big",
+ *             &(struct haul_parallel_options){ .progress = show }, &err) == NULL)
+ *         return err.code == HAUL_CANCELLED ? 130 : 1;
  */
 #ifndef HAUL_FILE_H
 #define HAUL_FILE_H

@@ -1,4 +1,13 @@
-/* libhaul: an S3 client library in C. This header brings in all of it. */
+/* libhaul: an S3 client library in C. This header brings in all of it; store.h is where a
+ * script begins, client.h where a server does.
+ *
+ * There is nothing to initialise and nothing to end: the first store or client does it, on any
+ * thread. No thread is started but libcurl's for looking up names, no signal raised (SIGPIPE
+ * neither) or handled, nothing printed or logged. After fork() the child must not touch the
+ * stores and clients of its parent, not even to free them.
+ *
+ * From C++ fill the structs field by field, or with C++20's designated initialisers in the
+ * structs' own order: haul_request r{}; r.key = "a"; */
 #ifndef HAUL_HAUL_H
 #define HAUL_HAUL_H
 

@@ -10,11 +10,13 @@ HAUL_BEGIN
 
 /* ---- Put: one PutObject of at most 5 GiB ---- */
 
-/* r->body. When a reply is lost, a condition fails by our own object as the request is sent
- * again: if that is found to carry r->token it is the result. All puts and copies do so. */
+/* From r->body, which a function of the caller's may read (body.h). When a reply is lost, a
+ * condition fails by our own object as the request is sent again: if that is found to carry
+ * r->token it is the result. All puts and copies do so. */
 const struct haul_result *haul_put(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
+/* From memory, which must stay until the call returns. */
 const struct haul_result *haul_put_memory(struct haul_store *s, const struct haul_request *r,
     const void *data, size_t len, struct haul_error *err);
 const struct haul_result *haul_put_string(struct haul_store *s, const struct haul_request *r,
@@ -40,11 +42,13 @@ const struct haul_result *haul_put_stream(struct haul_store *s, const struct hau
 
 /* ---- Get: one GetObject ---- */
 
+/* Into r->sink, which is told when an attempt begins anew (body.h). */
 const struct haul_result *haul_get(
-    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* r->sink */
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
-/* Into memory that the caller frees, with a NUL behind it. HAUL_TOO_LARGE when it is over `cap`
- * bytes (found before they are received, where the reply tells its length). */
+/* Into memory that the caller frees, with a NUL behind it that *len does not count; both are
+ * set on success only. HAUL_TOO_LARGE when it is over `cap` bytes (found before they are
+ * received, where the reply tells its length). */
 const struct haul_result *haul_get_memory(struct haul_store *s, const struct haul_request *r,
     size_t cap, char **data, size_t *len, struct haul_error *err);
 
@@ -62,18 +66,21 @@ const struct haul_result *haul_get_fd(
 
 /* ---- Whole objects ---- */
 
+/* Size, time, ETag and headers. When there is no such object: HAUL_SERVER, http_status 404. */
 const struct haul_result *haul_head(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
-/* Also when there is no such object, as S3 has it. */
+/* Succeeds when there is no such object, too, as S3 has it. */
 const struct haul_result *haul_delete(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
 /* Called for each key that could not be deleted; entry->aws_code and ->message say why. */
 typedef void haul_failed_fn(void *payload, const struct haul_entry *entry);
 
-/* Any number of keys, 1,000 a request. Returns how many could not be deleted, or -1 with *err
- * when a request failed as a whole (some may be deleted by then). failed may be NULL. */
+/* Any number of keys, 1,000 a request. r may be NULL, or says more of each request, its bucket
+ * say. The victims' strings must stay: copy those of a list's entries, which do not. Returns
+ * how many could not be deleted, or -1 with *err when a request failed as a whole (some may be
+ * deleted by then). failed may be NULL. */
 int64_t haul_delete_many(struct haul_store *s, const struct haul_request *r,
     const struct haul_victim *victims, size_t count, haul_failed_fn *failed, void *payload,
     struct haul_error *err);
@@ -99,10 +106,13 @@ const struct haul_result *haul_rename(struct haul_store *s, const struct haul_re
 
 /* ---- Tags ---- */
 
+/* The result's tags. */
 const struct haul_result *haul_get_tags(
-    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* ->tags */
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
+
+/* r->tags instead of all that the object has; none: removes them. */
 const struct haul_result *haul_put_tags(
-    struct haul_store *s, const struct haul_request *r, struct haul_error *err); /* r->tags */
+    struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
 /* ---- Buckets: r may be NULL for the store's own ---- */
 

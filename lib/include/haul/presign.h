@@ -1,5 +1,15 @@
 /* URLs that carry their own signature: for browsers, curl and partners without keys.
- * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+ *
+ * A PNG may be put for a quarter of an hour, by: curl -T a.png -H "Content-Type: image/png" URL
+ *
+ *     char *url = haul_presign(
+ *         &(struct haul_request){ .operation = HAUL_PUT_OBJECT,
+ *             .endpoint = haul_store_endpoint(s), .bucket = haul_store_bucket(s),
+ *             .key = "a.png", .content_type = "image/png" }, 900, &err);
+ *     puts(url ? url : err.text);
+ *     free(url);
+ */
 #ifndef HAUL_PRESIGN_H
 #define HAUL_PRESIGN_H
 

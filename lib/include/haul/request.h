@@ -1,7 +1,6 @@
 /* One request to an S3 store and its result. A request is a plain struct whose zeroes mean "not
- * given"; the table in operation.c says which fields an operation takes (others are ignored),
- * and anything missing or over S3's limits is refused with HAUL_BAD_ARGUMENT before a byte is
- * sent.
+ * given". Each field's comment names the operations that take it, others ignore it; what is
+ * missing or over S3's limits is refused with HAUL_BAD_ARGUMENT before a byte is sent.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
  */
 #ifndef HAUL_REQUEST_H
@@ -28,6 +27,8 @@ HAUL_BEGIN
 #define HAUL_TAGS_MAX 10
 
 enum haul_operation {
+    HAUL_NO_OPERATION, /* refused: it was forgotten */
+
     HAUL_HEAD_BUCKET,
     HAUL_CREATE_BUCKET, /* in the endpoint's region */
     HAUL_DELETE_BUCKET,
@@ -58,8 +59,9 @@ enum haul_operation {
                * sink when there is one, else into the result */
 };
 
-/* Bytes [start, start + len) of an object. len > 0 where a range is meant: an empty object has
- * none, and { 0, 0 } means the whole object. */
+/* Bytes [start, start + len) of an object, all of which must be there: what ends behind the
+ * object fails with HAUL_BAD_ARGUMENT, whose text tells its size; what begins there with HTTP
+ * status 416. len 0: to the end, so { 0, 0 } is the whole object. */
 struct haul_range {
     uint64_t start, len;
 };
@@ -96,7 +98,7 @@ struct haul_source {
     const char *key;    /* unescaped; encoded once here, "%", "+", "?" and "#" included */
     const char *version_id;
     const char *if_match;    /* its ETag: 412 when another object stands there now */
-    struct haul_range range; /* COPY_PART; { 0, 0 }: all of it */
+    struct haul_range range; /* COPY_PART; with a length, or { 0, 0 }: all of it */
     struct haul_encryption key_of_source; /* C only: how the source is encrypted */
 };
 
@@ -107,11 +109,12 @@ struct haul_victim {
 };
 
 struct haul_request {
-    enum haul_operation operation;
+    enum haul_operation operation; /* set by the calls of object.h, upload.h and file.h; 0 is
+                                    * HEAD_BUCKET */
     const struct haul_endpoint *endpoint; /* NULL in calls that take a store: the store's */
     const char *bucket;                   /* NULL in calls that take a store: the store's */
-    const char *key; /* UTF-8, unescaped, sent exactly as it is: "a//b/../c" stays */
-    const char *version_id;
+    const char *key;        /* UTF-8, unescaped, sent exactly as it is: "a//b/../c" stays */
+    const char *version_id; /* GET, HEAD and DELETE_OBJECT, tags; NULL: the latest */
 
     /* What is stored: PUT_OBJECT, CREATE_UPLOAD, COPY_OBJECT. Given any of the first block, a
      * copy replaces the source's metadata by these fields; else it keeps the source's. */
@@ -123,8 +126,8 @@ struct haul_request {
     const char *token;      /* sent as x-amz-meta-haul: proves later who wrote the object */
     struct haul_pairs tags; /* also PUT_TAGS. A copy keeps the source's when none are given */
     const char *acl;        /* "private", "public-read"…; also CREATE_BUCKET */
-    const char *storage_class; /* "STANDARD_IA"… */
-    struct haul_encryption encryption;
+    const char *storage_class;         /* "STANDARD_IA"… */
+    struct haul_encryption encryption; /* C: also what reads the object, or its parts */
 
     struct haul_body body;     /* PUT_OBJECT, UPLOAD_PART, ANY */
     enum haul_payload payload; /* AUTO: as the endpoint has it */
@@ -139,10 +142,15 @@ struct haul_request {
                                  * COMPLETE_UPLOAD: of the whole object */
     bool content_md5;           /* some stores insist; DELETE_OBJECTS always sends it */
 
-    /* Conditions. ETags with their quotes. Writes: If-Match, and If-None-Match: "*". */
+    /* Conditions, ETags with their quotes. One that fails is HAUL_SERVER with status 412, or
+     * 304 from GET and HEAD with if_none_match or if_modified_since. PUT_OBJECT, COPY_OBJECT,
+     * COMPLETE_UPLOAD take if_match, and if_none_match "*" (only if nothing stands there);
+     * DELETE_OBJECT takes if_match. A store that does not know them there ignores them, as
+     * Ceph does in buckets with versions. */
     const char *if_match; /* GET, HEAD: also compared with the reply's own ETag */
     const char *if_none_match;
-    int64_t if_modified_since_ms, if_unmodified_since_ms; /* since the epoch; 0: none */
+    int64_t if_modified_since_ms, if_unmodified_since_ms; /* GET, HEAD. Since the epoch, sent in
+                                                           * whole seconds; 0: none */
 
     struct haul_range range; /* GET_OBJECT */
     struct haul_sink sink;   /* GET_OBJECT, ANY */
@@ -153,20 +161,22 @@ struct haul_request {
     const struct haul_victim *victims; /* DELETE_OBJECTS */
     size_t victim_count;
 
-    const char *upload_id;
+    const char *upload_id;         /* parts, COMPLETE_UPLOAD, ABORT_UPLOAD */
     unsigned part_number;          /* UPLOAD_PART: from 1. LIST_PARTS: list those after it */
     const struct haul_part *parts; /* COMPLETE_UPLOAD: ascending numbers */
     size_t part_count;
 
-    const char *prefix;      /* listings */
-    const char *delimiter;   /* listings but parts: usually "/"; gives common prefixes */
+    const char *prefix;    /* listings but parts */
+    const char *delimiter; /* objects, versions, uploads: usually "/"; gives common prefixes */
     const char *start_after; /* LIST_OBJECTS: names after this one. LIST_UPLOADS, LIST_VERSIONS:
                               * the key marker */
     const char *marker_id;   /* LIST_UPLOADS: upload id marker. LIST_VERSIONS: version marker */
-    const char *continuation; /* LIST_OBJECTS: goes on with an earlier page */
-    unsigned max_entries;     /* a page; 0: the server's default, 1,000 */
+    const char *continuation; /* LIST_OBJECTS, LIST_BUCKETS: goes on behind an earlier page */
+    unsigned max_entries;     /* in a page, not in all; 0: the server's default, 1,000 */
 
-    bool requester_pays;
+    /* All operations. */
+
+    bool requester_pays;        /* we pay for what another account's bucket asks for that */
     const char *expected_owner; /* account id: 403 when the bucket is another's */
 
     const char *method;        /* ANY: "GET"… */
@@ -203,7 +213,7 @@ struct haul_listing {
     const struct haul_entry *entries; /* as the server ordered them; prefixes come last */
     size_t count;
     bool truncated;           /* there is more: ask again with the marker that is given */
-    const char *continuation; /* LIST_OBJECTS */
+    const char *continuation; /* LIST_OBJECTS, LIST_BUCKETS */
     const char *next_key;     /* LIST_UPLOADS, LIST_VERSIONS */
     const char *next_id;      /* LIST_UPLOADS, LIST_VERSIONS: goes with next_key */
     unsigned next_part;       /* LIST_PARTS */

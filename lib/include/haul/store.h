@@ -17,6 +17,8 @@
 
 HAUL_BEGIN
 
+/* Nothing is kept of it but the credentials, which must outlive the store and which any number
+ * of stores may share. */
 struct haul_store_options {
     struct haul_endpoint_options endpoint; /* its url is not looked at */
     struct haul_client_options client;
@@ -27,13 +29,16 @@ struct haul_store;
 
 /* The URL is one of
  *
- *     https://HOST[:PORT][/BUCKET]   an endpoint, and a bucket in the path
- *     https://BUCKET.HOST[:PORT]     a bucket as subdomain: on AWS's hosts; when the host
- * begins with options->bucket and a dot; or, with VIRTUAL addressing and no options->bucket,
- * its first label https://KEY:SECRET@HOST...     both of these with keys, percent-encoded
- *     s3://[BUCKET]                  AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL, else AWS
+ *     https://HOST[:PORT][/BUCKET]
+ *     https://BUCKET.HOST[:PORT]
+ *     https://KEY:SECRET@HOST...
+ *     s3://[BUCKET]
  *
- * or begins with http:// likewise. A path of more segments is the endpoint's base, its last
+ * In the first the bucket is in the path. In the second it is a subdomain: on AWS's hosts; when
+ * the host begins with options->bucket and a dot; or, with VIRTUAL addressing and no
+ * options->bucket, the host's first label. In the third keys, percent-encoded, stand before
+ * either kind of host. The fourth is at AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL, else AWS.
+ * http:// goes likewise. A path of more segments is the endpoint's base, its last
  * segment the bucket. options->bucket must not contradict the URL's. Objects are named by
  * requests, never by the URL.
  *
@@ -54,16 +59,18 @@ void haul_store_free(struct haul_store *s);
 const char *haul_store_bucket(const struct haul_store *s); /* NULL: none */
 const struct haul_endpoint *haul_store_endpoint(const struct haul_store *s);
 
-/* For requests of the event-driven kind beside the blocking ones. */
+/* For requests of the event-driven kind beside the blocking ones: a blocking call moves them
+ * along, and may call their callbacks. The store's; haul_store_stop() does not end them. */
 struct haul_client *haul_store_client(struct haul_store *s);
 
-/* Ends the call under way and every later one as HAUL_CANCELLED. Open uploads of such a call
- * are aborted, temporary files removed. Any thread, and signal handlers. */
+/* Ends the call under way and every later one as HAUL_CANCELLED: the store is then good for
+ * haul_upload_abort() and the free functions only. The call aborts the upload it had begun and
+ * removes its temporary file, which takes a few requests. Any thread, and signal handlers. */
 void haul_store_stop(struct haul_store *s);
 
 /* Any single request, blocking; endpoint and bucket may be NULL in it. Returns the result,
  * which the store owns until its next call, or NULL with *err (HAUL_CANCELLED after
- * haul_store_stop). err may be NULL in no call on stores. */
+ * haul_store_stop). Strings of the last result may be in r. */
 const struct haul_result *haul_perform(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 

@@ -42,7 +42,7 @@ int haul_upload_start(
     struct haul_upload *u, unsigned number, struct haul_body body, struct haul_error *err);
 
 /* The same from a range of another object of the store (UploadPartCopy); source->bucket NULL:
- * the upload's. *source and its strings must stay likewise. */
+ * the upload's. Its strings must stay likewise, *source itself need not. */
 int haul_upload_start_copy(struct haul_upload *u, unsigned number,
     const struct haul_source *source, struct haul_error *err);
 
@@ -68,7 +68,7 @@ const struct haul_result *haul_upload_complete(struct haul_upload *u, struct hau
 
 /* Cancels what is in flight, aborts, and asks until the server has no part left (a part that
  * was on its way may land after an abort). An upload that is gone is fine. Works after
- * haul_store_stop(), too. 0 or -1. u NULL is fine. */
+ * haul_store_stop(), too. 0 or -1. u and err may be NULL. */
 int haul_upload_abort(struct haul_upload *u, struct haul_error *err);
 
 /* Frees ours only: an upload that was neither completed nor aborted stays open at the server,
