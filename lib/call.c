@@ -200,6 +200,8 @@ static void add_pairs(struct draft *d, const char *prefix, const struct haul_pai
 static void add_range(
     struct draft *d, const char *name, const struct haul_range *range, char text[static 64])
 {
+    if (range->len > INT64_MAX || range->start > INT64_MAX - range->len)
+        d->fault = "takes no range that ends beyond 2^63 bytes";
     if (range->len > 0)
         snprintf(text, 64, "bytes=%" PRIu64 "-%" PRIu64, range->start,
             range->start + range->len - 1);

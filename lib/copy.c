@@ -102,7 +102,7 @@ static int pin_source(struct copy *c, struct haul_error *err)
     if (store_perform(c->store, &head, false, err) == NULL)
         return -1;
     c->head = store_take(c->store);
-    if (c->request.source.if_match == NULL)
+    if (head.if_match == NULL || strcmp(head.if_match, "*") == 0)
         c->request.source.if_match = c->head->etag;
     return 0;
 }
@@ -205,6 +205,11 @@ static const struct haul_result *copy_in_parts(
             part_bytes = DEFAULT_PART_BYTES;
     }
     uint64_t count = size / part_bytes + (size % part_bytes != 0);
+    if (count > 1 && part_bytes < HAUL_PART_BYTES_MIN) {
+        haul_error_set(err, HAUL_BAD_ARGUMENT,
+            "parts of %" PRIu64 " bytes: S3 takes from 5 MiB to 5 GiB", part_bytes);
+        return NULL;
+    }
     if (count > HAUL_PARTS_MAX || part_bytes > HAUL_PART_BYTES_MAX) {
         haul_error_set(err, HAUL_BAD_ARGUMENT,
             "%" PRIu64 " bytes are to be copied in parts of %" PRIu64
@@ -249,7 +254,7 @@ static const struct haul_result *carry_out(
     if (loses_tags && c->request.tags.count == 0 && keep_tags(c, err) < 0)
         return NULL;
     if ((in_parts ? copy_in_parts(c, o, err)
-                  : store_perform(c->store, &c->request, false, err)) == NULL)
+                  : store_write(c->store, &c->request, c->head->size, err)) == NULL)
         return NULL;
     const struct haul_result *result = store_take(c->store);
     bool right = c->request.tags.count == 0 || check_tags(c, result->version_id, err) == 0;
@@ -274,15 +279,31 @@ const struct haul_result *haul_copy(struct haul_store *s, const struct haul_requ
     return result;
 }
 
-/* Not when another object has come to stand there since. */
+/* Not when another object has come to stand there since. Stores that know no conditional
+ * deletion pass over the condition, or say so. */
 static int delete_source(struct copy *c, struct haul_error *err)
 {
     struct haul_request head = of_source(c, HAUL_HEAD_OBJECT);
     struct haul_request delete = of_source(c, HAUL_DELETE_OBJECT);
     head.if_match = c->request.source.if_match;
-    if (store_perform(c->store, &head, false, err) == NULL && err->http_status != 404)
-        return -1;
-    return store_perform(c->store, &delete, false, err) ? 0 : -1;
+    if (store_perform(c->store, &head, false, err) == NULL)
+        return err->http_status == 404 ? 0 : -1;
+    if (delete.version_id == NULL)
+        delete.if_match = head.if_match;
+    const struct haul_result *deleted = store_perform(c->store, &delete, false, err);
+    if (deleted == NULL && err->http_status == 501) {
+        delete.if_match = NULL;
+        deleted = store_perform(c->store, &delete, false, err);
+    }
+    if (deleted != NULL || err->http_status == 404)
+        return 0;
+    /* A deletion whose reply was lost may have left nothing that fits the condition. */
+    struct haul_error why;
+    head.if_match = NULL;
+    return err->http_status == 412 && store_perform(c->store, &head, false, &why) == NULL &&
+                   why.http_status == 404
+               ? 0
+               : -1;
 }
 
 const struct haul_result *haul_rename(struct haul_store *s, const struct haul_request *r,

@@ -77,6 +77,9 @@ static void find_checksum(struct receiving *j, const struct haul_result *head)
 {
     for (size_t i = 0; i < sizeof checksums / sizeof *checksums; i++) {
         const char *value = haul_result_header(head, checksums[i].header);
+        const char *type = haul_result_header(head, "x-amz-checksum-type");
+        if (type != NULL && strcmp(type, "COMPOSITE") == 0)
+            return;
         if (value == NULL || strchr(value, '-') || strlen(value) >= sizeof j->expected)
             continue;
         j->kind = checksums[i].kind;
@@ -101,6 +104,10 @@ static int pass_on(struct receiving *j, int from, uint64_t len, int out)
     uint64_t at = 0;
     while (buffer != NULL && at < len) {
         uint64_t left = len - at;
+        if (atomic_load(&j->store->stopping)) {
+            errno = ECANCELED;
+            break;
+        }
         ssize_t n = descriptor_read_at(
             from, at, buffer, left < COPY_BYTES ? (size_t) left : COPY_BYTES);
         if (n == 0)
@@ -182,6 +189,7 @@ static int start_range(struct receiving *j, struct slot *s, struct haul_error *e
     s->request.range.start += s->index * j->part_bytes;
     s->request.range.len = range_bytes(j, s->index);
     s->request.sink = (struct haul_sink){ write_range, s };
+    s->request.begin = NULL;
     if (j->separate && s->spool < 0 && (s->spool = temporary_nameless()) < 0)
         return descriptor_error(err, "a temporary file");
     if (haul_client_submit(j->store->client, &s->request, on_range, s, err) < 0)

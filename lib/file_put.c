@@ -118,8 +118,7 @@ const struct haul_result *haul_put_file_multipart(struct haul_store *store,
     }
     const uint64_t size = s.request.body.size;
     if (size > 0 && s.request.body.read == NULL) {
-        haul_error_set(
-            err, HAUL_BAD_ARGUMENT, "an upload needs a function that reads the body");
+        haul_error_set(err, HAUL_BAD_ARGUMENT, "a body needs a function that reads it");
         goto out;
     }
     if (s.options.part_bytes == 0)

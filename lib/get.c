@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "descriptor.h"
 #include "store.h"
 #include "temporary.h"
@@ -68,7 +69,7 @@ const struct haul_result *haul_get_memory(struct haul_store *s, const struct hau
 {
     struct memory m = { .cap = cap < SIZE_MAX ? cap : SIZE_MAX - 1 };
     struct haul_request get = *r;
-    const struct haul_result *result = NULL;
+    const struct haul_result *before = store_take(s), *result = NULL;
     get.sink = (struct haul_sink){ write_memory, &m };
     get.begin = begin_memory;
     m.too_large = get.range.len > m.cap;
@@ -80,6 +81,7 @@ const struct haul_result *haul_get_memory(struct haul_store *s, const struct hau
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         result = NULL;
     }
+    client_release(before);
     if (result == NULL) {
         free(m.data);
         return NULL;
@@ -165,7 +167,10 @@ static const struct haul_result *get_flow(struct haul_store *s, const struct hau
 const struct haul_result *haul_get_fd(
     struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err)
 {
-    return get_flow(s, r, fd, "the destination", err);
+    const struct haul_result *before = store_take(s);
+    const struct haul_result *result = get_flow(s, r, fd, "the destination", err);
+    client_release(before);
+    return result;
 }
 
 /* ---- Files ---- */
@@ -202,14 +207,16 @@ static const struct haul_result *get_temporary(struct haul_store *s,
 const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
     const char *path, struct haul_error *err)
 {
-    const struct haul_result *result = NULL;
+    const struct haul_result *before = store_take(s), *result = NULL;
     struct temporary t = TEMPORARY_NONE;
     if (temporary_open(&t, path, err) < 0)
-        return NULL;
+        goto out;
     result = temporary_is_stream(&t) ? get_flow(s, r, t.fd, path, err)
                                      : get_temporary(s, r, &t, path, err);
     if (result != NULL && temporary_publish(&t, err) < 0)
         result = NULL;
     temporary_discard(&t);
+out:
+    client_release(before);
     return result;
 }

@@ -8,7 +8,8 @@
 const struct haul_result *haul_put(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err)
 {
-    return store_call(s, r, HAUL_PUT_OBJECT, err);
+    struct haul_request full = store_request(s, r, HAUL_PUT_OBJECT);
+    return store_write(s, &full, full.body.size, err);
 }
 
 static const struct haul_result *put_body(struct haul_store *s, const struct haul_request *r,

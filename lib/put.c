@@ -23,11 +23,11 @@
 const struct haul_result *haul_put_file(struct haul_store *s, const struct haul_request *r,
     const char *path, struct haul_error *err)
 {
-    const struct haul_result *result = NULL;
+    const struct haul_result *before = store_take(s), *result = NULL;
     struct haul_request put = *r;
     struct source f;
     if (source_open(&f, path, err) < 0)
-        return NULL;
+        goto out;
     put.body = source_body(&f);
     if (put.body.size > HAUL_PART_BYTES_MAX)
         haul_error_set(err, HAUL_BAD_ARGUMENT,
@@ -38,7 +38,9 @@ const struct haul_result *haul_put_file(struct haul_store *s, const struct haul_
         result = haul_put(s, &put, err);
     if (result != NULL && source_check(&f, path, err) < 0)
         result = NULL;
+out:
     source_close(&f);
+    client_release(before);
     return result;
 }
 

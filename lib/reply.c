@@ -176,6 +176,16 @@ static bool parse_content_range(const char *text, struct haul_range *range, uint
     return true;
 }
 
+/* A store that ignores If-Match still tells its ETag. */
+static int check_match(
+    const struct haul_request *r, const struct reply *reply, struct haul_error *err)
+{
+    const char *etag = reply_header(reply, "etag");
+    if (r->if_match && *etag && strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, etag) != 0)
+        return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
+    return 0;
+}
+
 /* A range that was asked for must come as it is, or not at all. But one that ends behind the
  * object comes cut short, and would so each time. */
 static int check_range(const struct haul_request *r, const struct reply *reply,
@@ -201,13 +211,17 @@ int reply_check_head(const struct haul_request *r, const struct reply *reply,
     int64_t *expected_bytes, struct haul_error *err)
 {
     struct haul_range got = r->range;
-    const char *etag = reply_header(reply, "etag");
-    /* A store that ignores If-Match still tells its ETag. */
-    if (r->if_match && *etag && strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, etag) != 0)
-        return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
+    if (check_match(r, reply, err) < 0)
+        return -1;
+    if (reply->status != 200 && reply->status != 206)
+        return bad_reply(r, HAUL_RETRY_LATER, err, "a success without an object");
     *expected_bytes = reply->content_length;
     if (!is_of_range(r) && reply->status == 206)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a part of the object, not the whole");
+    /* Else its end would be that of the connection, however early. */
+    if (!is_of_range(r) && reply->content_length < 0 &&
+        *reply_header(reply, "transfer-encoding") == '\0')
+        return bad_reply(r, HAUL_RETRY_LATER, err, "no Content-Length");
     if (!is_of_range(r))
         return 0;
     if (reply->status != 206 &&
@@ -252,10 +266,10 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
 {
     int64_t expected = -1;
     result->size = object_size(reply, received);
+    if (r->operation == HAUL_HEAD_OBJECT && reply->content_length < 0)
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
     if (r->operation == HAUL_HEAD_OBJECT)
-        return reply->content_length >= 0
-                   ? 0
-                   : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
+        return check_match(r, reply, &result->error);
     if (reply_check_head(r, reply, &expected, &result->error) < 0)
         return -1;
     if (expected >= 0 && received != (uint64_t) expected)
@@ -365,7 +379,7 @@ static int judge_result(
     const char *modified = document_text(d, "LastModified");
     if (modified != NULL)
         result->modified_ms = rows_time_ms(modified);
-    const char *told = rows_checksum(document_element(d));
+    const char *told = rows_checksum(document_element(d), r->checksum);
     if (told != NULL)
         result->checksum = told;
     return 0;
@@ -423,7 +437,9 @@ static void fill_result(
     result->region = given(reply_header(reply, "x-amz-bucket-region"));
     result->modified_ms = date_ms(reply_header(reply, "last-modified"));
     result->server_ms = date_ms(reply_header(reply, "date"));
-    result->checksum = r->checksum ? find_sum(reply, r->checksum, &kind) : NULL;
+    if (r->checksum != HAUL_CHECKSUM_NONE)
+        result->checksum = r->operation == HAUL_GET_OBJECT ? find_sum(reply, r->checksum, &kind)
+                                                           : told_sum(reply, r->checksum);
     if (result->checksum == NULL)
         result->checksum = given(reply->sent_sum);
     if (result->server_ms >= 0)

@@ -49,11 +49,20 @@ static const char *any_text(const struct element *parent, const char *const name
     return text;
 }
 
-const char *rows_checksum(const struct element *parent)
+const char *rows_checksum(const struct element *parent, enum haul_checksum kind)
 {
-    static const char *const names[] = { "ChecksumCRC64NVME", "ChecksumCRC32C", "ChecksumCRC32",
-        "ChecksumSHA256", "ChecksumSHA1", NULL };
-    return any_text(parent, names);
+    static const char *const names[] = {
+        [HAUL_CRC64NVME] = "ChecksumCRC64NVME",
+        [HAUL_CRC32C] = "ChecksumCRC32C",
+        [HAUL_CRC32] = "ChecksumCRC32",
+        [HAUL_SHA256] = "ChecksumSHA256",
+        [HAUL_SHA1] = "ChecksumSHA1",
+    };
+    const char *text = NULL;
+    for (size_t i = HAUL_CRC32C; i < sizeof names / sizeof *names; i++)
+        if (text == NULL && (kind == HAUL_CHECKSUM_NONE || kind == i))
+            text = element_text(parent, names[i]);
+    return text;
 }
 
 /* What each kind of listing is made of, and what its rows can't do without. */
@@ -112,7 +121,7 @@ static int read_entry(const struct element *row, const struct layout *layout,
     e->upload_id = element_text(row, "UploadId");
     e->version_id = element_text(row, "VersionId");
     e->storage_class = element_text(row, "StorageClass");
-    e->checksum = rows_checksum(row);
+    e->checksum = rows_checksum(row, HAUL_CHECKSUM_NONE);
     e->aws_code = element_text(row, "Code");
     e->message = element_text(row, "Message");
     e->part_number = (unsigned) part_number;

@@ -21,8 +21,9 @@ int rows_listing(struct document *d, struct haul_listing *out, struct haul_error
  * value. */
 int rows_tags(struct document *d, struct haul_pairs *out, struct haul_error *err);
 
-/* The text of a child that is a checksum, of whatever kind; NULL: there is none. */
-const char *rows_checksum(const struct element *parent);
+/* The text of a child that is a checksum of that kind, NONE: of whatever kind; NULL: there is
+ * none. */
+const char *rows_checksum(const struct element *parent, enum haul_checksum kind);
 
 /* "2026-01-31T12:00:00.000Z" → ms since the epoch; -1: not such a time. */
 int64_t rows_time_ms(const char *text);

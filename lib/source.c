@@ -7,12 +7,20 @@
 
 #include "descriptor.h"
 
+/* Has bytes, and a size that tells how many: those of /proc have none. */
+static bool is_plain(int fd, const struct stat *found)
+{
+    char byte;
+    return S_ISREG(found->st_mode) &&
+           (found->st_size > 0 || descriptor_read_at(fd, 0, &byte, 1) <= 0);
+}
+
 int source_open(struct source *f, const char *path, struct haul_error *err)
 {
     *f = (struct source){ .fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) };
     if (f->fd < 0 || fstat(f->fd, &f->found) < 0)
         goto failed;
-    if (S_ISREG(f->found.st_mode))
+    if (is_plain(f->fd, &f->found))
         return 0;
     errno = S_ISDIR(f->found.st_mode) ? EISDIR : EINVAL;
 failed:
@@ -35,7 +43,7 @@ int source_borrow(struct source *f, int fd, struct haul_error *err)
     *f = (struct source){ .fd = fd };
     if (fstat(fd, &f->found) < 0)
         return descriptor_error(err, "the source");
-    if (!S_ISREG(f->found.st_mode))
+    if (!is_plain(fd, &f->found))
         return 1;
     off_t at = lseek(fd, 0, SEEK_CUR);
     if (at < 0)

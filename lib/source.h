@@ -13,8 +13,8 @@ struct source {
     struct stat found; /* before it was read */
 };
 
-/* A regular file, without waiting for anything else that may stand there. Returns 0, or -1 with
- * *err = HAUL_LOCAL. */
+/* A regular file that knows its size, without waiting for anything else that may stand there.
+ * Returns 0, or -1 with *err = HAUL_LOCAL. */
 int source_open(struct source *f, const char *path, struct haul_error *err);
 void source_close(struct source *f);
 

@@ -7,8 +7,10 @@
 
 #include "client.h"
 #include "location.h"
+#include "loop.h"
 
-#define TURN_MS 60000 /* nothing is looked at in between: a wake-up ends a turn, too */
+#define TURN_MS 60000    /* nothing is looked at in between: a wake-up ends a turn, too */
+#define CREATION_MS 2000 /* an upload that nobody knows the id of would stay open for ever */
 
 static const char *first_given(const char *a, const char *b)
 {
@@ -142,13 +144,21 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
     bool even_stopped, struct haul_error *err)
 {
     const struct haul_result *result = NULL;
+    int64_t ends_ms = 0; /* its time, once the store is stopped */
+    int turn_ms = TURN_MS;
     if ((!even_stopped && store_check(s, err) < 0) ||
         haul_client_submit(s->client, r, on_done, &result, err) < 0)
         return NULL;
     while (result == NULL) {
-        if (!even_stopped && atomic_load(&s->stopping))
-            haul_client_cancel(s->client, r);
-        if (haul_client_run(s->client, TURN_MS, err) < 0)
+        if (!even_stopped && atomic_load(&s->stopping)) {
+            int64_t now_ms = loop_now_ms();
+            if (ends_ms == 0)
+                ends_ms = now_ms + (r->operation == HAUL_CREATE_UPLOAD ? CREATION_MS : 0);
+            turn_ms = (int) (ends_ms - now_ms);
+            if (turn_ms <= 0)
+                haul_client_cancel(s->client, r);
+        }
+        if (haul_client_run(s->client, turn_ms, err) < 0)
             haul_client_cancel(s->client, r); /* the next turn delivers it, if no more */
     }
     client_release(s->last); /* not before: *r may have pointed into it */
@@ -157,6 +167,29 @@ const struct haul_result *store_perform(struct haul_store *s, const struct haul_
         return result;
     *err = result->error;
     return NULL;
+}
+
+const struct haul_result *store_write(
+    struct haul_store *s, const struct haul_request *r, uint64_t size, struct haul_error *err)
+{
+    const struct haul_result *before = store_take(s), *result = store_perform(s, r, false, err);
+    struct haul_request head = *r;
+    struct haul_error why;
+    bool is_conditional = r->if_match != NULL || r->if_none_match != NULL;
+    if (result != NULL || err->http_status != 412 || !is_conditional || r->token == NULL ||
+        !s->last->maybe_repeated)
+        goto out;
+    head.operation = HAUL_HEAD_OBJECT;
+    head.if_match = head.if_none_match = head.version_id = NULL;
+    head.if_modified_since_ms = head.if_unmodified_since_ms = 0;
+    result = store_perform(s, &head, false, &why);
+    bool ours = result != NULL && result->token != NULL &&
+                strcmp(result->token, r->token) == 0 && result->size == size;
+    if (!ours)
+        result = NULL;
+out:
+    client_release(before);
+    return result;
 }
 
 const struct haul_result *store_take(struct haul_store *s)

@@ -29,9 +29,16 @@ int store_check(struct haul_store *s, struct haul_error *err);
 int store_run(struct haul_store *s, struct haul_error *err);
 
 /* haul_perform() of a request that is whole already, and goes out even after haul_store_stop():
- * for what has to be cleaned up. s->last is that of a failure, too, unless nothing was sent. */
+ * for what has to be cleaned up. (An upload's creation under way is given a moment for its id
+ * to come, so that it can be aborted.) s->last is that of a failure, too, unless nothing was
+ * sent. */
 const struct haul_result *store_perform(struct haul_store *s, const struct haul_request *r,
     bool even_stopped, struct haul_error *err);
+
+/* store_perform() of a PUT or a copy of `size` bytes. When its reply was lost, a condition of
+ * its own fails as it is sent again: then a HEAD that finds r->token is its result. */
+const struct haul_result *store_write(
+    struct haul_store *s, const struct haul_request *r, uint64_t size, struct haul_error *err);
 
 /* haul_perform() of *r (NULL: nothing given) with that operation. */
 const struct haul_result *store_call(struct haul_store *s, const struct haul_request *r,

@@ -104,7 +104,7 @@ static const struct haul_result *find_completed(struct haul_upload *u, struct ha
     const char *token = u->object.token;
     bool ours = token ? found->token && strcmp(found->token, token) == 0
                       : found->etag && *etag && strcmp(found->etag, etag) == 0;
-    return ours ? found : NULL;
+    return ours && found->size == u->done_bytes ? found : NULL;
 }
 
 /* Why the server does not take the list, as far as it is to be found out. */

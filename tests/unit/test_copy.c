@@ -313,6 +313,9 @@ static void what_s3_can_not_do_is_refused_before_anything_is_created(void **stat
     char *data = put_big(p, "a");
     assert_null(haul_copy(p->store, &r, &o, &p->err)); /* 12 Mi parts */
     assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
+    o.part_bytes = HAUL_PART_BYTES_MIN - 1;
+    assert_null(haul_copy(p->store, &r, &o, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
     o.part_bytes = HAUL_PART_BYTES_MAX + 1;
     assert_null(haul_copy(p->store, &r, &o, &p->err));
     assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
@@ -343,6 +346,18 @@ static void a_source_other_than_the_one_that_is_named_is_not_copied(void **state
     assert_int_equal(p->err.http_status, 412);
     assert_int_equal(p->err.retry, HAUL_RETRY_FROM_START);
     assert_missing(p, "b");
+}
+
+static void a_source_is_pinned_whichever_it_may_be(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = copy_of("a", "b");
+    char headers[8192];
+    put(p, "a", "text");
+    r.source.if_match = "*";
+    good(p, haul_copy(p->store, &r, NULL, &p->err));
+    s3_headers(p->s3, "CopyObject", headers, sizeof headers);
+    assert_non_null(strstr(headers, "x-amz-copy-source-if-match: \""));
 }
 
 /* ---- What goes wrong ---- */
@@ -382,6 +397,19 @@ static void lost_replies_are_made_good(void **state)
     assert_stored(p->base, "c", data, BIG);
     assert_described(p, "c");
     free(data);
+}
+
+static void a_conflict_after_a_lost_reply_may_be_our_own_copy(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = copy_of("a", "b");
+    put(p, "a", "text");
+    r.if_none_match = "*";
+    r.token = "t-1";
+    s3_fault(p->s3, "CopyObject nth=1 drop-after");
+    assert_string_equal(good(p, haul_copy(p->store, &r, NULL, &p->err))->token, "t-1");
+    assert_null(haul_copy(p->store, &r, NULL, &p->err));
+    assert_int_equal(p->err.http_status, 412);
 }
 
 static void a_failed_copy_in_parts_is_aborted(void **state)
@@ -584,6 +612,43 @@ static void a_source_that_was_replaced_after_its_copy_stays(void **state)
     assert_text(p, "b", "text");
 }
 
+static void a_source_that_is_replaced_while_it_is_deleted_stays(void **state)
+{
+    struct shop *p = *state;
+    put(p, "a", "text");
+    copy_with_rival(p, "DeleteObject always gate=held\n", "a", NULL, true);
+    assert_int_equal(p->err.http_status, 412);
+    assert_text(p, "a", "another");
+    assert_text(p, "b", "text");
+}
+
+static void a_source_that_is_gone_already_is_not_deleted(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = copy_of("a", "b");
+    put(p, "a", "text");
+    s3_fault(p->s3, "HeadObject nth=2 status=404\n");
+    good(p, haul_rename(p->store, &r, NULL, &p->err));
+    assert_int_equal(s3_count(p->s3, "DeleteObject"), 0);
+}
+
+static void a_deletion_whose_reply_is_lost_is_a_deletion(void **state)
+{
+    static const char *const faults[] = { "DeleteObject nth=1 drop-after\n",
+        "DeleteObject nth=1 drop-after\nDeleteObject nth=2 status=412\n",
+        "DeleteObject nth=1 status=501 code=NotImplemented\n" };
+    struct shop *p = *state;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct haul_request r = copy_of("a", "b");
+        put(p, "a", "text");
+        s3_fault(p->s3, faults[i]);
+        good(p, haul_rename(p->store, &r, NULL, &p->err));
+        s3_clear(p->s3);
+        assert_missing(p, "a");
+        assert_text(p, "b", "text");
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
@@ -603,8 +668,10 @@ int main(void)
         TEST(what_s3_can_not_do_is_refused_before_anything_is_created),
         TEST(a_missing_source_is_told_as_such),
         TEST(a_source_other_than_the_one_that_is_named_is_not_copied),
+        TEST(a_source_is_pinned_whichever_it_may_be),
         TEST(an_error_under_status_200_is_seen),
         TEST(lost_replies_are_made_good),
+        TEST(a_conflict_after_a_lost_reply_may_be_our_own_copy),
         TEST(a_failed_copy_in_parts_is_aborted),
         TEST(tags_that_may_not_be_read_are_not_dropped),
         TEST(a_source_that_is_replaced_on_the_way_fails_the_copy),
@@ -615,6 +682,9 @@ int main(void)
         TEST(an_object_is_never_renamed_to_itself),
         TEST(a_copy_that_fails_deletes_nothing),
         TEST(a_source_that_can_not_be_deleted_fails_the_renaming),
+        TEST(a_source_that_is_replaced_while_it_is_deleted_stays),
+        TEST(a_source_that_is_gone_already_is_not_deleted),
+        TEST(a_deletion_whose_reply_is_lost_is_a_deletion),
         TEST(a_source_that_was_replaced_after_its_copy_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,15 @@ static void a_body_goes_like_a_file(void **state)
     free(data);
 }
 
+static void a_body_that_nothing_reads_is_refused(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "big", .body.size = LARGE };
+    assert_null(haul_put_file_multipart(p->store, &r, NULL, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
+    assert_int_equal(s3_count(p->s3, "CreateMultipartUpload"), 0);
+}
+
 static void what_fits_a_part_is_one_put_object(void **state)
 {
     struct shop *p = *state;
@@ -256,6 +265,37 @@ static void sending_is_stopped_by_another_thread(void **state)
 
 /* ---- Receiving ---- */
 
+static void *stop_and_open_the_gate(void *payload)
+{
+    struct shop *p = payload;
+    stop_at_the_gate(p);
+    s3_open(p->s3, "g");
+    return NULL;
+}
+
+static void an_upload_that_is_being_created_is_aborted_too(void **state)
+{
+    struct shop *p = *state;
+    struct place l = make_place();
+    s3_fault(p->s3, "CreateMultipartUpload nth=1 gate-after=g");
+    pthread_t other = begin_thread(stop_and_open_the_gate, p);
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    assert_int_equal(s3_count(p->s3, "AbortMultipartUpload"), 1);
+    reopen(p);
+    assert_int_equal(count_uploads(p), 0);
+
+    /* If the server ever answers. */
+    s3_fault(p->s3, "CreateMultipartUpload nth=1 gate=g");
+    other = begin_thread(stop_at_the_gate, p);
+    assert_null(haul_put_file_multipart(p->store, &big, l.path, &by_part, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    pthread_join(other, NULL);
+    reopen(p);
+    remove_place(&l);
+}
+
 static void a_large_object_comes_in_ranges(void **state)
 {
     struct shop *p = *state;
@@ -300,6 +340,26 @@ static void a_range_of_an_object_comes_in_ranges_too(void **state)
     assert_null(haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
     assert_int_equal(p->err.code, HAUL_BAD_ARGUMENT);
     good(p, haul_get_file_parallel(p->store, &big, path, NULL, &p->err));
+    assert_file(path, data, SIZE);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
+static int begin_never(void *payload, const char *etag, int64_t bytes)
+{
+    (void) payload, (void) etag, (void) bytes;
+    errno = EINVAL;
+    return -1;
+}
+
+static void a_begin_function_of_the_request_s_own_is_not_called(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    struct haul_request r = { .key = "big", .begin = begin_never };
+    good(p, haul_get_file_parallel(p->store, &r, path, &by_range, &p->err));
     assert_file(path, data, SIZE);
     free(path);
     free(data);
@@ -492,6 +552,31 @@ static void the_whole_is_verified_by_what_the_server_tells(void **state)
     temp_remove(folder);
 }
 
+static int stop_at_the_end(void *payload, uint64_t done, uint64_t total)
+{
+    struct shop *p = payload;
+    if (done == total)
+        haul_store_stop(p->store);
+    return 0;
+}
+
+static void verifying_can_be_stopped(void **state)
+{
+    struct shop *p = *state;
+    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
+    char *path = temp_path(folder, "a");
+    struct haul_parallel_options o = by_range;
+    o.progress = stop_at_the_end;
+    o.payload = p;
+    tell_checksum(p, HAUL_SHA256, data, SIZE);
+    assert_null(haul_get_file_parallel(p->store, &big, path, &o, &p->err));
+    assert_int_equal(p->err.code, HAUL_CANCELLED);
+    assert_int_equal(temp_count(folder), 0);
+    free(path);
+    free(data);
+    temp_remove(folder);
+}
+
 static void a_range_that_was_damaged_on_its_way_comes_again(void **state)
 {
     struct shop *p = *state;
@@ -512,11 +597,17 @@ static void a_range_that_was_damaged_on_its_way_comes_again(void **state)
 static void a_composite_checksum_says_nothing_of_ranges(void **state)
 {
     struct shop *p = *state;
-    char *data = stored(p->base, "big", SIZE), *folder = temp_make();
-    char *path = temp_path(folder, "a");
-    s3_fault(p->s3, "HeadObject always header=x-amz-checksum-crc32c:AAAAAA==-2");
-    good(p, haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
-    assert_file(path, data, SIZE);
+    char *data = some_bytes(LARGE), *folder = temp_make(), *path = temp_path(folder, "a");
+    struct haul_request r = {
+        .key = "big", .checksum = HAUL_SHA256, .body = haul_body_memory(data, LARGE)
+    };
+    good(p, haul_put_file_multipart(p->store, &r, NULL, &by_part, &p->err));
+    good(p, haul_get_file_parallel(p->store, &big, path, &by_part, &p->err));
+    assert_file(path, data, LARGE);
+    /* Its type says so, too, where the value's own end does not. */
+    s3_fault(p->s3, "HeadObject always header=x-amz-checksum-crc32c:AAAAAA==");
+    good(p, haul_get_file_parallel(p->store, &big, path, &by_part, &p->err));
+    assert_file(path, data, LARGE);
     free(path);
     free(data);
     temp_remove(folder);
@@ -653,14 +744,17 @@ int main(void)
         ONE(a_size_without_a_body_is_refused),
         ONE(a_large_file_goes_in_parts),
         ONE(a_body_goes_like_a_file),
+        ONE(a_body_that_nothing_reads_is_refused),
         ONE(what_fits_a_part_is_one_put_object),
         ONE(plans_that_s3_refuses_are_refused_with_the_numbers),
         ONE(a_part_that_keeps_failing_aborts_the_upload),
         ONE(a_source_that_changes_midway_fails_and_leaves_no_upload),
         ONE(sending_is_cancelled_by_the_progress_function),
         ONE(sending_is_stopped_by_another_thread),
+        ONE(an_upload_that_is_being_created_is_aborted_too),
         ONE(a_large_object_comes_in_ranges),
         ONE(a_range_of_an_object_comes_in_ranges_too),
+        ONE(a_begin_function_of_the_request_s_own_is_not_called),
         ONE(an_empty_object_is_an_empty_file),
         ONE(an_object_without_an_etag_comes_in_one_stream),
         ONE(an_object_that_is_replaced_midway_is_begun_again),
@@ -669,6 +763,7 @@ int main(void)
         ONE(receiving_is_cancelled_by_the_progress_function),
         ONE(receiving_is_stopped_by_another_thread),
         ONE(the_whole_is_verified_by_what_the_server_tells),
+        ONE(verifying_can_be_stopped),
         ONE(a_range_that_was_damaged_on_its_way_comes_again),
         ONE(a_composite_checksum_says_nothing_of_ranges),
         ONE(separate_files_are_joined_in_order_and_few_at_a_time),

@@ -123,6 +123,25 @@ static void memory_has_a_cap(void **state)
     free(data);
 }
 
+static void a_key_may_stand_in_the_last_result(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request all = { .operation = HAUL_LIST_OBJECTS }, r = { .key = NULL };
+    char *got, *folder = temp_make();
+    size_t len;
+    put(p, "a-key", "some text");
+    r.key = good(p, haul_perform(p->store, &all, &p->err))->listing.entries[0].key;
+    assert_null(haul_get_memory(p->store, &r, 1, &got, &len, &p->err));
+    assert_non_null(strstr(p->err.text, "a-key"));
+    r.key = good(p, haul_perform(p->store, &all, &p->err))->listing.entries[0].key;
+    int fd = open(folder, O_TMPFILE | O_RDWR, 0600);
+    s3_fault(p->s3, "GetObject nth=1 truncate=4\nGetObject nth=2 etag=\"other\"");
+    assert_null(haul_get_fd(p->store, &r, fd, &p->err));
+    assert_non_null(strstr(p->err.text, "a-key"));
+    close(fd);
+    temp_remove(folder);
+}
+
 static void memory_holds_the_last_attempt_alone(void **state)
 {
     struct shop *p = *state;
@@ -462,6 +481,7 @@ int main(void)
         ONE(an_object_is_got_into_memory),
         ONE(a_range_that_ends_behind_the_object_is_asked_for_once),
         ONE(memory_has_a_cap),
+        ONE(a_key_may_stand_in_the_last_result),
         ONE(memory_holds_the_last_attempt_alone),
         ONE(an_object_is_got_into_a_new_file),
         ONE(an_older_file_stays_when_getting_fails),

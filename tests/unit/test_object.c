@@ -80,6 +80,30 @@ static void an_object_is_written_only_where_none_stands(void **state)
     assert_text(p, "a", "first");
 }
 
+static void a_conflict_after_a_lost_reply_may_be_our_own_object(void **state)
+{
+    static const struct {
+        const char *token, *there; /* an object's token, before; NULL: there is none */
+        bool ours;
+    } cases[] = { { "t-1", NULL, true }, { "t-1", "t-2", false }, { NULL, NULL, false } };
+    struct shop *p = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_request r = { .key = "a", .if_none_match = "*", .token = cases[i].token };
+        struct haul_request other = { .key = "a", .token = cases[i].there };
+        good(p, haul_delete(p->store, &other, &p->err));
+        if (cases[i].there != NULL)
+            good(p, haul_put_string(p->store, &other, "text", &p->err));
+        s3_fault(p->s3, "PutObject nth=1 drop-after");
+        const struct haul_result *result = haul_put_string(p->store, &r, "text", &p->err);
+        if (cases[i].ours)
+            assert_string_equal(good(p, result)->token, cases[i].token);
+        else
+            assert_null(result);
+        if (!cases[i].ours)
+            assert_int_equal(p->err.http_status, 412);
+    }
+}
+
 static void deleting_what_is_not_there_succeeds(void **state)
 {
     struct shop *p = *state;
@@ -267,6 +291,7 @@ int main(void)
         TEST(head_tells_what_stands_beside_the_bytes),
         TEST(a_condition_that_says_not_modified_is_an_error_of_304),
         TEST(an_object_is_written_only_where_none_stands),
+        TEST(a_conflict_after_a_lost_reply_may_be_our_own_object),
         TEST(deleting_what_is_not_there_succeeds),
         TEST(tags_are_replaced_as_a_whole),
         TEST(a_server_that_answers_with_nothing_knows_no_tags),

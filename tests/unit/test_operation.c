@@ -541,6 +541,10 @@ static void a_request_that_s3_must_refuse_is_not_built(void **state)
             .source = { .key = "s", .range = { 0, HAUL_PART_BYTES_MAX + 1 } } }, "5 GiB" },
         { { .operation = HAUL_GET_OBJECT, .key = "k", .encryption.kind = HAUL_ENCRYPT_C },
             "customer's key" },
+        { { .operation = HAUL_GET_OBJECT, .key = "k", .range = { UINT64_MAX, 2 } }, "2^63" },
+        { { .operation = HAUL_GET_OBJECT, .key = "k", .range = { 1, INT64_MAX } }, "2^63" },
+        { { .operation = HAUL_COPY_PART, .key = "k", .upload_id = "u", .part_number = 1,
+            .source = { .key = "s", .range = { UINT64_MAX, 1 } } }, "2^63" },
         { { .operation = HAUL_GET_OBJECT, .key = "k", .if_modified_since_ms = INT64_MAX },
             "9999" },
         { { .operation = HAUL_PUT_OBJECT, .key = "k", .content_type = "a\n" }, "control" },
@@ -641,7 +645,9 @@ static const struct {
     enum haul_retry retry;
 } heads[] = {
     { { 0, 0 }, NULL, 200, "", "\"e\"", 100, 100, 0 },
-    { { 0, 0 }, NULL, 200, "", "\"e\"", -1, -1, 0 },
+    { { 0, 0 }, NULL, 200, "", "\"e\"", -1, -2, HAUL_RETRY_LATER },
+    { { 0, 0 }, NULL, 204, "", "\"e\"", 0, -2, HAUL_RETRY_LATER },
+    { { 0, 0 }, NULL, 203, "", "\"e\"", 100, -2, HAUL_RETRY_LATER },
     { { 0, 0 }, "\"e\"", 200, "", "\"e\"", 100, 100, 0 },
     { { 0, 0 }, "\"e\"", 200, "", "", 100, 100, 0 },
     { { 0, 0 }, "\"f\"", 200, "", "\"e\"", 100, -2, HAUL_RETRY_FROM_START },
@@ -907,6 +913,36 @@ static void a_copys_result_stands_in_its_document(void **state)
     reply_free(&reply);
 }
 
+static void only_the_kind_of_checksum_that_was_asked_for_is_told(void **state)
+{
+    static const struct {
+        enum haul_checksum kind;
+        const char *told; /* NULL: none */
+    } cases[] = {
+        { HAUL_CHECKSUM_NONE, "AAAAAA==" },
+        { HAUL_CRC32, "AAAAAA==" },
+        { HAUL_CRC32C, NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_result result = { .size = 0 };
+        struct document *document;
+        struct haul_request r = { .operation = HAUL_COPY_OBJECT,
+            .endpoint = *state,
+            .bucket = "bkt",
+            .key = "k",
+            .checksum = cases[i].kind };
+        struct reply reply = reply_of(200, COPIED);
+        end_head(&reply);
+        reply_judge(&r, &reply, 0, &result, &document);
+        if (cases[i].told != NULL)
+            assert_string_equal(result.checksum, cases[i].told);
+        else
+            assert_null(result.checksum);
+        document_free(document);
+        reply_free(&reply);
+    }
+}
+
 static void all_headers_are_handed_over_by_lower_case_names(void **state)
 {
     struct haul_result result = { .size = 0 };
@@ -1023,6 +1059,37 @@ static void a_part_size_fits_ten_thousand_times(void **state)
     (void) state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(haul_part_bytes(cases[i].size), cases[i].part * mib);
+}
+
+static void a_head_of_another_object_is_a_failure(void **state)
+{
+    static const struct {
+        const char *if_match, *etag;
+        enum haul_code code;
+    } cases[] = {
+        { "\"e\"", "\"e\"", HAUL_OK },
+        { "*", "\"e\"", HAUL_OK },
+        { "\"e\"", "", HAUL_OK },
+        { "\"e\"", "\"f\"", HAUL_BAD_REPLY },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_result result = { .size = 0 };
+        struct document *document;
+        struct haul_request r = { .operation = HAUL_HEAD_OBJECT,
+            .endpoint = *state,
+            .bucket = "bkt",
+            .key = "k",
+            .if_match = cases[i].if_match };
+        struct reply reply = reply_of(200, "");
+        reply.content_length = 1;
+        tell(&reply, "etag", cases[i].etag);
+        end_head(&reply);
+        reply_judge(&r, &reply, 0, &result, &document);
+        assert_int_equal(result.error.code, cases[i].code);
+        if (result.error.code != HAUL_OK)
+            assert_int_equal(result.error.retry, HAUL_RETRY_FROM_START);
+        reply_free(&reply);
+    }
 }
 
 static void a_body_of_another_length_is_no_object(void **state)
@@ -1184,11 +1251,13 @@ int main(void)
         TEST(every_reply_has_its_judgement),
         TEST(a_result_tells_what_the_reply_told),
         TEST(a_copys_result_stands_in_its_document),
+        TEST(only_the_kind_of_checksum_that_was_asked_for_is_told),
         TEST(all_headers_are_handed_over_by_lower_case_names),
         TEST(endless_headers_are_refused),
         TEST(an_error_tells_what_the_server_said),
         cmocka_unit_test(only_a_whole_objects_own_checksum_is_computed),
         cmocka_unit_test(a_part_size_fits_ten_thousand_times),
+        TEST(a_head_of_another_object_is_a_failure),
         TEST(a_body_of_another_length_is_no_object),
         cmocka_unit_test(a_wrong_region_is_learnt_and_signed_again),
         cmocka_unit_test(a_wrong_clock_is_learnt_and_signed_again),

@@ -63,6 +63,22 @@ static void what_is_no_file_is_refused_without_waiting(void **state)
     temp_remove(folder);
 }
 
+static void what_does_not_tell_its_size_is_a_stream(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request r = { .key = "a" };
+    char *got;
+    size_t len;
+    assert_null(haul_put_file(p->store, &r, "/proc/self/status", &p->err));
+    assert_int_equal(p->err.code, HAUL_LOCAL);
+    int fd = open("/proc/self/status", O_RDONLY);
+    good(p, haul_put_fd(p->store, &r, fd, &p->err));
+    close(fd);
+    good(p, haul_get_memory(p->store, &r, MIB, &got, &len, &p->err));
+    assert_memory_equal(got, "Name:", 5);
+    free(got);
+}
+
 static void a_file_over_5_gib_is_sent_elsewhere(void **state)
 {
     struct shop *p = *state;
@@ -224,6 +240,19 @@ static void a_stream_that_claims_more_than_was_asked_for_fails(void **state)
     assert_missing(p, "stream");
 }
 
+static void a_stream_s_key_may_stand_in_the_last_result(void **state)
+{
+    struct shop *p = *state;
+    struct haul_request all = { .operation = HAUL_LIST_OBJECTS }, r = { .key = NULL };
+    char *data = some_bytes(2 * PART);
+    struct spring s = { .data = data, .size = 2 * PART };
+    put(p, "stream", "old");
+    r.key = good(p, haul_perform(p->store, &all, &p->err))->listing.entries[0].key;
+    good(p, haul_put_stream(p->store, &r, read_spring, &s, PART, &p->err));
+    assert_object(p, "stream", data, 2 * PART);
+    free(data);
+}
+
 static void a_refused_part_ends_the_stream_and_its_upload(void **state)
 {
     struct shop *p = *state;
@@ -352,12 +381,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ONE(a_file_is_put),
         ONE(what_is_no_file_is_refused_without_waiting),
+        ONE(what_does_not_tell_its_size_is_a_stream),
         ONE(a_file_over_5_gib_is_sent_elsewhere),
         ONE(a_file_that_changes_while_it_is_sent_fails),
         ONE(a_descriptor_of_a_file_is_sent_from_where_it_stands),
         ONE(a_stream_is_one_object_however_long),
         ONE(a_stream_that_fails_leaves_no_upload),
         ONE(a_stream_that_claims_more_than_was_asked_for_fails),
+        ONE(a_stream_s_key_may_stand_in_the_last_result),
         ONE(a_refused_part_ends_the_stream_and_its_upload),
         ONE(parts_of_a_size_that_s3_refuses_are_refused_at_once),
         cmocka_unit_test(parts_of_a_stream_grow_to_five_gib),

@@ -348,6 +348,9 @@ static void an_upload_that_is_gone_is_not_taken_for_complete(void **state)
         put(p, "big", "another's");
         assert_null(haul_upload_complete(u, &p->err));
         assert_string_equal(p->err.aws_code, "NoSuchUpload");
+        struct haul_request other = { .key = "big", .token = "t-1" };
+        good(p, haul_put_string(p->store, &other, "of another size", &p->err));
+        assert_null(haul_upload_complete(u, &p->err));
         haul_upload_free(u);
         good(p, haul_delete(p->store, &(struct haul_request){ .key = "big" }, &p->err));
     }

@@ -10,7 +10,9 @@ HAUL_BEGIN
 
 /* ---- Put: one PutObject of at most 5 GiB ---- */
 
-/* From r->body, which a function of the caller's may read (body.h). */
+/* From r->body, which a function of the caller's may read (body.h). When a reply is lost, a
+ * condition fails by our own object as the request is sent again: if that is found to carry
+ * r->token it is the result. All puts and copies do so. */
 const struct haul_result *haul_put(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 

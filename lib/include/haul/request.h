@@ -147,7 +147,7 @@ struct haul_request {
      * COMPLETE_UPLOAD take if_match, and if_none_match "*" (only if nothing stands there);
      * DELETE_OBJECT takes if_match. A store that does not know them there ignores them, as
      * Ceph does in buckets with versions. */
-    const char *if_match; /* GET: also compared with the reply's own ETag */
+    const char *if_match; /* GET, HEAD: also compared with the reply's own ETag */
     const char *if_none_match;
     int64_t if_modified_since_ms, if_unmodified_since_ms; /* GET, HEAD. Since the epoch, sent in
                                                            * whole seconds; 0: none */
@@ -228,8 +228,9 @@ struct haul_result {
     const char *version_id; /* NULL: none */
     const char *region;     /* x-amz-bucket-region: HEAD_BUCKET; NULL: not told */
     const char *upload_id;  /* CREATE_UPLOAD: never NULL on success */
-    const char *checksum;   /* base64, of the request's kind, as sent or as the server told it;
-                             * NULL: none. "...-N" is composite */
+    const char *checksum;   /* base64, of the request's kind (GET: of any, if there is none of
+                             * it), as sent or as the server told it; NULL: none. "...-N" is
+                             * composite */
     bool checksum_verified; /* GET: computed here and found equal */
     uint64_t size;          /* HEAD, GET: of the whole object */
     int64_t modified_ms;    /* Last-Modified; -1: none */

@@ -62,8 +62,8 @@ const struct haul_part *haul_upload_parts(const struct haul_upload *u, size_t *c
 /* Waits, then CompleteMultipartUpload. The result is the store's, as that of haul_perform().
  * HAUL_BAD_ARGUMENT: no part, one under 5 MiB that is not the last, or one that failed; that
  * and S3's InvalidPart are mended by sending those parts again. When the reply is lost and the
- * upload gone, a HEAD has to find an object that carries r->token, or without a token has the
- * ETag that those of the parts make; else that is HAUL_RETRY_FROM_START. */
+ * upload gone, a HEAD has to find an object of the parts' size, which carries r->token, or
+ * without a token has the ETag that theirs make; else that is HAUL_RETRY_FROM_START. */
 const struct haul_result *haul_upload_complete(struct haul_upload *u, struct haul_error *err);
 
 /* Cancels what is in flight, aborts, and asks until the server has no part left (a part that
