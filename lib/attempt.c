@@ -12,6 +12,7 @@
 #include "chunked.h"
 #include "credentials.h"
 #include "endpoint.h"
+#include "operation.h"
 
 #define SLOW_OPERATION_STALL_MS 600000
 #define ERROR_BODY_MAX 65536

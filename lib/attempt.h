@@ -7,8 +7,9 @@
 
 #include <haul/haul.h>
 
+#include "call.h"
 #include "loop.h"
-#include "operation.h"
+#include "reply.h"
 
 #define IDLE_HANDLES_MAX 64
 #define SMALLEST_BUFFER 16384 /* libcurl's */

@@ -1,4 +1,4 @@
-/* A request in HTTP's terms, without time and signature: its query and its headers. */
+/* A request in HTTP's terms, without time and signature: its path, query, headers and body. */
 #ifndef CALL_H
 #define CALL_H
 
@@ -19,7 +19,7 @@ struct call_sum {
 };
 
 struct call {
-    /* Set before operation_build(). true: we send it ourselves, with the body that is there, so
+    /* Set before call_build(). true: we send it ourselves, with the body that is there, so
      * that a content type is guessed and checksums are computed. false: somebody else will, by
      * a presigned URL, and only what the request states is part of it. */
     bool guess_type;
@@ -39,15 +39,9 @@ struct call {
     char range[64], source_range[64];
 };
 
-/* For operation_build(), after the method, the body and the document are there. Return NULL, or
- * what is wrong with the request: "takes no control characters in headers". */
-const char *call_add_query(struct call *c, const struct haul_request *r);
-const char *call_add_headers(struct call *c, const struct haul_request *r);
-
-/* A copy: does the request give metadata of its own? Then the source's is not kept. Others
- * store what they are given. */
-bool call_replaces_metadata(const struct haul_request *r);
-
+/* Checks the request and fills *c, which is zero but for guess_type and stays where it is until
+ * call_free(). Returns 0, or -1 with *err = HAUL_BAD_ARGUMENT or HAUL_NO_MEMORY. */
+int call_build(const struct haul_request *r, struct call *c, struct haul_error *err);
 void call_free(struct call *c);
 
 #endif

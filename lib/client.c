@@ -312,7 +312,7 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
     x->done = done;
     x->payload = payload;
     x->call.guess_type = true;
-    if (operation_build(request, &x->call, err) < 0) {
+    if (call_build(request, &x->call, err) < 0) {
         exchange_free(x);
         return -1;
     }

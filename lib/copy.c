@@ -9,8 +9,8 @@
 
 #include <haul/upload.h>
 
-#include "call.h"
 #include "client.h"
+#include "headers.h"
 #include "store.h"
 
 #define DEFAULT_WORKERS 8
@@ -246,10 +246,10 @@ static const struct haul_result *carry_out(
         return NULL;
     bool in_parts = c->head->size >= from;
     /* A token is metadata, too: S3 keeps the rest only when nothing is given. */
-    if ((in_parts || c->request.token) && !call_replaces_metadata(&c->request) &&
+    if ((in_parts || c->request.token) && !headers_replace_metadata(&c->request) &&
         keep_metadata(c, err) < 0)
         return NULL;
-    bool loses_tags = in_parts || (call_replaces_metadata(&c->request) &&
+    bool loses_tags = in_parts || (headers_replace_metadata(&c->request) &&
                                       haul_result_header(c->head, "x-amz-tagging-count"));
     if (loses_tags && c->request.tags.count == 0 && keep_tags(c, err) < 0)
         return NULL;
@@ -269,7 +269,7 @@ const struct haul_result *haul_copy(struct haul_store *s, const struct haul_requ
     if (begin(&c, s, r, err) == 0) {
         /* S3 takes an object onto itself only when that changes something. */
         if (is_onto_itself(&c.request) && r->source.version_id == NULL &&
-            !call_replaces_metadata(&c.request) && r->storage_class == NULL &&
+            !headers_replace_metadata(&c.request) && r->storage_class == NULL &&
             r->encryption.kind == HAUL_ENCRYPT_DEFAULT)
             refuse_itself(&c.request, err);
         else

@@ -5,12 +5,8 @@
 #include <string.h>
 
 #include "endpoint.h"
-#include "uri.h"
 #include "xmlwrite.h"
 
-#define PATH_MAX_BYTES 4096
-#define QUERY_MAX_BYTES 8192
-#define DOCUMENT_MAX_BYTES (8 * 1024 * 1024) /* 1,000 keys of 1 KiB, escaped: 5 MiB */
 #define METADATA_BYTES_MAX 2048
 
 enum {
@@ -232,9 +228,9 @@ static const char *fault_of_kinds(const struct haul_request *r)
     return (unsigned) r->encryption.kind > HAUL_ENCRYPT_C ? "takes no such encryption" : NULL;
 }
 
-/* Limits first: a request that S3 must refuse is not worth its bytes. */
-static const char *fault_of(const struct haul_request *r, unsigned traits)
+const char *operation_fault(const struct haul_request *r)
 {
+    const unsigned traits = operation_of(r->operation)->traits;
     const char *fault = fault_of_kinds(r);
     if (fault == NULL && r->endpoint == NULL)
         fault = "needs an endpoint";
@@ -272,34 +268,6 @@ static const char *fault_of(const struct haul_request *r, unsigned traits)
     return fault;
 }
 
-/* The body that is XML lies in memory; it is read like any other. */
-static ssize_t read_document(void *payload, uint64_t offset, void *data, size_t len)
-{
-    const struct buf *b = payload;
-    size_t left = b->len - (size_t) offset;
-    if (len > left)
-        len = left;
-    memcpy(data, b->data + offset, len);
-    return (ssize_t) len;
-}
-
-static void add_document(struct call *c, const struct haul_request *r)
-{
-    if (r->operation == HAUL_COMPLETE_UPLOAD)
-        xmlwrite_parts(&c->document, r->parts, r->part_count, r->checksum);
-    else if (r->operation == HAUL_DELETE_OBJECTS)
-        xmlwrite_victims(&c->document, r->victims, r->victim_count);
-    else if (r->operation == HAUL_PUT_TAGS && r->tags.count > 0)
-        xmlwrite_tags(&c->document, &r->tags);
-    /* Others have one region, whose name is not always the one that they sign with: Ceph, for
-     * one, refuses any but its zone group's. */
-    else if (r->operation == HAUL_CREATE_BUCKET && endpoint_is_aws(r->endpoint) &&
-             strcmp(r->endpoint->region, "us-east-1") != 0)
-        xmlwrite_region(&c->document, r->endpoint->region);
-    if (c->document.len > 0)
-        c->body = (struct haul_body){ read_document, &c->document, c->document.len };
-}
-
 uint64_t haul_part_bytes(uint64_t size)
 {
     const uint64_t mib = 1024 * 1024, least = 8 * mib;
@@ -307,35 +275,4 @@ uint64_t haul_part_bytes(uint64_t size)
     if (size > HAUL_OBJECT_BYTES_MAX)
         return 0;
     return part <= least ? least : (part + mib - 1) / mib * mib;
-}
-
-int operation_build(const struct haul_request *r, struct call *c, struct haul_error *err)
-{
-    const struct operation *o = operation_of(r->operation);
-    const char *fault = fault_of(r, o->traits);
-    c->path = buf_make(PATH_MAX_BYTES);
-    c->query = buf_make(QUERY_MAX_BYTES);
-    c->document = buf_make(DOCUMENT_MAX_BYTES);
-    c->text = buf_make(CALL_TEXT_MAX);
-    if (fault == NULL) {
-        bool any = r->operation == HAUL_ANY;
-        bool untags = r->operation == HAUL_PUT_TAGS && r->tags.count == 0;
-        c->method = any ? r->method : untags ? "DELETE" : o->method;
-        c->bucket = any || (o->traits & NEEDS_BUCKET) ? r->bucket : NULL;
-        endpoint_add_path(
-            &c->path, r->endpoint, c->bucket, any || (o->traits & NEEDS_KEY) ? r->key : NULL);
-        if (o->traits & TAKES_BODY)
-            c->body = r->body;
-        add_document(c, r);
-        fault = call_add_query(c, r);
-    }
-    if (fault == NULL)
-        fault = call_add_headers(c, r);
-    if (fault != NULL)
-        return haul_error_set(err, HAUL_BAD_ARGUMENT, "%s %s", o->name, fault);
-    return buf_failed(&c->path, "the key", err) || buf_failed(&c->query, "the query", err) ||
-                   buf_failed(&c->document, "the document", err) ||
-                   buf_failed(&c->text, "the headers", err)
-               ? -1
-               : 0;
 }

@@ -3,8 +3,7 @@
 #ifndef OPERATION_H
 #define OPERATION_H
 
-#include "call.h"
-#include "reply.h"
+#include <haul/request.h>
 
 /* What an operation needs, and which fields of a request it takes. */
 enum trait {
@@ -56,8 +55,8 @@ const char *operation_name(enum haul_operation operation);
  * and copies) */
 bool operation_is_slow(enum haul_operation operation);
 
-/* Checks the request and fills *c, which is zero but for guess_type and stays where it is until
- * call_free(). Returns 0, or -1 with *err = HAUL_BAD_ARGUMENT or HAUL_NO_MEMORY. */
-int operation_build(const struct haul_request *r, struct call *c, struct haul_error *err);
+/* Limits first: a request that S3 must refuse is not worth its bytes. Returns NULL, or what is
+ * wrong with it: "needs a bucket". */
+const char *operation_fault(const struct haul_request *r);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call.h"
 #include "credentials.h"
 #include "endpoint.h"
 #include "operation.h"
@@ -83,7 +84,7 @@ char *haul_presign(const struct haul_request *r, unsigned seconds, struct haul_e
             operation_name(r->operation));
         goto out;
     }
-    if (operation_build(&bare, &call, err) < 0)
+    if (call_build(&bare, &call, err) < 0)
         goto out;
     if (r->endpoint->credentials == NULL || r->endpoint->credentials->key_id == NULL) {
         haul_error_set(err, HAUL_NO_CREDENTIALS,

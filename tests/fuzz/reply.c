@@ -2,8 +2,8 @@
  * operation and a status ("5 503"), then come headers, an empty line, and the body. */
 #include "reply.h"
 
+#include "call.h"
 #include "fuzz.h"
-#include "operation.h"
 
 /* What the caller is promised for each outcome. */
 static void judge_result(const struct haul_request *r, const struct haul_result *result)

@@ -12,8 +12,10 @@
 
 #include <time.h>
 
+#include "call.h"
 #include "endpoint.h"
 #include "operation.h"
+#include "reply.h"
 
 #define NOW_MS 1769903999000 /* Sat, 31 Jan 2026 23:59:59 GMT */
 #define NOW "Sat, 31 Jan 2026 23:59:59 GMT"
@@ -266,7 +268,7 @@ static void each_operation_has_its_form(void **state)
         char headers[2048] = "";
         r.endpoint = *state;
         r.bucket = "bkt";
-        if (operation_build(&r, &c, &err) < 0)
+        if (call_build(&r, &c, &err) < 0)
             fail_msg("%zu: %s", i, err.text);
         for (size_t n = 0; n < c.header_count; n++)
             sprintf(headers + strlen(headers), "%s:%s;", c.headers[n].name, c.headers[n].value);
@@ -286,7 +288,7 @@ static void a_request_of_any_kind_may_ask_the_service_itself(void **state)
     struct haul_error err;
     struct call c = new_call();
     struct haul_request r = { .operation = HAUL_ANY, .endpoint = *state, .method = "GET" };
-    assert_int_equal(operation_build(&r, &c, &err), 0);
+    assert_int_equal(call_build(&r, &c, &err), 0);
     assert_string_equal(buf_text(&c.path), "/base/");
     call_free(&c);
 }
@@ -301,13 +303,13 @@ static void what_is_presigned_states_only_what_was_given(void **state)
         .key = "a.txt",
         .checksum = HAUL_CRC32C,
         .content_md5 = true };
-    assert_int_equal(operation_build(&r, &c, &err), 0);
+    assert_int_equal(call_build(&r, &c, &err), 0);
     assert_int_equal(c.header_count, 0);
     call_free(&c);
     c = (struct call){ .guess_type = false };
     r.content_type = "text/x";
     r.checksum_value = "AAAAAA==";
-    assert_int_equal(operation_build(&r, &c, &err), 0);
+    assert_int_equal(call_build(&r, &c, &err), 0);
     assert_int_equal(c.header_count, 2);
     call_free(&c);
 }
@@ -333,7 +335,7 @@ static void a_bucket_is_constrained_to_amazons_regions_but_the_first(void **stat
         struct haul_request r = {
             .operation = HAUL_CREATE_BUCKET, .endpoint = e, .bucket = "bkt"
         };
-        assert_int_equal(operation_build(&r, &c, &err), 0);
+        assert_int_equal(call_build(&r, &c, &err), 0);
         assert_string_equal(buf_text(&c.document), cases[i].document);
         call_free(&c);
         haul_endpoint_free(e);
@@ -374,7 +376,7 @@ static void a_customers_key_goes_only_where_nobody_listens(void **state)
             r[n].bucket = "bkt";
             r[n].key = "k";
             print_message("%s\n", cases[i].url ? cases[i].url : "AWS");
-            assert_int_equal(operation_build(&r[n], &c, &err), cases[i].fine ? 0 : -1);
+            assert_int_equal(call_build(&r[n], &c, &err), cases[i].fine ? 0 : -1);
             assert_int_equal(err.code, cases[i].fine ? HAUL_OK : HAUL_BAD_ARGUMENT);
             assert_null(strstr(err.text, "0123456789"));
             call_free(&c);
@@ -400,7 +402,7 @@ static void a_completion_names_its_parts_in_a_body_that_is_read_piecewise(void *
         .upload_id = "u",
         .parts = two_parts,
         .part_count = 2 };
-    assert_int_equal(operation_build(&r, &c, &err), 0);
+    assert_int_equal(call_build(&r, &c, &err), 0);
     ssize_t got = 0;
     uint64_t at = 0;
     for (; at < c.body.size; at += (uint64_t) got) {
@@ -569,7 +571,7 @@ static void a_request_that_s3_must_refuse_is_not_built(void **state)
         r.endpoint = *state;
         if (r.bucket == NULL)
             r.bucket = "bkt";
-        assert_int_equal(operation_build(&r, &c, &err), -1);
+        assert_int_equal(call_build(&r, &c, &err), -1);
         assert_int_equal(err.code, HAUL_BAD_ARGUMENT);
         assert_int_equal(err.retry, HAUL_RETRY_NEVER);
         if (strstr(err.text, bad[i].word) == NULL)
@@ -579,7 +581,7 @@ static void a_request_that_s3_must_refuse_is_not_built(void **state)
     struct haul_request nowhere = { .operation = HAUL_HEAD_BUCKET, .bucket = "b" };
     struct haul_error err;
     struct call c = new_call();
-    assert_int_equal(operation_build(&nowhere, &c, &err), -1);
+    assert_int_equal(call_build(&nowhere, &c, &err), -1);
 }
 
 static void the_largest_allowed_requests_are_built(void **state)
@@ -605,7 +607,7 @@ static void the_largest_allowed_requests_are_built(void **state)
         struct call c = new_call();
         r[i].endpoint = *state;
         r[i].bucket = "bkt";
-        if (operation_build(&r[i], &c, &err) < 0)
+        if (call_build(&r[i], &c, &err) < 0)
             fail_msg("%s", err.text);
         call_free(&c);
     }
