@@ -170,12 +170,21 @@ static bool parse_content_range(const char *text, struct haul_range *range, uint
     return true;
 }
 
+/* Every store tells one of these. What tells neither is a page of somebody else's, or an error
+ * that was found out after status 200 had gone. */
+static bool is_object(const struct reply *reply)
+{
+    return reply_etag(reply) != NULL || *reply_header(reply, "last-modified") != '\0';
+}
+
 int reply_check_head(const struct haul_request *r, const struct reply *reply,
     int64_t *expected_bytes, struct haul_error *err)
 {
     struct haul_range got;
     uint64_t total;
     const char *etag = reply_header(reply, "etag");
+    if (!is_object(reply))
+        return bad_reply(r, HAUL_RETRY_LATER, err, "neither an ETag nor a date");
     /* A store that ignores If-Match still tells its ETag. */
     if (r->if_match && *etag && strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, etag) != 0)
         return bad_reply(r, HAUL_RETRY_FROM_START, err, "another object stands there now");
@@ -229,10 +238,12 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
 {
     int64_t expected = -1;
     result->size = object_size(reply, received);
-    if (r->operation == HAUL_HEAD_OBJECT)
-        return reply->content_length >= 0
-                   ? 0
-                   : bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
+    if (r->operation == HAUL_HEAD_OBJECT) {
+        if (is_object(reply) && reply->content_length >= 0)
+            return 0;
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error,
+            is_object(reply) ? "no Content-Length" : "neither an ETag nor a date");
+    }
     if (reply_check_head(r, reply, &expected, &result->error) < 0)
         return -1;
     if (expected >= 0 && received != (uint64_t) expected)

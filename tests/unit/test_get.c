@@ -435,11 +435,31 @@ static void a_condition_that_fails_writes_nothing(void **state)
     temp_remove(folder);
 }
 
+/* A page that comes with status 200 is not the object. */
+static void what_is_no_object_is_not_taken_for_one(void **state)
+{
+    static const char *const faults[] = { "* always empty-200", "* always error-200=SlowDown" };
+    struct shop *p = *state;
+    struct haul_request r = { .key = "k", .tries = 1 };
+    char *data;
+    size_t len;
+    put(p, "k", "text");
+    for (size_t i = 0; i < 2; i++) {
+        s3_fault(p->s3, faults[i]);
+        assert_null(haul_get_memory(p->store, &r, 1000, &data, &len, &p->err));
+        assert_int_equal(p->err.code, HAUL_BAD_REPLY);
+        assert_null(haul_head(p->store, &r, &p->err));
+        assert_int_equal(p->err.code, HAUL_BAD_REPLY);
+        s3_clear(p->s3);
+    }
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ONE(what_is_no_object_is_not_taken_for_one),
         ONE(an_object_is_got_into_memory),
         ONE(memory_has_a_cap),
         ONE(memory_holds_the_last_attempt_alone),
