@@ -359,6 +359,18 @@ static int judge_result(
     return 0;
 }
 
+/* PutObject and UploadPart: the server has what was sent. */
+static int judge_stored(
+    const struct haul_request *r, const struct reply *reply, struct haul_result *result)
+{
+    const char *told = reply->sent_sum ? told_sum(reply, r->checksum) : NULL;
+    if (result->etag == NULL)
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "no ETag");
+    return told == NULL || strcmp(told, reply->sent_sum) == 0
+               ? 0
+               : bad_reply(r, HAUL_RETRY_LATER, &result->error, "another checksum was stored");
+}
+
 static int judge_success(const struct haul_request *r, const struct reply *reply,
     uint64_t received, struct haul_result *result, struct document *d)
 {
@@ -369,7 +381,7 @@ static int judge_success(const struct haul_request *r, const struct reply *reply
     case ANSWER_NOTHING:
         return 0;
     case ANSWER_ETAG:
-        return result->etag ? 0 : bad_reply(r, HAUL_RETRY_LATER, err, "no ETag");
+        return judge_stored(r, reply, result);
     case ANSWER_OBJECT:
         return judge_object(r, reply, received, result);
     case ANSWER_ANY:
