@@ -405,20 +405,23 @@ static void *stop_when_full(void *payload)
 
 static void waiting_for_a_reader_can_be_stopped(void **state)
 {
+    static const int flags[] = { O_NONBLOCK, 0 };
     struct shop *p = *state;
-    char *data = stored(p->base, "big", SIZE);
-    int ends[2];
-    pthread_t other;
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-    struct stopper s = { p->store, ends[0] };
-    assert_int_equal(pthread_create(&other, NULL, stop_when_full, &s), 0);
-    assert_null(haul_get_fd(p->store, &big, ends[1], &p->err));
-    assert_int_equal(p->err.code, HAUL_CANCELLED);
-    pthread_join(other, NULL);
-    close(ends[0]);
-    close(ends[1]);
-    free(data);
+    free(stored(p->base, "big", SIZE));
+    for (size_t i = 0; i < 2; i++) {
+        int ends[2];
+        pthread_t other;
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(fcntl(ends[1], F_SETFL, flags[i]), 0);
+        struct stopper s = { new_store(p, (struct haul_client_options){ 0 }), ends[0] };
+        assert_int_equal(pthread_create(&other, NULL, stop_when_full, &s), 0);
+        assert_null(haul_get_fd(s.store, &big, ends[1], &p->err));
+        assert_int_equal(p->err.code, HAUL_CANCELLED);
+        pthread_join(other, NULL);
+        haul_store_free(s.store);
+        close(ends[0]);
+        close(ends[1]);
+    }
 }
 
 static void a_condition_that_fails_writes_nothing(void **state)
