@@ -2,9 +2,12 @@
 #include "descriptor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,21 +49,31 @@ static ssize_t write_without_signal(int fd, const void *data, size_t len)
     return n;
 }
 
+/* Whatever may keep a writer waiting is asked first, and takes this much when it says that it
+ * takes anything: nobody can call a write() back that waits for a reader. */
+static int write_some(int fd, bool may_wait, const char *data, size_t len)
+{
+    struct pollfd end = { fd, POLLOUT, 0 };
+    if (may_wait && poll(&end, 1, LOOK_MS) == 0)
+        return 0;
+    ssize_t n = write_without_signal(fd, data, may_wait && len > PIPE_BUF ? PIPE_BUF : len);
+    if (n < 0 && errno == EAGAIN)
+        poll(&end, 1, LOOK_MS);
+    return n >= 0 ? (int) n : errno == EINTR || errno == EAGAIN ? 0 : -1;
+}
+
 int descriptor_write(int fd, const void *data, size_t len, const atomic_bool *stop)
 {
     const char *at = data;
+    struct stat st;
+    bool may_wait = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
     while (len > 0) {
-        ssize_t n = write_without_signal(fd, at, len);
-        if (n >= 0) {
-            at += n;
-            len -= (size_t) n;
-            continue;
-        }
-        if (errno == EAGAIN)
-            poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, LOOK_MS);
-        else if (errno != EINTR)
+        int n = write_some(fd, may_wait, at, len < INT_MAX ? len : INT_MAX);
+        if (n < 0)
             return -1;
-        if (atomic_load(stop)) {
+        at += n;
+        len -= (size_t) n;
+        if (len > 0 && atomic_load(stop)) {
             errno = ECANCELED;
             return -1;
         }

@@ -28,8 +28,7 @@ int64_t loop_now_ms(void)
     return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Stops to watch what nobody has asked for again. It may be closed by now, which the system has
- * noticed by itself. */
+/* Stops to watch what nobody has asked for again. */
 static void let_leave(struct loop *l)
 {
     while (l->leaving_count > 0)
@@ -46,6 +45,12 @@ static bool hold_back(struct loop *l, int fd)
             return true;
         }
     return false;
+}
+
+int loop_close(void *loop, int fd)
+{
+    hold_back(loop, fd); /* the system stops to watch it by itself */
+    return close(fd);
 }
 
 /* `watched` is what curl_multi_assign() has noted: NULL for a socket that is new to libcurl.

@@ -36,6 +36,9 @@ int loop_wait(struct loop *l, int most_ms, struct haul_error *err);
 /* Ends the present or the next wait. Any thread, and signal handlers. */
 void loop_wake(const struct loop *l);
 
+/* For libcurl: closes one of its sockets. From then on the number may be somebody else's. */
+int loop_close(void *loop, int fd);
+
 /* CLOCK_MONOTONIC. */
 int64_t loop_now_ms(void);
 

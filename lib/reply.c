@@ -207,6 +207,13 @@ static int check_range(const struct haul_request *r, const struct reply *reply,
     return -1;
 }
 
+/* Every store tells one of these. What tells neither is a page of somebody else's, or an error
+ * that was found out after status 200 had gone. */
+static bool is_object(const struct reply *reply)
+{
+    return reply_etag(reply) != NULL || *reply_header(reply, "last-modified") != '\0';
+}
+
 int reply_check_head(const struct haul_request *r, const struct reply *reply,
     int64_t *expected_bytes, struct haul_error *err)
 {
@@ -215,6 +222,8 @@ int reply_check_head(const struct haul_request *r, const struct reply *reply,
         return -1;
     if (reply->status != 200 && reply->status != 206)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a success without an object");
+    if (!is_object(reply))
+        return bad_reply(r, HAUL_RETRY_LATER, err, "neither an ETag nor a date");
     *expected_bytes = reply->content_length;
     if (!is_of_range(r) && reply->status == 206)
         return bad_reply(r, HAUL_RETRY_LATER, err, "a part of the object, not the whole");
@@ -266,6 +275,8 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
 {
     int64_t expected = -1;
     result->size = object_size(reply, received);
+    if (r->operation == HAUL_HEAD_OBJECT && !is_object(reply))
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "neither an ETag nor a date");
     if (r->operation == HAUL_HEAD_OBJECT && reply->content_length < 0)
         return bad_reply(r, HAUL_RETRY_LATER, &result->error, "no Content-Length");
     if (r->operation == HAUL_HEAD_OBJECT)
@@ -385,6 +396,18 @@ static int judge_result(
     return 0;
 }
 
+/* PutObject and UploadPart: the server has what was sent. */
+static int judge_stored(
+    const struct haul_request *r, const struct reply *reply, struct haul_result *result)
+{
+    const char *told = reply->sent_sum ? told_sum(reply, r->checksum) : NULL;
+    if (result->etag == NULL)
+        return bad_reply(r, HAUL_RETRY_LATER, &result->error, "no ETag");
+    return told == NULL || strcmp(told, reply->sent_sum) == 0
+               ? 0
+               : bad_reply(r, HAUL_RETRY_LATER, &result->error, "another checksum was stored");
+}
+
 static int judge_success(const struct haul_request *r, const struct reply *reply,
     uint64_t received, struct haul_result *result, struct document *d)
 {
@@ -395,7 +418,7 @@ static int judge_success(const struct haul_request *r, const struct reply *reply
     case ANSWER_NOTHING:
         return 0;
     case ANSWER_ETAG:
-        return result->etag ? 0 : bad_reply(r, HAUL_RETRY_LATER, err, "no ETag");
+        return judge_stored(r, reply, result);
     case ANSWER_OBJECT:
         return judge_object(r, reply, received, result);
     case ANSWER_ANY:

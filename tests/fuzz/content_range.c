@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     reply.status = 206;
     if (*content_length != '\0')
         reply.content_length = (int64_t) (strtoull(content_length, NULL, 10) % INT64_MAX);
+    reply_add_header(&reply, "ETag", "\"e\"");
     reply_add_header(&reply, "Content-Range", content_range);
     must(reply_end_head(&reply, NULL) == 0);
 

@@ -134,6 +134,23 @@ static void bytes_that_changed_on_their_way_are_asked_for_again(void **state)
     free(data);
 }
 
+static void bytes_that_were_stored_with_another_checksum_are_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    char *data = some_bytes(1000);
+    struct source from = { .data = data };
+    struct haul_request put = put_of(f, "k", &from, 1000);
+    put.checksum = HAUL_SHA256;
+    s3_fault(f->s3, "PutObject nth=1 wrong-checksum");
+    assert_int_equal(succeed(f, &put).result.attempts, 2);
+    s3_fault(f->s3, "PutObject always wrong-checksum");
+    retry_at_most(f, 1, 0);
+    struct end e = perform(f, &put);
+    assert_int_equal(e.error.code, HAUL_BAD_REPLY);
+    assert_int_equal(e.result.attempts, 2);
+    free(data);
+}
+
 static void a_ranges_bytes_are_not_held_against_the_whole_objects_checksum(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +311,7 @@ int main(void)
         TEST(a_value_that_the_caller_gives_is_sent_as_it_is),
         TEST(content_md5_is_verified_by_the_server),
         TEST(bytes_that_changed_on_their_way_are_asked_for_again),
+        TEST(bytes_that_were_stored_with_another_checksum_are_sent_again),
         TEST(a_ranges_bytes_are_not_held_against_the_whole_objects_checksum),
         TEST(a_body_is_read_once_more_at_most),
         TEST(a_body_in_signed_chunks_arrives_as_it_was),

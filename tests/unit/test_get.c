@@ -443,20 +443,23 @@ static void *stop_when_full(void *payload)
 
 static void waiting_for_a_reader_can_be_stopped(void **state)
 {
+    static const int flags[] = { O_NONBLOCK, 0 };
     struct shop *p = *state;
-    char *data = stored(p->base, "big", SIZE);
-    int ends[2];
-    pthread_t other;
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-    struct stopper s = { p->store, ends[0] };
-    assert_int_equal(pthread_create(&other, NULL, stop_when_full, &s), 0);
-    assert_null(haul_get_fd(p->store, &big, ends[1], &p->err));
-    assert_int_equal(p->err.code, HAUL_CANCELLED);
-    pthread_join(other, NULL);
-    close(ends[0]);
-    close(ends[1]);
-    free(data);
+    free(stored(p->base, "big", SIZE));
+    for (size_t i = 0; i < 2; i++) {
+        int ends[2];
+        pthread_t other;
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(fcntl(ends[1], F_SETFL, flags[i]), 0);
+        struct stopper s = { new_store(p, (struct haul_client_options){ 0 }), ends[0] };
+        assert_int_equal(pthread_create(&other, NULL, stop_when_full, &s), 0);
+        assert_null(haul_get_fd(s.store, &big, ends[1], &p->err));
+        assert_int_equal(p->err.code, HAUL_CANCELLED);
+        pthread_join(other, NULL);
+        haul_store_free(s.store);
+        close(ends[0]);
+        close(ends[1]);
+    }
 }
 
 static void a_condition_that_fails_writes_nothing(void **state)
@@ -473,11 +476,31 @@ static void a_condition_that_fails_writes_nothing(void **state)
     temp_remove(folder);
 }
 
+/* A page that comes with status 200 is not the object. */
+static void what_is_no_object_is_not_taken_for_one(void **state)
+{
+    static const char *const faults[] = { "* always empty-200", "* always error-200=SlowDown" };
+    struct shop *p = *state;
+    struct haul_request r = { .key = "k", .tries = 1 };
+    char *data;
+    size_t len;
+    put(p, "k", "text");
+    for (size_t i = 0; i < 2; i++) {
+        s3_fault(p->s3, faults[i]);
+        assert_null(haul_get_memory(p->store, &r, 1000, &data, &len, &p->err));
+        assert_int_equal(p->err.code, HAUL_BAD_REPLY);
+        assert_null(haul_head(p->store, &r, &p->err));
+        assert_int_equal(p->err.code, HAUL_BAD_REPLY);
+        s3_clear(p->s3);
+    }
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ONE(what_is_no_object_is_not_taken_for_one),
         ONE(an_object_is_got_into_memory),
         ONE(a_range_that_ends_behind_the_object_is_asked_for_once),
         ONE(memory_has_a_cap),

@@ -692,6 +692,7 @@ static void only_the_bytes_that_were_asked_for_are_let_in(void **state)
         int64_t expected = -2;
         tell(&reply, "content-range", heads[i].content_range);
         tell(&reply, "etag", heads[i].etag);
+        tell(&reply, "last-modified", NOW);
         reply.content_length = heads[i].length;
         end_head(&reply);
         int rc = reply_check_head(&r, &reply, &expected, &err);
@@ -816,7 +817,10 @@ static const struct {
     { HAUL_ANY, 200, "", ERROR("SlowDown"), HAUL_OK, 0, "", "", false }, /* it is the caller's */
     { HAUL_ANY, 404, "", ERROR("NoSuchKey"),
         HAUL_SERVER, HAUL_RETRY_NEVER, "NoSuchKey", "the request answered 404", false },
-    { HAUL_HEAD_OBJECT, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "Content-Length", true },
+    { HAUL_HEAD_OBJECT, 200, "\"e\"", "",
+        HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "Content-Length", true },
+    { HAUL_HEAD_OBJECT, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither an ETag", true },
+    { HAUL_GET_OBJECT, 200, "", "", HAUL_BAD_REPLY, HAUL_RETRY_LATER, "", "neither an ETag", true },
 };
 /* clang-format on */
 
@@ -1085,6 +1089,7 @@ static void a_head_of_another_object_is_a_failure(void **state)
         struct reply reply = reply_of(200, "");
         reply.content_length = 1;
         tell(&reply, "etag", cases[i].etag);
+        tell(&reply, "last-modified", "Sat, 31 Jan 2026 12:00:00 GMT");
         end_head(&reply);
         reply_judge(&r, &reply, 0, &result, &document);
         assert_int_equal(result.error.code, cases[i].code);
@@ -1118,6 +1123,7 @@ static void a_body_of_another_length_is_no_object(void **state)
         struct reply reply = reply_of(r.range.len ? 206 : 200, "");
         reply.content_length = r.range.len ? 90 : 200;
         tell(&reply, "content-range", r.range.len ? "bytes 10-99/200" : "");
+        tell(&reply, "etag", "\"e\"");
         end_head(&reply);
         reply_judge(&r, &reply, cases[i].received, &result, &document);
         assert_int_equal(result.error.code, cases[i].code);

@@ -132,8 +132,9 @@ struct haul_request {
     struct haul_body body;     /* PUT_OBJECT, UPLOAD_PART, ANY */
     enum haul_payload payload; /* AUTO: as the endpoint has it */
     /* PUT_OBJECT, UPLOAD_PART: computed from the body, which is read once more for it, sent as
-     * x-amz-checksum-…, verified by the server. CREATE_UPLOAD: announced. COMPLETE_UPLOAD: of
-     * the parts. GET_OBJECT: any kind asks the server for its own and verifies whole objects.
+     * x-amz-checksum-…, verified by the server, whose own has to be the same. CREATE_UPLOAD:
+     * announced. COMPLETE_UPLOAD: of the parts. GET_OBJECT: any kind asks the server for its
+     * own and verifies whole objects.
      */
     enum haul_checksum checksum;
     bool checksum_composite;    /* CREATE_UPLOAD, COMPLETE_UPLOAD: the CRCs' type, too; SHAs are

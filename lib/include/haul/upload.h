@@ -21,8 +21,9 @@ HAUL_BEGIN
 struct haul_upload;
 
 /* CreateMultipartUpload with all that `r` says of the object. The upload keeps a copy of r, and
- * borrows what it points to until haul_upload_free(). With r->checksum each part carries its
- * own, and the completion that of the whole. NULL with *err as haul_perform(). */
+ * borrows what it points to, and the store, until haul_upload_free(). With r->checksum each
+ * part carries its own, and the completion that of the whole. NULL with *err as haul_perform().
+ */
 struct haul_upload *haul_upload_new(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
