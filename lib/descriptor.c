@@ -32,46 +32,28 @@ void descriptor_close(int fd)
     errno = saved;
 }
 
-/* MSG_NOSIGNAL is for sockets alone. A SIGPIPE that was there before stays. */
-static ssize_t write_without_signal(int fd, const void *data, size_t len)
-{
-    sigset_t broken, before, pending;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    ssize_t n = write(fd, data, len);
-    int saved = errno;
-    if (n < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&broken, NULL, &(struct timespec){ 0 });
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return n;
-}
-
 /* Whatever may keep a writer waiting is asked first, and takes this much when it says that it
  * takes anything: nobody can call a write() back that waits for a reader. */
-static int write_some(int fd, bool may_wait, const char *data, size_t len)
+static ssize_t write_some(int fd, bool may_wait, const char *data, size_t len)
 {
     struct pollfd end = { fd, POLLOUT, 0 };
     if (may_wait && poll(&end, 1, LOOK_MS) == 0)
         return 0;
-    ssize_t n = write_without_signal(fd, data, may_wait && len > PIPE_BUF ? PIPE_BUF : len);
+    ssize_t n = write(fd, data, may_wait && len > PIPE_BUF ? PIPE_BUF : len);
     if (n < 0 && errno == EAGAIN)
         poll(&end, 1, LOOK_MS);
-    return n >= 0 ? (int) n : errno == EINTR || errno == EAGAIN ? 0 : -1;
+    return n < 0 && (errno == EINTR || errno == EAGAIN) ? 0 : n;
 }
 
-int descriptor_write(int fd, const void *data, size_t len, const atomic_bool *stop)
+static int write_all(int fd, const char *data, size_t len, const atomic_bool *stop)
 {
-    const char *at = data;
     struct stat st;
     bool may_wait = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
     while (len > 0) {
-        int n = write_some(fd, may_wait, at, len < INT_MAX ? len : INT_MAX);
+        ssize_t n = write_some(fd, may_wait, data, len);
         if (n < 0)
             return -1;
-        at += n;
+        data += n;
         len -= (size_t) n;
         if (len > 0 && atomic_load(stop)) {
             errno = ECANCELED;
@@ -79,6 +61,22 @@ int descriptor_write(int fd, const void *data, size_t len, const atomic_bool *st
         }
     }
     return 0;
+}
+
+/* MSG_NOSIGNAL is for sockets alone. A SIGPIPE that was there before stays. */
+int descriptor_write(int fd, const void *data, size_t len, const atomic_bool *stop)
+{
+    sigset_t broken, before, pending;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &broken, &before);
+    int rc = write_all(fd, data, len, stop), saved = errno;
+    if (rc < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&broken, NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return rc;
 }
 
 int descriptor_write_at(int fd, uint64_t offset, const void *data, size_t len)
