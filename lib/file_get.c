@@ -10,6 +10,7 @@
 
 #include "client.h"
 #include "descriptor.h"
+#include "get.h"
 #include "progress.h"
 #include "store.h"
 #include "temporary.h"
@@ -263,7 +264,7 @@ static int prepare(struct receiving *j, struct haul_error *err)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
     for (unsigned i = 0; i < j->workers; i++)
         j->slots[i] = (struct slot){ .job = j, .spool = -1 };
-    if (temporary_open(&j->out, j->path, err) < 0)
+    if (temporary_open(&j->out, j->path, j->options.replace, err) < 0)
         return -1;
     j->separate = j->options.separate_files || temporary_is_stream(&j->out);
     if (!j->separate && temporary_reserve(&j->out, j->get.range.len) < 0)
@@ -290,7 +291,8 @@ static const struct haul_result *receive_stream(
         j->get.range.len = 0; /* the whole, which the server's checksum is of */
     if (j->get.checksum == HAUL_CHECKSUM_NONE)
         j->get.checksum = HAUL_CRC64NVME;
-    const struct haul_result *result = haul_get_file(j->store, &j->get, j->path, err);
+    const struct haul_result *result =
+        get_file(j->store, &j->get, j->path, j->options.replace, err);
     if (result == NULL || progress_tell(&j->progress, j->progress.total, err) < 0)
         return NULL;
     return result;

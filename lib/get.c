@@ -1,5 +1,5 @@
 /* Objects into memory, files and descriptors: see <haul/object.h>. */
-#include <haul/object.h>
+#include "get.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <haul/object.h>
 
 #include "client.h"
 #include "descriptor.h"
@@ -204,12 +206,12 @@ static const struct haul_result *get_temporary(struct haul_store *s,
     return NULL;
 }
 
-const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
-    const char *path, struct haul_error *err)
+const struct haul_result *get_file(struct haul_store *s, const struct haul_request *r,
+    const char *path, bool replace, struct haul_error *err)
 {
     const struct haul_result *before = store_take(s), *result = NULL;
     struct temporary t = TEMPORARY_NONE;
-    if (temporary_open(&t, path, err) < 0)
+    if (temporary_open(&t, path, replace, err) < 0)
         goto out;
     result = temporary_is_stream(&t) ? get_flow(s, r, t.fd, path, err)
                                      : get_temporary(s, r, &t, path, err);
@@ -219,4 +221,10 @@ const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_
 out:
     client_release(before);
     return result;
+}
+
+const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
+    const char *path, struct haul_error *err)
+{
+    return get_file(s, r, path, false, err);
 }

@@ -115,7 +115,7 @@ static int create(struct temporary *t)
     return -1;
 }
 
-int temporary_open(struct temporary *t, const char *path, struct haul_error *err)
+int temporary_open(struct temporary *t, const char *path, bool replace, struct haul_error *err)
 {
     char found[PATH_MAX];
     bool is_stream = false;
@@ -125,7 +125,7 @@ int temporary_open(struct temporary *t, const char *path, struct haul_error *err
         goto failed;
     }
     strcpy(found, path);
-    if (find_destination(found, &is_stream) < 0)
+    if (!replace && find_destination(found, &is_stream) < 0)
         goto failed;
     if (is_stream)
         t->fd = open(found, O_WRONLY | O_NOCTTY | O_CLOEXEC);

@@ -24,9 +24,10 @@ struct temporary {
 
 /* `path` is missing or a regular file: the new one has a random name, and the mode 0666 less
  * the umask. Links are followed to where they lead. What is neither (a FIFO, a device, and all
- * that /dev/fd has) is opened for writing, which waits for a FIFO's reader.
+ * that /dev/fd has) is opened for writing, which waits for a FIFO's reader. With `replace` none
+ * of this is looked at: the new file takes the name, whatever has it.
  * Returns 0, or -1 with *err = HAUL_LOCAL. */
-int temporary_open(struct temporary *t, const char *path, struct haul_error *err);
+int temporary_open(struct temporary *t, const char *path, bool replace, struct haul_error *err);
 
 bool temporary_is_stream(const struct temporary *t);
 

@@ -11,7 +11,9 @@
 #include "destination.h"
 #include "fanout.h"
 #include "json.h"
+#include "log.h"
 #include "oneshot.h"
+#include "utf8.h"
 #include "walk.h"
 
 /* Both sides of a command, whole. */
@@ -25,8 +27,9 @@ struct sides {
     struct haul_request listed;
 };
 
+/* size: NULL when it is not told. */
 static void print_done(const struct oneshot *o, const char *from, const struct address *to,
-    const char *path, uint64_t size, const char *etag)
+    const char *path, const uint64_t *size, const char *etag)
 {
     if (!o->arguments->json)
         return;
@@ -38,7 +41,8 @@ static void print_done(const struct oneshot *o, const char *from, const struct a
         oneshot_json_field("key", to->key);
     }
     oneshot_json_field("to", path);
-    printf(",\"size\":%llu", (unsigned long long) size);
+    if (size != NULL)
+        printf(",\"size\":%llu", (unsigned long long) *size);
     oneshot_json_field("etag", etag);
     puts("}");
     funlockfile(stdout);
@@ -53,6 +57,8 @@ static int join(
     if (len + strlen(name) >= sizeof out->key)
         return error_set(
             err, EXIT_SOME_FAILED, "the key would have more than %d bytes", HAUL_KEY_BYTES_MAX);
+    if (!utf8_is_valid(name))
+        return error_set(err, EXIT_SOME_FAILED, "%s: a key is UTF-8", name);
     strcpy(out->key + len, name);
     return 0;
 }
@@ -88,7 +94,7 @@ static int put_one(const struct oneshot *o, struct haul_store *s, const char *pa
                                            : haul_put_file_multipart(s, &r, path, &how, &error);
     if (result == NULL)
         return oneshot_side_failed(o, to, path, &error, err);
-    print_done(o, path, to, NULL, result->bytes_sent, result->etag);
+    print_done(o, path, to, NULL, NULL, result->etag);
     return 0;
 }
 
@@ -98,14 +104,15 @@ static int get_one(const struct oneshot *o, struct haul_store *s, const struct a
     struct haul_error error;
     struct haul_request r = { .bucket = from->bucket, .key = from->key };
     struct haul_parallel_options how = { .progress = meter ? oneshot_progress : NULL,
-        .payload = meter };
+        .payload = meter,
+        .replace = o->arguments->recursive };
     const struct haul_result *result = strcmp(path, "-") == 0
                                            ? haul_get_fd(s, &r, STDOUT_FILENO, &error)
                                            : haul_get_file_parallel(s, &r, path, &how, &error);
     if (result == NULL)
         return oneshot_side_failed(o, from, shown, &error, err);
     if (strcmp(path, "-") != 0)
-        print_done(o, from->key, NULL, shown, result->size, result->etag);
+        print_done(o, from->key, NULL, shown, &result->size, result->etag);
     return 0;
 }
 
@@ -119,10 +126,12 @@ static int copy_one(const struct oneshot *o, struct haul_store *s, const struct 
     const struct haul_result *result =
         is_move ? haul_rename(s, &r, NULL, &error) : haul_copy(s, &r, NULL, &error);
     if (result == NULL) {
-        oneshot_failed(o, from, &error, err);
+        /* The source's bucket has answered a HEAD by then. */
+        bool target = strcmp(error.aws_code, "NoSuchBucket") == 0;
+        oneshot_failed(o, target ? to : from, &error, err);
         return -1;
     }
-    print_done(o, from->key, to, NULL, 0, result->etag);
+    print_done(o, from->key, to, NULL, NULL, result->etag);
     return 0;
 }
 
@@ -133,12 +142,23 @@ static int next_file(struct fanout *f, struct fanout_item *item, struct error *e
     struct sides *s = f->payload;
     struct walk_entry e;
     int more;
-    while ((more = walk_next(s->walk, &e, err)) > 0 && e.kind != WALK_FILE)
-        fprintf(stderr, "haul: %s%s: %s\n", s->local, e.name, e.why);
+    while ((more = walk_next(s->walk, &e, err)) > 0 && e.kind == WALK_SKIPPED)
+        LOG(LOG_WARN, "object_skipped", { "object", e.name }, { "why", e.why });
     if (more <= 0)
         return more;
     *item = (struct fanout_item){ strdup(e.name), e.size };
-    return item->name ? 1 : error_set(err, EXIT_QUEUE, "out of memory");
+    if (item->name == NULL)
+        return error_set(err, EXIT_QUEUE, "out of memory");
+    if (e.kind == WALK_FILE)
+        return 1;
+    error_set(err, EXIT_SOME_FAILED, "%s", e.why);
+    return 2;
+}
+
+/* Of a folder nothing is to be got. */
+static bool is_marker(const struct haul_entry *e)
+{
+    return e->size == 0 && e->key[strlen(e->key) - 1] == '/';
 }
 
 static int next_key(struct fanout *f, struct fanout_item *item, struct error *err)
@@ -148,13 +168,16 @@ static int next_key(struct fanout *f, struct fanout_item *item, struct error *er
     struct haul_error error;
     size_t prefix = strlen(s->o.address.key);
     int more;
-    /* The prefix's own object stands for a folder: there is nothing to move. */
-    while ((more = haul_list_next(s->list, &e, &error)) > 0 && e->key[prefix] == '\0')
+    while ((more = haul_list_next(s->list, &e, &error)) > 0 && s->local != NULL && is_marker(e))
         continue;
     if (more < 0)
         oneshot_failed(&s->o, &s->o.address, &error, err);
     if (more <= 0)
         return more;
+    if (strncmp(e->key, s->o.address.key, prefix) != 0)
+        return error_set(err, EXIT_PAUSED,
+            "endpoint %s, bucket %s: the server lists keys that were not asked for",
+            s->o.endpoint->name, s->o.address.bucket);
     *item = (struct fanout_item){ strdup(e->key + prefix), e->size };
     return item->name ? 1 : error_set(err, EXIT_QUEUE, "out of memory");
 }
@@ -234,6 +257,8 @@ static enum exit_code get(struct sides *s, struct error *err)
     char path[PATH_MAX], folder[PATH_MAX];
     struct stat st;
     s->local = a->operand_count > 1 ? a->operands[1] : ".";
+    if (*s->local == '\0') /* an unset variable, and never the root */
+        return oneshot_usage(err, a->operand, "the path is empty");
     bool is_folder = stat(s->local, &st) == 0 && S_ISDIR(st.st_mode);
     if (a->recursive) {
         if (!address_is_prefix(&s->o.address))
@@ -263,8 +288,11 @@ static enum exit_code put(struct sides *s, struct error *err)
 {
     const struct arguments *a = s->o.arguments;
     char folder[PATH_MAX];
+    struct stat st;
     s->to = s->o.address;
     s->local = a->operands[0];
+    if (*s->local == '\0')
+        return oneshot_usage(err, a->operands[1], "the path is empty");
     if (a->recursive) {
         struct fanout f = { .o = &s->o, .next = next_file, .move = put_item, .payload = s };
         if (!address_is_prefix(&s->to))
@@ -279,8 +307,14 @@ static enum exit_code put(struct sides *s, struct error *err)
         walk_close(s->walk);
         return exit;
     }
+    bool is_stream = strcmp(s->local, "-") == 0;
+    if (!is_stream && stat(s->local, &st) == 0 && !S_ISREG(st.st_mode))
+        return oneshot_usage(err, s->local,
+            S_ISDIR(st.st_mode)
+                ? "a folder: -r takes all below it"
+                : "no regular file: `put -` sends what comes on standard input");
     if (address_is_prefix(&s->to)) {
-        if (strcmp(s->local, "-") == 0 || *last_segment(s->local) == '\0')
+        if (is_stream || *last_segment(s->local) == '\0')
             return oneshot_usage(err, a->operands[1], "which key?");
         if (join(&s->to, &s->o.address, last_segment(s->local), err) < 0)
             return err->exit;

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "oneshot.h"
 
+/* 0; 1: no more of them; -1 with *err. */
 typedef int row_fn(struct oneshot *o, const struct haul_entry *e, struct error *err);
 
 /* Each row of a listing, and what to say when it breaks off. */
@@ -13,19 +14,25 @@ static enum exit_code list(
 {
     struct haul_error error;
     const struct haul_entry *e;
-    int more = -1;
-    enum exit_code exit = EXIT_DONE;
+    int more = -1, rc = 0;
     struct haul_list *l = haul_list_new(o->store, r, &error);
-    while (l != NULL && exit == EXIT_DONE && (more = haul_list_next(l, &e, &error)) > 0)
-        if (row(o, e, err) < 0)
-            exit = err->exit;
-    if (more < 0)
-        exit = oneshot_failed(o, &o->address, &error, err);
+    while (l != NULL && rc == 0 && (more = haul_list_next(l, &e, &error)) > 0)
+        rc = row(o, e, err);
+    if (more < 0) {
+        oneshot_failed(o, &o->address, &error, err);
+        rc = -1;
+    }
     haul_list_free(l);
-    return exit;
+    return rc < 0 ? err->exit : EXIT_DONE;
 }
 
 /* ---- ls ---- */
+
+/* `| head` has seen enough: the other million rows need not be asked for. */
+static int is_unread(void)
+{
+    return ferror(stdout) != 0;
+}
 
 static void print_row_json(const struct haul_entry *e)
 {
@@ -49,7 +56,7 @@ static int print_row(struct oneshot *o, const struct haul_entry *e, struct error
     (void) err;
     if (o->arguments->json) {
         print_row_json(e);
-        return 0;
+        return is_unread();
     }
     if (e->kind == HAUL_COMMON_PREFIX)
         printf("%-20s %15s ", "", "prefix");
@@ -58,7 +65,7 @@ static int print_row(struct oneshot *o, const struct haul_entry *e, struct error
             "%-20s %15llu ", oneshot_time(e->modified_ms, time), (unsigned long long) e->size);
     json_text(stdout, e->key, "");
     putchar('\n');
-    return 0;
+    return is_unread();
 }
 
 static int print_bucket(struct oneshot *o, const struct haul_entry *e, struct error *err)
@@ -71,7 +78,9 @@ static int print_bucket(struct oneshot *o, const struct haul_entry *e, struct er
         json_string(stdout, e->key);
         printf(",\"created\":\"%s\"}\n", time);
     } else {
-        printf("%-20s %s\n", time, e->key);
+        printf("%-20s ", time);
+        json_text(stdout, e->key, "");
+        putchar('\n');
     }
     return 0;
 }
@@ -109,7 +118,9 @@ static int show_upload(struct oneshot *o, const struct haul_entry *e, struct err
         oneshot_json_field("upload_id", e->upload_id);
         puts("}");
     } else {
-        printf("%-20s %s ", time, e->upload_id);
+        printf("%-20s ", time);
+        json_text(stdout, e->upload_id, " ");
+        putchar(' ');
         json_text(stdout, e->key, "");
         putchar('\n');
     }

@@ -11,23 +11,36 @@
 
 typedef enum exit_code each_fn(struct oneshot *o, const struct address *at, struct error *err);
 
-/* Every operand in turn. What fails is logged, and the rest goes on; a refusal ends it all. */
+static enum exit_code read_operand(
+    const struct oneshot *o, const char *operand, struct address *at, struct error *err)
+{
+    bool recursive = o->arguments->recursive;
+    if (oneshot_parse(o, operand, at, err) < 0)
+        return err->exit;
+    if (*at->bucket == '\0')
+        return oneshot_usage(err, operand, "which bucket?");
+    if (*at->key == '\0' && !recursive)
+        return oneshot_usage(err, operand, "which object?");
+    if (recursive && !address_is_prefix(at))
+        return oneshot_usage(err, operand, "with -r a prefix ends in a slash");
+    return EXIT_DONE;
+}
+
+/* Every operand in turn, once all of them are read. What fails is logged, and the rest goes on;
+ * a refusal ends it all. */
 static enum exit_code for_each(const struct arguments *a, each_fn *each, struct error *err)
 {
     struct oneshot o;
+    struct address at;
     enum exit_code worst = EXIT_DONE;
     if (oneshot_open(&o, a, a->operand, err) < 0)
         worst = err->exit;
+    for (size_t i = 0; i < a->operand_count && worst == EXIT_DONE; i++)
+        worst = read_operand(&o, a->operands[i], &at, err);
     for (size_t i = 0; i < a->operand_count && worst <= EXIT_SOME_FAILED; i++) {
-        struct address at;
-        enum exit_code exit;
-        if (oneshot_parse(&o, a->operands[i], &at, err) < 0)
-            exit = err->exit;
-        else if (*at.key == '\0' && !a->recursive)
-            exit = oneshot_usage(err, a->operands[i], "which object?");
-        else
-            exit = each(&o, &at, err);
-        if (exit == EXIT_SOME_FAILED && a->operand_count > 1) {
+        read_operand(&o, a->operands[i], &at, err);
+        enum exit_code exit = each(&o, &at, err);
+        if (exit == EXIT_SOME_FAILED && a->operand_count > 1 && err->text[0] != '\0') {
             log_last_word(err->text);
             err->text[0] = '\0';
         }
@@ -94,6 +107,13 @@ static void print_stat_json(const struct address *at, const struct haul_result *
     puts("}}");
 }
 
+static void print_header(const char *name, const char *value)
+{
+    printf("  %s: ", name);
+    json_text(stdout, value, "");
+    putchar('\n');
+}
+
 static enum exit_code show(struct oneshot *o, const struct address *at, struct error *err)
 {
     struct haul_error error;
@@ -111,13 +131,10 @@ static enum exit_code show(struct oneshot *o, const struct address *at, struct e
     printf("\n  size: %llu\n  modified: %s\n", (unsigned long long) r->size,
         oneshot_time(r->modified_ms, time));
     if (r->etag != NULL)
-        printf("  etag: %s\n", r->etag);
+        print_header("etag", r->etag);
     for (size_t i = 0; i < r->headers.count; i++)
-        if (is_told(r->headers.pairs[i].name)) {
-            printf("  %s: ", r->headers.pairs[i].name);
-            json_text(stdout, r->headers.pairs[i].value, "");
-            putchar('\n');
-        }
+        if (is_told(r->headers.pairs[i].name))
+            print_header(r->headers.pairs[i].name, r->headers.pairs[i].value);
     return EXIT_DONE;
 }
 
@@ -157,6 +174,16 @@ static void on_refused(void *payload, const struct haul_entry *e)
     b->refused++;
 }
 
+static int remove_one_by_one(struct batch *b, struct haul_error *error)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct haul_request r = { .bucket = b->at->bucket, .key = b->victims[i].key };
+        if (haul_delete(b->o->store, &r, error) == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int remove_batch(struct batch *b, struct haul_error *error)
 {
     struct haul_request r = { .bucket = b->at->bucket };
@@ -165,6 +192,8 @@ static int remove_batch(struct batch *b, struct haul_error *error)
     memset(b->failed, 0, sizeof b->failed);
     int64_t refused =
         haul_delete_many(b->o->store, &r, b->victims, b->count, on_refused, b, error);
+    if (refused < 0 && error->code == HAUL_BAD_ARGUMENT) /* a key that XML can't write */
+        refused = remove_one_by_one(b, error);
     for (size_t i = 0; i < b->count; i++) {
         if (refused >= 0 && !b->failed[i]) {
             print_removed(b->o, b->at, b->victims[i].key);
@@ -198,10 +227,10 @@ static enum exit_code remove_all(struct oneshot *o, const struct address *at, st
         rc = remove_batch(&b, &error);
     for (size_t i = 0; i < b.count; i++)
         free((char *) b.victims[i].key);
-    if (rc < 0 || more < 0)
-        return oneshot_failed(o, at, &error, err);
     fprintf(stderr, "haul: %llu objects removed", (unsigned long long) b.removed);
     fprintf(stderr, b.refused ? ", %llu not\n" : "\n", (unsigned long long) b.refused);
+    if (rc < 0 || more < 0)
+        return oneshot_failed(o, at, &error, err);
     return b.refused ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -218,11 +247,7 @@ static enum exit_code remove_one(struct oneshot *o, const struct address *at, st
 
 static enum exit_code rm(struct oneshot *o, const struct address *at, struct error *err)
 {
-    if (!o->arguments->recursive)
-        return remove_one(o, at, err);
-    if (!address_is_prefix(at))
-        return oneshot_usage(err, at->key, "with -r a prefix ends in a slash");
-    return remove_all(o, at, err);
+    return o->arguments->recursive ? remove_all(o, at, err) : remove_one(o, at, err);
 }
 
 enum exit_code command_rm(const struct arguments *a, struct error *err)

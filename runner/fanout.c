@@ -11,13 +11,19 @@
 
 struct crowd {
     struct fanout *work;
-    struct oneshot_meter meter; /* set before the threads start */
     pthread_mutex_t lock;
     struct {
+        struct oneshot_meter meter;
         bool over; /* nothing more is taken */
         struct error why;
         uint64_t done, failed, bytes;
     } locked; /* while holding lock */
+};
+
+struct worker {
+    pthread_t thread;
+    struct crowd *crowd;      /* borrowed */
+    struct haul_store *store; /* owned by the main thread */
 };
 
 /* What ends the work for all. */
@@ -28,16 +34,16 @@ static void end_locked(struct crowd *c, const struct error *why)
     c->locked.over = true;
 }
 
-static bool take(struct crowd *c, struct fanout_item *item)
+/* As next(), but what it failed with has ended the work. */
+static int take(struct crowd *c, struct fanout_item *item, struct error *err)
 {
-    struct error err;
     pthread_mutex_lock(&c->lock);
-    int more = c->locked.over ? 0 : c->work->next(c->work, item, &err);
+    int more = c->locked.over ? 0 : c->work->next(c->work, item, err);
     if (more < 0)
-        end_locked(c, &err);
+        end_locked(c, err);
     c->locked.over |= more == 0;
     pthread_mutex_unlock(&c->lock);
-    return more > 0;
+    return more;
 }
 
 static void settle(
@@ -54,7 +60,7 @@ static void settle(
     } else {
         end_locked(c, err);
     }
-    if (c->meter.drawn) {
+    if (oneshot_meter_due(&c->locked.meter)) {
         snprintf(line, sizeof line, "%llu objects, %s", (unsigned long long) c->locked.done,
             sizes_format(c->locked.bytes, bytes));
         log_progress(line);
@@ -64,35 +70,51 @@ static void settle(
 
 static void *work(void *payload)
 {
-    struct crowd *c = payload;
+    struct worker *w = payload;
+    struct crowd *c = w->crowd;
     struct fanout_item item;
     struct error err = { 0 };
-    struct haul_store *s = oneshot_store(c->work->o, &err);
-    if (s == NULL) {
-        pthread_mutex_lock(&c->lock);
-        end_locked(c, &err);
-        pthread_mutex_unlock(&c->lock);
-    }
-    while (s != NULL && take(c, &item)) {
-        settle(c, &item, c->work->move(c->work, s, &item, &err), &err);
+    int more;
+    while ((more = take(c, &item, &err)) > 0) {
+        int rc = more == 1 ? c->work->move(c->work, w->store, &item, &err) : -1;
+        settle(c, &item, rc, &err);
         free(item.name);
     }
-    oneshot_store_free(s);
     return NULL;
+}
+
+/* Signals come to this thread alone, which therefore makes and frees all stores. */
+static void run(struct crowd *c)
+{
+    struct worker workers[ONESHOT_THREADS];
+    size_t count = 0;
+    oneshot_hold_signals(true);
+    for (; count < ONESHOT_THREADS; count++) {
+        struct worker *w = &workers[count];
+        struct error err;
+        w->crowd = c;
+        w->store = oneshot_store(c->work->o, &err);
+        if (w->store != NULL && pthread_create(&w->thread, NULL, work, w) == 0)
+            continue;
+        oneshot_store_free(w->store);
+        break;
+    }
+    oneshot_hold_signals(false);
+    if (count == 0)
+        work(&(struct worker){ .crowd = c, .store = c->work->o->store });
+    for (size_t i = 0; i < count; i++)
+        pthread_join(workers[i].thread, NULL);
+    for (size_t i = 0; i < count; i++)
+        oneshot_store_free(workers[i].store);
 }
 
 enum exit_code fanout_run(struct fanout *f, struct error *err)
 {
-    struct crowd c = { .work = f, .meter = oneshot_meter(), .lock = PTHREAD_MUTEX_INITIALIZER };
-    pthread_t threads[ONESHOT_THREADS];
-    size_t count = 0;
+    struct crowd c = {
+        .work = f, .lock = PTHREAD_MUTEX_INITIALIZER, .locked.meter = oneshot_meter()
+    };
     char bytes[SIZES_TEXT_SIZE];
-    while (count < ONESHOT_THREADS && pthread_create(&threads[count], NULL, work, &c) == 0)
-        count++;
-    if (count == 0)
-        work(&c);
-    while (count > 0)
-        pthread_join(threads[--count], NULL);
+    run(&c);
     log_progress(NULL);
     pthread_mutex_destroy(&c.lock);
 

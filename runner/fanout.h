@@ -14,7 +14,8 @@ struct fanout_item {
 
 struct fanout {
     const struct oneshot *o;
-    /* The next item. 1; 0 at the end; -1 with *err. By one thread at a time. */
+    /* The next item. 1; 0 at the end; -1 with *err; 2 with *err (EXIT_SOME_FAILED): one that
+     * can't be moved. By one thread at a time. */
     int (*next)(struct fanout *f, struct fanout_item *item, struct error *err);
     /* Moves it. Returns 0, or -1 with *err; EXIT_SOME_FAILED goes on. From any thread. */
     int (*move)(const struct fanout *f, struct haul_store *s, const struct fanout_item *item,

@@ -1,4 +1,5 @@
 /* The command line: which command, with what arguments, and how the process ends. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stddef.h>
@@ -188,18 +189,24 @@ static void keep(struct arguments *a, int option, const char *word)
 static enum exit_code read_arguments(
     const struct command *c, int argc, char **argv, struct arguments *a)
 {
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "hr", long_options, NULL)) != -1) {
+    int option, which = 0;
+    char letter[] = "-r";
+    while ((option = getopt_long(argc, argv, ":hr", long_options, &which)) != -1) {
         if (option == 'h') {
             printf("usage: haul %s %s\n%s\n", c->name, c->usage, c->summary);
             exit(EXIT_DONE);
         }
+        if (option == ':')
+            return bad_usage(c, "this option wants a value: ", argv[optind - 1]);
+        letter[1] = (char) optopt;
+        if (option == '?')
+            return bad_usage(c, "an option that it does not take: ",
+                isgraph(optopt) ? letter : argv[optind - 1]);
         if (option == 'r')
             option = RECURSIVE;
-        if (option == '?' || !(c->options & (unsigned) option))
-            return bad_usage(c, "an option that it does not take, or one without its value: ",
-                argv[optind - 1]);
+        if (!(c->options & (unsigned) option))
+            return bad_usage(c, "an option that it does not take: --",
+                option == RECURSIVE ? "recursive" : long_options[which].name);
         if (option == SET && !add_setting(a, optarg))
             return bad_usage(c, "--set wants NAME=VALUE, not ", optarg);
         if (option == LOG_FORMAT && strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
@@ -229,14 +236,13 @@ static void set_limits(void)
     }
 }
 
-/* A file of ours must never get the number of a standard stream that was closed. */
+/* A file of ours must never get the number of a standard stream that was closed. What takes its
+ * place is open the wrong way round: to read or write there fails, as it should. */
 static void open_standard_streams(void)
 {
-    int fd;
-    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
-        continue;
-    if (fd >= 0)
-        close(fd);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 static enum exit_code carry_out_words(int argc, char **argv)

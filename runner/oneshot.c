@@ -16,18 +16,20 @@
 #include "refusal.h"
 #include "sizes.h"
 
+#define DRAW_MS 100
+
 /* ---- Ctrl-C ---- */
 
 /* Every open store, for the signal handler. */
 static _Atomic(struct haul_store *) open_stores[ONESHOT_THREADS + 1];
+static atomic_bool stopping;
 
 /* The first signal ends the calls under way, which clean up behind them; the second one the
  * process. */
 static void on_signal(int number)
 {
-    static atomic_flag stopping = ATOMIC_FLAG_INIT;
     (void) number;
-    if (atomic_flag_test_and_set(&stopping))
+    if (atomic_exchange(&stopping, true))
         _exit(EXIT_INTERRUPTED);
     for (size_t i = 0; i < sizeof open_stores / sizeof *open_stores; i++) {
         struct haul_store *s = atomic_load(&open_stores[i]);
@@ -53,11 +55,20 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN); /* a reader that has seen enough is an error of write() */
 }
 
+void oneshot_hold_signals(bool hold)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &stop, NULL);
+}
+
 /* ---- The store ---- */
 
 bool oneshot_is_address(const char *text)
 {
-    return strstr(text, "://") != NULL;
+    return strncmp(text + strcspn(text, ":/"), "://", 3) == 0;
 }
 
 static int parse(const char *text, struct address *out, struct error *err)
@@ -110,6 +121,8 @@ static int endpoint_of_options(struct oneshot *o, struct error *err)
         return error_set(err, EXIT_USAGE,
             "%s:// is nothing without a manifest: write s3://, or --manifest FILE",
             o->address.endpoint);
+    if (a->setting_count > 0)
+        return error_set(err, EXIT_USAGE, "--set is for variables of a --manifest FILE");
     return read_addressing(a->addressing, &o->implicit.addressing, err);
 }
 
@@ -135,6 +148,8 @@ struct haul_store *oneshot_store(const struct oneshot *o, struct error *err)
     struct haul_store *s = connect_store(
         o->endpoint, o->credentials, *o->address.bucket ? o->address.bucket : NULL, err);
     register_store(NULL, s);
+    if (s != NULL && atomic_load(&stopping)) /* the signal came before it was registered */
+        haul_store_stop(s);
     return s;
 }
 
@@ -191,11 +206,12 @@ int oneshot_side_failed(const struct oneshot *o, const struct address *remote,
 {
     if (error->code != HAUL_LOCAL)
         oneshot_failed(o, remote, error, err);
-    else if (error->sys_errno == EISDIR)
-        error_set(err, EXIT_SOME_FAILED, "%s: a folder: -r takes all below it", local);
+    else if (error->sys_errno == EINTR) /* before the call could look for a signal */
+        error_set(err, EXIT_INTERRUPTED, "interrupted");
+    else if (error->sys_errno == 0)
+        error_set(err, EXIT_SOME_FAILED, "%s", error->text);
     else
-        error_set(err, EXIT_SOME_FAILED, "%s: %s", local,
-            error->sys_errno ? strerror(error->sys_errno) : error->text);
+        error_set(err, EXIT_SOME_FAILED, "%s: %s", local, strerror(error->sys_errno));
     return -1;
 }
 
@@ -214,7 +230,16 @@ static int64_t clock_ms(void)
 
 struct oneshot_meter oneshot_meter(void)
 {
-    return (struct oneshot_meter){ isatty(STDERR_FILENO), clock_ms() };
+    return (struct oneshot_meter){ isatty(STDERR_FILENO), clock_ms(), 0 };
+}
+
+bool oneshot_meter_due(struct oneshot_meter *m)
+{
+    int64_t now_ms = m->drawn ? clock_ms() : 0;
+    if (now_ms < m->drawn_ms + DRAW_MS)
+        return false;
+    m->drawn_ms = now_ms;
+    return true;
 }
 
 int oneshot_progress(void *meter, uint64_t done_bytes, uint64_t total_bytes)

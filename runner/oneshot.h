@@ -27,15 +27,19 @@ int oneshot_open(
     struct oneshot *o, const struct arguments *a, const char *address, struct error *err);
 void oneshot_close(struct oneshot *o);
 
-/* One more store of the same endpoint and bucket, for another thread. NULL with *err. */
+/* One more store of the same endpoint and bucket, for another thread. NULL with *err. Made and
+ * freed on the thread that takes the signals: their handler looks at every open store. */
 struct haul_store *oneshot_store(const struct oneshot *o, struct error *err);
 void oneshot_store_free(struct haul_store *s);
+
+/* Blocks SIGINT and SIGTERM for threads that are started now, or lets them come again. */
+void oneshot_hold_signals(bool hold);
 
 /* A further address of the same endpoint. */
 int oneshot_parse(
     const struct oneshot *o, const char *text, struct address *out, struct error *err);
 
-/* Does the word name something in a store? "-" and paths do not. */
+/* Does the word name something in a store? "-" and paths (./s3://x is one) do not. */
 bool oneshot_is_address(const char *text);
 
 /* Fills *err from what a call said of a key ("": of the bucket), and returns its exit code. */
@@ -52,9 +56,12 @@ enum exit_code oneshot_usage(struct error *err, const char *what, const char *wh
 /* Draws "12 MiB of 1 GiB, 80 MiB/s" on a terminal; for haul_parallel_options.progress. */
 struct oneshot_meter {
     bool drawn;
-    int64_t began_ms;
+    int64_t began_ms, drawn_ms;
 };
 struct oneshot_meter oneshot_meter(void);
+
+/* Is it time to draw it again? At most ten times a second. */
+bool oneshot_meter_due(struct oneshot_meter *m);
 int oneshot_progress(void *meter, uint64_t done_bytes, uint64_t total_bytes);
 
 /* "2026-01-31T12:00:00Z"; "-" for a time that was not told. */

@@ -504,6 +504,33 @@ static void receiving_is_stopped_by_another_thread(void **state)
     temp_remove(folder);
 }
 
+/* Both ways: ranges, and the one stream of an empty object. */
+static void a_link_or_a_fifo_is_replaced_and_neither_followed_nor_written_to(void **state)
+{
+    struct shop *p = *state;
+    char *folder = temp_make(), *elsewhere = temp_write_text(folder, "elsewhere", "old");
+    char *link = temp_path(folder, "link"), *fifo = temp_path(folder, "fifo");
+    struct haul_parallel_options o = by_range;
+    o.replace = true;
+    for (size_t size = 0; size <= SIZE; size += SIZE) {
+        char *data = stored(p->base, "big", size);
+        assert_int_equal(symlink("elsewhere", link), 0);
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        good(p, haul_get_file_parallel(p->store, &big, link, &o, &p->err));
+        good(p, haul_get_file_parallel(p->store, &big, fifo, &o, &p->err));
+        assert_file(link, data, size);
+        assert_file(fifo, data, size);
+        assert_file(elsewhere, "old", 3);
+        assert_int_equal(unlink(link), 0);
+        assert_int_equal(unlink(fifo), 0);
+        free(data);
+    }
+    free(fifo);
+    free(link);
+    free(elsewhere);
+    temp_remove(folder);
+}
+
 /* ---- Checksums of the whole ---- */
 
 /* Has HEAD tell the checksum of `len` bytes. */
@@ -765,6 +792,7 @@ int main(void)
         ONE(a_disk_without_room_is_found_before_any_range_comes),
         ONE(receiving_is_cancelled_by_the_progress_function),
         ONE(receiving_is_stopped_by_another_thread),
+        ONE(a_link_or_a_fifo_is_replaced_and_neither_followed_nor_written_to),
         ONE(the_whole_is_verified_by_what_the_server_tells),
         ONE(verifying_can_be_stopped),
         ONE(a_range_that_was_damaged_on_its_way_comes_again),

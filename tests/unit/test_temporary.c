@@ -103,7 +103,7 @@ static int save(const char *path, struct haul_error *err)
 {
     struct temporary t = TEMPORARY_NONE;
     int rc = -1;
-    if (temporary_open(&t, path, err) < 0)
+    if (temporary_open(&t, path, false, err) < 0)
         return -1;
     if (temporary_reserve(&t, 3) < 0 || descriptor_write_at(t.fd, 0, "new", 3) < 0)
         descriptor_error(err, path);
@@ -233,7 +233,7 @@ static void no_file_is_as_large_as_that(void **state)
     struct temporary t;
     struct haul_error err;
     (void) state;
-    assert_int_equal(temporary_open(&t, path, &err), 0);
+    assert_int_equal(temporary_open(&t, path, false, &err), 0);
     assert_int_equal(temporary_reserve(&t, UINT64_MAX), -1);
     assert_int_equal(errno, EFBIG);
     temporary_discard(&t);

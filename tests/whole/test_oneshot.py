@@ -2,13 +2,18 @@
 only the scripted endpoint can do to them.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import pty
 import signal
 import subprocess
+import urllib.parse
 
 import pytest
+from liar import Liar, listing, reply
+from scene import tree
 
 MIB = 1 << 20
 
@@ -298,6 +303,22 @@ def test_presigned_urls_are_carried_out_by_curl(shell):
     (("uploads", "s3://"), "which bucket?"),
     (("ls", "s3://bucket/", "--addressing", "odd"), "--addressing takes"),
     (("ls", "s3://b"), "at least 3 characters"),
+    (("get", "-r", "s3://bucket/p/", ""), "the path is empty"),
+    (("get", "s3://bucket/a", ""), "the path is empty"),
+    (("put", "-r", "", "s3://bucket/p/"), "the path is empty"),
+    (("put", "/", "s3://bucket/"), "/: a folder: -r takes all below it"),
+    (("put", "/dev/zero", "s3://bucket/a"), "`put -` sends what comes on standard input"),
+    (("put", "./s3://a", "./s3://b"), "an address is wanted"),
+    (("rm", "-r", "s3://"), "which bucket?"),
+    (("rm", "s3://bucket/a", "s3://bucket/"), "which object?"),
+    (("rm", "-r", "s3://bucket/a/", "s3://bucket/b"), "ends in a slash"),
+    (("cat", "s3://bucket/a", "other://bucket/b"), "one command, one store"),
+    (("ls", "--set", "a=b"), "--set is for"),
+    (("ls", "--method", "GET"), "does not take: --method"),
+    (("ls", "-rx", "s3://bucket/"), "does not take: -x"),
+    (("ls", "s3://bucket/", "-dash"), "does not take: -d"),
+    (("ls", "--json=3"), "does not take: --json=3"),
+    (("ls", "--region"), "wants a value: --region"),
 ])
 def test_bad_usage_says_what_to_type(scene, args, word):
     done = scene.command(*args, exit_code=2)
@@ -330,6 +351,298 @@ def test_an_endpoints_path_is_kept_before_the_bucket(scene):
     assert {entry["bucket"] for entry in scene.endpoint.log("GetObject")} == {"base"}
 
 
+@pytest.mark.parametrize("credentials", [
+    "auto", "env", {"profile": "p"}, {"profile": "p", "file": "keys"},
+    {"access_key_id": "${env:A}", "secret_access_key": "${env:B}"}], ids=str)
+def test_endpoints_of_a_manifest_have_their_credentials(scene, credentials):
+    key, secret = scene.endpoint.keys
+    keys = scene.haul.home / "keys"
+    keys.write_text(f"[p]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    scene.objects({"a": b"abc"})
+    env = {"A": key, "B": secret, "AWS_SHARED_CREDENTIALS_FILE": str(keys)}
+    if isinstance(credentials, dict):
+        env |= {"AWS_ACCESS_KEY_ID": "wrong", "AWS_SECRET_ACCESS_KEY": "wrong"}
+    manifest = scene.manifest({"upload": "/tmp/x", "to": "store://bucket/${name}"},
+                              store={"credentials": credentials})
+    job = json.loads(manifest.read_text()) | {"vars": {"name": "x"}}
+    manifest.write_text(json.dumps(job))
+    done = scene.command("cat", "--manifest", manifest, "--set", "name=y", "store://bucket/a",
+                         env=env)
+    assert done.stdout == "abc"
+
+
+@pytest.mark.parametrize("args, fault, word", [
+    (("ls", "s3://bucket/"), "* always status=400 code=ExpiredToken", "get fresh credentials"),
+    (("put", "-r", "in", "s3://absent/"), None, "bucket absent: PutObject answered 404"),
+    (("cp", "s3://bucket/a", "s3://absent/"), None, "bucket absent: CopyObject answered 404"),
+    (("ls", "--endpoint", "http://me:hidden@127.0.0.1:1"), None, "check the endpoint's url"),
+    (("ls", "--profile", "nobody"), None, 'profile "nobody" has no keys'),
+])
+def test_what_somebody_has_to_mend_is_exit_code_5_and_says_how(scene, args, fault, word):
+    scene.files(["a", "b"])
+    scene.objects(["a"])
+    if fault:
+        scene.endpoint.fault(fault)
+    done = scene.command(*args, exit_code=5, cwd=scene.folder)
+    assert word in done.stderr and "hidden" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(shell, ceph_tls):
+    tls = ["ls", shell.at, "--endpoint", ceph_tls.url]
+    shell.put("a")
+    assert "ca_file" in shell(*tls, exit_code=5).stderr
+    assert shell(*tls, "--ca-file", ceph_tls.ca_file).stderr == ""
+    for _ in range(2):
+        assert "certificate is not verified" in shell(*tls, "--insecure").stderr
+
+
+def test_words_that_begin_with_a_dash_or_look_like_an_address_name_files(scene):
+    scene.files({"-dash": b"1", "s3:x": b"2", "s3:/y": b"3", "a b\nc": b"4"})
+    for args in [("--", "-dash", "s3://bucket/"), ("s3:x", "s3://bucket/"),
+                 ("./s3://y", "s3://bucket/"), ("--region", "us-east-1", "a b\nc", "s3://bucket/")]:
+        scene.command("put", *args, cwd=scene.folder / "in")
+    assert scene.stored() == {"-dash": b"1", "s3:x": b"2", "y": b"3", "a b\nc": b"4"}
+
+
+# ---- Streams, terminals, --json
+
+
+def test_streams_that_are_closed_or_full_are_no_success(scene):
+    scene.objects({"a": b"abc"})
+    for args, fd in [(("put", "-", "s3://bucket/new"), 0), (("ls", "s3://bucket/"), 1),
+                     (("cat", "s3://bucket/a"), 1), (("get", "s3://bucket/a", "-"), 1)]:
+        streams = dict.fromkeys([("stdin", "stdout")[fd]])
+        done = scene.command(*args, exit_code=1, preexec_fn=lambda: os.close(fd), **streams)
+        assert "Bad file descriptor" in done.stderr or "could not be written" in done.stderr
+    with open("/dev/full", "w") as full:
+        for command in ["ls", "cat", "stat"]:
+            scene.command(command, "s3://bucket/a", exit_code=1, stdout=full)
+    assert scene.keys() == ["a"]
+
+
+def test_ls_stops_asking_when_nobody_reads(scene):
+    """`ls | head` of a bucket without end."""
+    def answer(request):
+        token = urllib.parse.quote(request.query.get("continuation-token", ["x"])[0] + "x")
+        page = listing(dict.fromkeys([f"{token}{i:03}" for i in range(1000)], 1))
+        body = page.partition(b"\r\n\r\n")[2].replace(b"false</IsTruncated>", (
+            f"true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>").encode())
+        return reply(body)
+
+    with Liar(answer) as liar:
+        process = scene.start("ls", "-r", "s3://bucket/", "--endpoint", liar.url)
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=30) == 1
+        process.stderr.close()
+
+
+def terminal_output(scene, *args):
+    """What haul draws on a terminal that is its standard error."""
+    ours, theirs = pty.openpty()
+    process = scene.start(*args, stderr=theirs, stdout=subprocess.DEVNULL, cwd=scene.folder)
+    os.close(theirs)
+    drawn = b""
+    with contextlib.suppress(OSError):  # that is how its end is told
+        while more := os.read(ours, 65536):
+            drawn += more
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    return drawn
+
+
+def test_progress_is_drawn_on_a_terminal_only_and_taken_away(scene):
+    scene.files({"a": b"1", "b": b"2"})
+    (scene.folder / "big").write_bytes(bytes(20 * MIB))
+    drawn = terminal_output(scene, "put", "big", "s3://bucket/big")
+    assert b"20 MiB of 20 MiB" in drawn and drawn.endswith(b"\r\x1b[K")
+    drawn = terminal_output(scene, "put", "-r", "in", "s3://bucket/p/")
+    assert b"objects, " in drawn and drawn.endswith(b"\r\x1b[Khaul: 2 objects done (2 B)\r\n")
+    done = scene.command("get", "s3://bucket/big", f"{scene.folder}/")
+    assert done.stderr == ""
+
+
+def test_json_is_a_line_a_thing_whatever_its_name(scene):
+    names = ["plain", "new\nline", 'quote"\\', "esc\x1b[31m", "c1\u009b", "ü"]
+    folder = scene.files(names)
+    (scene.folder / "big").write_bytes(bytes(20 * MIB))
+    for args, row in [
+            (("put", folder, "s3://bucket/p/", "-r"), {"from", "bucket", "key", "etag"}),
+            (("ls", "s3://bucket/p/"), {"key", "size", "modified", "etag", "storage_class"}),
+            (("cp", "s3://bucket/p/", "s3://bucket/q/", "-r"), {"from", "bucket", "key", "etag"}),
+            (("get", "s3://bucket/q/", scene.out, "-r"), {"from", "to", "size", "etag"}),
+            (("rm", "s3://bucket/q/", "-r"), {"removed", "bucket"}),
+            (("put", scene.folder / "big", "s3://bucket/"), {"from", "bucket", "key", "etag"})]:
+        lines = scene.command(*args, "--json").stdout.splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert all(set(found) == row for found in rows)
+        assert len(rows) == (1 if "big" in str(args[1]) else len(names))
+    assert set(tree(scene.out)) == set(names)
+    assert "\x1b" not in scene.command("ls", "s3://bucket/p/").stdout
+
+
+# ---- Hostile folders and servers
+
+
+def test_a_link_or_fifo_where_get_r_writes_is_replaced_and_not_followed(scene):
+    scene.objects(["p/link", "p/fifo", "p/below/x", "p/a", "p/a/b"])
+    scene.objects({"p/": b"", "p/marker/": b"", "p/full/": b"full"})
+    (scene.folder / "outside").mkdir()
+    (scene.folder / "outside/file").write_bytes(b"keep")
+    out = scene.folder / "out"
+    out.mkdir()
+    (out / "link").symlink_to("../outside/file")
+    (out / "below").symlink_to("../outside")
+    os.mkfifo(out / "fifo")
+    done = scene.command("get", "-r", "s3://bucket/p/", out, exit_code=1)
+    assert "object=full/" in done.stderr and "object=below/x" in done.stderr
+    assert "marker" not in done.stderr
+    assert tree(scene.folder / "outside") == {"file": b"keep"}
+    assert (out / "link").read_bytes() == b"p/link" and not (out / "link").is_symlink()
+    assert (out / "fifo").read_bytes() == b"p/fifo"
+    assert (out / "a").is_file() != (out / "a/b").is_file()  # who comes first
+    assert list(out.rglob(".haul*")) == []
+
+
+def test_a_prefix_is_moved_with_its_markers(scene):
+    scene.objects({"p/": b"", "p/sub/": b"", "p/sub/a": b"1"})
+    scene.command("mv", "-r", "s3://bucket/p/", "s3://bucket/q/")
+    assert scene.stored() == {"q/": b"", "q/sub/": b"", "q/sub/a": b"1"}
+
+
+@pytest.mark.parametrize("key", ["q", "p", "p/../../etc/cron.d/x", "other/a"])
+def test_keys_that_were_not_asked_for_end_it(scene, key):
+    with Liar(lambda request: listing({key: 3}) if request.is_listing else reply(b"abc")) as liar:
+        at = ("--endpoint", liar.url)
+        for args in [("get", "-r", "s3://bucket/p/", scene.out),
+                     ("cp", "-r", "s3://bucket/p/", "s3://bucket/z/")]:
+            if key.startswith("p/") and args[0] == "cp":
+                continue
+            done = scene.command(*args, *at, exit_code=1 if key.startswith("p/") else 5)
+            assert "not asked for" in done.stderr or "`..`" in done.stderr
+        assert all(request.is_listing for request in liar.requests)
+    assert tree(scene.folder / "out") == {}
+
+
+def test_files_that_can_not_be_keys_fail_and_what_is_no_file_is_passed_over(scene):
+    folder = scene.files(["good", "esc\x1b[31m"])
+    with open(os.fsencode(folder) + b"bad\xff", "wb"):
+        pass
+    os.symlink("good", folder + "link")
+    os.mkfifo(folder + "fifo")
+    done = scene.command("put", "-r", folder, "s3://bucket/p/", exit_code=1)
+    assert scene.keys() == ["p/esc\x1b[31m", "p/good"]
+    assert "object_failed" in done.stderr and "the name is not UTF-8" in done.stderr
+    assert "object=link why=\"symbolic link\"" in done.stderr
+    assert "2 objects done" in done.stderr and "1 failed" in done.stderr
+    bad = os.fsencode(folder) + b"bad\xff"
+    done = scene.command("put", os.fsdecode(bad), "s3://bucket/", exit_code=1)
+    assert "a key is UTF-8" in done.stderr
+
+
+def test_a_file_that_changes_while_it_is_put_is_no_success(scene):
+    path = scene.folder / "big"
+    path.write_bytes(bytes(20 * MIB))
+    scene.endpoint.fault("UploadPart part=1 nth=1 gate=hang")
+    process = scene.start("put", path, "s3://bucket/big")
+    scene.endpoint.wait_at("hang")
+    with open(path, "ab") as file:
+        file.write(b"more")
+    scene.endpoint.open("hang")
+    assert f"{path} changed while it was read" in scene.end(process, exit_code=1).stderr
+    assert scene.uploads() == [] and scene.keys() == []
+
+
+def test_a_disk_that_is_full_or_read_only_is_named_and_left_as_it_was(scene, small_disk):
+    scene.objects({"p/big": bytes(9 * MIB), "p/small": b"x"})
+    disk = small_disk("8m")
+    for args in [("s3://bucket/p/big", f"{disk.folder}/"), ("-r", "s3://bucket/p/", disk.folder)]:
+        done = scene.command("get", *args, exit_code=1)
+        assert "big: No space left on device" in done.stderr
+    assert tree(disk.folder) == {"small": b"x"}
+    disk.remount("ro")
+    for args in [("s3://bucket/p/small", f"{disk.folder}/"), ("-r", "s3://bucket/p/", disk.folder)]:
+        done = scene.command("get", *args, exit_code=1)
+        assert "Read-only file system" in done.stderr
+
+
+def test_what_mv_r_can_not_delete_or_copy_stays_where_it_was(scene):
+    names = [f"p/{i}" for i in range(20)]
+    scene.objects(names)
+    scene.endpoint.fault("CopyObject key=q/7 always status=409 code=Conflict")
+    scene.endpoint.fault("DeleteObject key=p/11 always status=409 code=Conflict")
+    done = scene.command("mv", "-r", "s3://bucket/p/", "s3://bucket/q/", exit_code=1)
+    assert "18 objects done" in done.stderr and "2 failed" in done.stderr
+    assert scene.keys("p/") == ["p/11", "p/7"]
+    assert {name: body.decode() for name, body in scene.stored("q/").items()} == {
+        name[2:]: name for name in names if name != "p/7"}
+
+
+def test_what_rm_r_can_not_delete_is_named_once(scene):
+    scene.objects(["p/a", "p/b", "q/c"])
+    scene.endpoint.fault("DeleteObjects always deny-key=p/b")
+    done = scene.command("rm", "-r", "s3://bucket/p/", "s3://bucket/q/", exit_code=1)
+    assert scene.keys() == ["p/b"]
+    [line, *counts] = done.stderr.splitlines()
+    assert "object=p/b" in line and "AccessDenied" in line
+    assert counts == ["haul: 1 objects removed, 1 not", "haul: 1 objects removed"]
+
+
+# ---- Ctrl-C
+
+
+@pytest.mark.parametrize("args, operation", [
+    (("put", "-r", "in", "s3://bucket/new/"), "PutObject"),
+    (("get", "-r", "s3://bucket/p/", "out"), "GetObject"),
+    (("cp", "-r", "s3://bucket/p/", "s3://bucket/q/"), "CopyObject"),
+    (("mv", "-r", "s3://bucket/p/", "s3://bucket/q/"), "DeleteObject"),
+    (("rm", "-r", "s3://bucket/p/"), "DeleteObjects"),
+    (("ls", "-r", "s3://bucket/p/"), "ListObjectsV2")])
+def test_ctrl_c_ends_what_is_under_way_and_begins_nothing_more(scene, args, operation):
+    names = [f"{i:02}" for i in range(40)]
+    scene.files(names)
+    scene.objects(names, prefix="p/")
+    scene.endpoint.fault(f"{operation} nth=1 gate=hang")
+    process = scene.start(*args, cwd=scene.folder)
+    scene.endpoint.wait_at("hang")
+    process.send_signal(signal.SIGINT)
+    assert "interrupted" in scene.end(process, exit_code=3).stderr
+    scene.endpoint.open("hang")
+    assert list(scene.folder.rglob(".haul*")) == [] and scene.uploads() == []
+    for name in names:
+        assert f"p/{name}" in scene.keys("p/") or args[0] in ("mv", "rm")
+
+
+def test_ctrl_c_ends_the_wait_for_standard_input(scene):
+    scene.endpoint.fault("UploadPart nth=1 gate=hang")
+    process = scene.start("put", "-", "s3://bucket/b", stdin=subprocess.PIPE)
+    process.stdin.write("x" * (16 * MIB + 1))  # which tells haul that it is no single part
+    process.stdin.flush()
+    scene.endpoint.wait_at("hang")
+    scene.endpoint.open("hang")
+    stdin, process.stdin = process.stdin, None  # which stays open
+    process.send_signal(signal.SIGTERM)
+    scene.end(process, exit_code=3)
+    stdin.close()
+    assert scene.uploads() == [] and scene.keys() == []
+
+
+def test_a_second_ctrl_c_ends_it_at_once(scene):
+    path = scene.folder / "big"
+    path.write_bytes(bytes(20 * MIB))
+    scene.endpoint.fault("UploadPart always gate=hang")
+    scene.endpoint.fault("AbortMultipartUpload always gate=abort")
+    process = scene.start("put", path, "s3://bucket/big")
+    scene.endpoint.wait_at("hang")
+    process.send_signal(signal.SIGINT)
+    scene.endpoint.wait_at("abort")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 3
+    process.communicate()
+    scene.endpoint.clear()
+
+
 def test_an_interrupted_put_ends_its_upload(scene):
     path = scene.folder / "big"
     path.write_bytes(bytes(20 << 20))
@@ -337,8 +650,8 @@ def test_an_interrupted_put_ends_its_upload(scene):
     process = scene.start("put", path, "s3://bucket/big")
     scene.endpoint.wait_at("hang")
     process.send_signal(signal.SIGINT)
-    scene.endpoint.open("hang")
     done = scene.end(process, exit_code=3)
+    scene.endpoint.open("hang")
     assert "interrupted" in done.stderr
     assert scene.uploads() == [] and scene.keys() == []
 
@@ -349,6 +662,6 @@ def test_an_interrupted_get_leaves_nothing(scene):
     process = scene.start("get", "s3://bucket/big", f"{scene.folder}/")
     scene.endpoint.wait_at("hang")
     process.send_signal(signal.SIGINT)
-    scene.endpoint.open("hang")
     scene.end(process, exit_code=3)
+    scene.endpoint.open("hang")
     assert list(scene.folder.rglob("*part*")) == [] and list(scene.folder.rglob("big")) == []

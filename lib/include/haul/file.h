@@ -37,6 +37,9 @@ struct haul_parallel_options {
     bool separate_files; /* downloads: each range into a file of its own, joined at the end, for
                           * file systems that only append. Found by itself for destinations
                           * that are no regular files */
+    bool replace; /* downloads: the new file takes the name, be it a link's, a FIFO's or a
+                   * device's; nothing is followed or written to. For names that others
+                   * choose, in folders where others may write */
 };
 
 /* The file `path`, or with path NULL r->body, as a multipart upload; one PutObject when it fits
