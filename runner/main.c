@@ -52,7 +52,7 @@ static const struct command {
         "FILE [--set NAME=VALUE]... [--new] [--queue PATH] [--log text|json]",
         "plan and carry out; resumes this manifest's unfinished run" },
     { "plan", command_plan, 1, 1, SET | JSON | LOG_FORMAT,
-        "FILE [--set NAME=VALUE]... [--json]",
+        "FILE [--set NAME=VALUE]... [--json] [--log text|json]",
         "what would be done, object by object and in total; touches nothing" },
     { "check", command_check, 1, 1, SET, "FILE [--set NAME=VALUE]...",
         "is the manifest right? every error with file:line:column" },
@@ -134,6 +134,12 @@ static const struct {
     { INSECURE, 0, offsetof(struct arguments, insecure) },
 };
 
+static const char address_help[] =
+    "ADDRESS is s3://BUCKET/KEY; s3:// is where AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL\n"
+    "says, else AWS. --endpoint URL, --region NAME, --profile NAME, --addressing\n"
+    "path|virtual, --ca-file PATH and --insecure say more; with --manifest FILE the\n"
+    "endpoints of that manifest can be named: archive://BUCKET/KEY.\n";
+
 static void print_help(FILE *out)
 {
     fputs("haul moves files to and from S3-compatible stores as batch jobs that resume.\n\n",
@@ -141,12 +147,8 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  haul %-7s %s\n               %s\n", commands[i].name, commands[i].usage,
             commands[i].summary);
-    fputs("\nJOB is a run's id or a job's name (its latest run).\n"
-          "ADDRESS is s3://BUCKET/KEY; s3:// is where AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL\n"
-          "says, else AWS. --endpoint URL, --region NAME, --profile NAME, --addressing\n"
-          "path|virtual, --ca-file PATH and --insecure say more; with --manifest FILE the\n"
-          "endpoints of that manifest can be named: archive://BUCKET/KEY.\n"
-          "Exit codes: 0 all done, 1 some objects failed, 2 bad usage or manifest,\n"
+    fprintf(out, "\nJOB is a run's id or a job's name (its latest run).\n%s", address_help);
+    fputs("Exit codes: 0 all done, 1 some objects failed, 2 bad usage or manifest,\n"
           "3 interrupted, 4 the queue can't be used, 5 paused; after 3 to 5 `haul resume` goes "
           "on.\n",
         out);
@@ -193,7 +195,8 @@ static enum exit_code read_arguments(
     char letter[] = "-r";
     while ((option = getopt_long(argc, argv, ":hr", long_options, &which)) != -1) {
         if (option == 'h') {
-            printf("usage: haul %s %s\n%s\n", c->name, c->usage, c->summary);
+            printf("usage: haul %s %s\n%s\n%s", c->name, c->usage, c->summary,
+                c->options & ENDPOINT ? address_help : "");
             exit(EXIT_DONE);
         }
         if (option == ':')
