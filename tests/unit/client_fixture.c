@@ -245,3 +245,26 @@ void begin_upload(struct fixture *f, const char *key, char id[static 64])
     strcpy(id, succeed(f, &create).upload_id);
     assert_true(*id != '\0');
 }
+
+struct haul_endpoint *offline_endpoint(void)
+{
+    struct haul_error err;
+    struct haul_endpoint *e = haul_endpoint_new(
+        &(struct haul_endpoint_options){ .url = "https://store:7480/base", .region = "here" },
+        &err);
+    if (e == NULL)
+        fail_msg("%s", err.text);
+    return e;
+}
+
+int make_endpoint(void **state)
+{
+    *state = offline_endpoint();
+    return 0;
+}
+
+int free_endpoint(void **state)
+{
+    haul_endpoint_free(*state);
+    return 0;
+}

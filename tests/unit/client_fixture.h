@@ -81,4 +81,10 @@ char *stored(const struct fixture *f, const char *key, size_t size);
 void assert_stored(const struct fixture *f, const char *key, const char *data, size_t len);
 void begin_upload(struct fixture *f, const char *key, char id[static 64]);
 
+/* An endpoint that nobody listens at: https://store:7480/base, region "here". And as a test's
+ * whole state, for its setup and teardown. */
+struct haul_endpoint *offline_endpoint(void);
+int make_endpoint(void **state);
+int free_endpoint(void **state);
+
 #endif
