@@ -165,7 +165,7 @@ def test_find_package_refuses_another_version(prefix, tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16)\nproject(other LANGUAGES C)\n"
         "find_package(haul 0.2 REQUIRED)\n")
-    done = subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build",
+    done = subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja",
                            f"-DCMAKE_PREFIX_PATH={prefix}"], capture_output=True, text=True)
     assert done.returncode != 0
     assert "version: 0.1.0" in done.stderr
