@@ -96,3 +96,15 @@ void assert_missing(struct shop *p, const char *key)
     assert_null(haul_head(p->store, &r, &p->err));
     assert_int_equal(p->err.http_status, 404);
 }
+
+void *append_at_the_gate(void *change)
+{
+    const struct change *c = change;
+    s3_wait_at(c->shop->s3, "g", 1);
+    FILE *f = fopen(c->path, "a");
+    assert_non_null(f);
+    fputs("more", f);
+    fclose(f);
+    s3_open(c->shop->s3, "g");
+    return NULL;
+}

@@ -29,4 +29,12 @@ void assert_text(struct shop *p, const char *key, const char *text);
 size_t count_uploads(struct shop *p); /* open ones of the bucket */
 void assert_missing(struct shop *p, const char *key);
 
+/* For a thread of its own: once a request hangs at the gate "g", lengthens the file and opens
+ * it. */
+struct change {
+    struct shop *shop;
+    const char *path;
+};
+void *append_at_the_gate(void *change);
+
 #endif

@@ -72,23 +72,6 @@ static void *stop_at_the_gate(void *payload)
     return NULL;
 }
 
-struct change {
-    struct shop *shop;
-    const char *path;
-};
-
-static void *append_at_the_gate(void *payload)
-{
-    struct change *c = payload;
-    s3_wait_at(c->shop->s3, "g", 1);
-    FILE *f = fopen(c->path, "a");
-    assert_non_null(f);
-    fputs("more", f);
-    fclose(f);
-    s3_open(c->shop->s3, "g");
-    return NULL;
-}
-
 static pthread_t begin_thread(void *(*run)(void *), void *payload)
 {
     pthread_t t;

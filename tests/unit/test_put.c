@@ -93,23 +93,6 @@ static void a_file_over_5_gib_is_sent_elsewhere(void **state)
     temp_remove(folder);
 }
 
-struct change {
-    struct shop *shop;
-    const char *path;
-};
-
-static void *append_at_the_gate(void *payload)
-{
-    struct change *c = payload;
-    s3_wait_at(c->shop->s3, "g", 1);
-    FILE *f = fopen(c->path, "a");
-    assert_non_null(f);
-    fputs("more", f);
-    fclose(f);
-    s3_open(c->shop->s3, "g");
-    return NULL;
-}
-
 static void a_file_that_changes_while_it_is_sent_fails(void **state)
 {
     struct shop *p = *state;
