@@ -248,7 +248,7 @@ static int sign(struct exchange *x, struct head *h, const char *host, const char
     struct haul_error *err)
 {
     const struct haul_endpoint *e = x->request->endpoint;
-    const struct haul_credentials *keys = e->credentials;
+    const struct keys *keys = x->keys;
     enum haul_payload payload = payload_of(x);
     struct sigv4_key key;
     char date[9];
@@ -275,8 +275,9 @@ static int sign(struct exchange *x, struct head *h, const char *host, const char
         .header_count = h->count,
         .payload_hash = hash,
         .region = region,
+        .service = e->service,
         .time = h->time };
-    if (endpoint_signing_key(e, date, region, &key) < 0)
+    if (endpoint_signing_key(e, keys, date, region, &key) < 0)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
     if (sigv4_authorization(&h->authorization, &r, keys->key_id, &key, err) < 0)
         goto out;
@@ -298,8 +299,7 @@ out:
 static int add_headers(struct haul_client *c, struct exchange *x, const char *host,
     const char *region, struct haul_error *err)
 {
-    const struct haul_credentials *keys = x->request->endpoint->credentials;
-    bool signs = keys != NULL && keys->key_id != NULL;
+    bool signs = x->keys != NULL;
     bool hashes = signs && payload_of(x) == HAUL_PAYLOAD_SIGNED;
     struct head h;
     int rc = -1;
@@ -415,6 +415,8 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     x->header_list = NULL;
     chunked_free(x->chunks);
     x->chunks = NULL;
+    keys_release(x->keys);
+    x->keys = NULL;
     x->bytes_sent += x->sent;
     x->bytes_received += x->received;
     x->sent = x->received = 0;

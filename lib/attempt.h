@@ -42,6 +42,7 @@ struct exchange {
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
+    const struct keys *keys;        /* held; NULL: it is not signed */
     struct haul_body body;          /* the call's, or its stream of chunks */
     struct chunked *chunks;         /* owned; NULL: none */
     void *easy;                     /* owned: a CURL; NULL unless it moves */

@@ -11,6 +11,8 @@
 #include <sys/random.h>
 
 #include "attempt.h"
+#include "credentials.h"
+#include "endpoint.h"
 #include "retry.h"
 
 #define DEFAULT_RETRIES 10
@@ -20,6 +22,7 @@
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
 #define IDLE_CONNECTIONS 256
+#define KEYS_WAIT_MS 50 /* until we look again whether the refresher has fresh ones */
 
 /* xorshift: spreads retries, guards nothing. */
 static uint32_t next_random(struct haul_client *c)
@@ -141,6 +144,14 @@ static bool was_closed(const struct exchange *x, CURLcode code)
     return connections == 0;
 }
 
+static void retry_at(struct haul_client *c, struct exchange *x, int64_t due_ms)
+{
+    x->due_ms = due_ms;
+    append(&c->retrying, x);
+    if (due_ms < c->retry_ms)
+        c->retry_ms = due_ms;
+}
+
 static void retry_later(struct haul_client *c, struct exchange *x)
 {
     int64_t after_ms =
@@ -149,14 +160,12 @@ static void retry_later(struct haul_client *c, struct exchange *x)
     x->maybe_repeated |= x->result.outcome_unknown;
     x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
     x->payload_hash[0] = '\0'; /* the source may have changed meanwhile */
-    x->due_ms = now_ms + retry_delay_ms(
-                             x->result.error.retry, x->attempts - 1, next_random(c), after_ms);
     reply_free(&x->reply);
     document_free(x->document);
     x->document = NULL;
-    append(&c->retrying, x);
-    if (x->due_ms < c->retry_ms)
-        c->retry_ms = x->due_ms;
+    retry_at(c, x,
+        now_ms +
+            retry_delay_ms(x->result.error.retry, x->attempts - 1, next_random(c), after_ms));
 }
 
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
@@ -269,8 +278,13 @@ static bool may_start(const struct haul_client *c)
            !atomic_load(&c->stopping);
 }
 
+/* Returns 0; 1: fresh keys are being fetched; -1 with *err. */
 static int start(struct haul_client *c, struct exchange *x, struct haul_error *err)
 {
+    const struct haul_credentials *credentials = x->request->endpoint->credentials;
+    int rc = credentials ? credentials_hold(credentials, &x->keys, err) : 0;
+    if (rc != 0)
+        return rc;
     if (attempt_build(c, x, err) < 0)
         return -1;
     CURLMcode code = curl_multi_add_handle(c->loop->multi, x->easy);
@@ -290,10 +304,14 @@ static unsigned start_due(struct haul_client *c)
         struct haul_error err;
         delist(x);
         append(&c->moving, x); /* first, as its body's reader may cancel it */
-        if (start(c, x, &err) < 0) {
+        int rc = start(c, x, &err);
+        if (rc != 0)
             delist(x);
+        if (rc < 0) {
             fail(c, x, &err);
             finished++;
+        } else if (rc > 0) {
+            retry_at(c, x, loop_now_ms() + KEYS_WAIT_MS);
         }
     }
     return finished;

@@ -1,37 +1,30 @@
-/* Keys, and where they come from: see <haul/credentials.h>. How the shared files are written is
- * ini.c's matter, how keys sign is sigv4.c's. No text made here quotes a value. */
+/* The object behind every source of keys: what it gave last, when that is worth nothing any
+ * more, and who asks again: see credentials.h. No text made here quotes a value. */
 #include "credentials.h"
 
-#include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hash.h"
-#include "ini.h"
+#include "inquiry.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+/* Keys are asked for again within this time before they expire. */
+#define MARGIN_MS (10 * 60 * (int64_t) 1000)
+#define FIRST_DELAY_MS 1000 /* after a failure; doubled by each further one */
+#define LAST_DELAY_MS 60000
 
-enum field { KEY_ID, SECRET, TOKEN, FIELDS };
-
-static const char *const call_names[] = { "the key id", "the secret", "the token" };
-static const char *const environment_names[] = {
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-};
-static const char *const file_names[] = {
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-};
-static const char *const region_names[] = { "region" };
-
-static bool is_given(const char *text)
+static int64_t clock_ms(void)
 {
-    return text != NULL && *text != '\0';
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
+
+/* ---- Keys ---- */
+
+static const char *const field_names[] = { "the key id", "the secret", "the token" };
 
 /* They go into headers, where a line's end would be the beginning of somebody else's. */
 static bool has_control(const char *text)
@@ -49,222 +42,434 @@ static void free_secret(char *text)
     free(text);
 }
 
-static struct haul_credentials *make(const char *where, const char *const names[FIELDS],
-    const char *const values[FIELDS], struct haul_error *err)
+struct keys *keys_new(const char *where, const char *key_id, const char *secret,
+    const char *token, struct haul_error *err)
 {
-    struct haul_credentials *c = NULL;
-    char *copies[FIELDS] = { NULL };
-    for (enum field f = 0; f < FIELDS; f++) {
-        if (!is_given(values[f])) {
-            if (f == TOKEN)
-                continue;
-            haul_error_set(err, HAUL_NO_CREDENTIALS, "%s: %s is missing", where, names[f]);
+    const char *const values[] = { key_id, secret, token };
+    struct keys *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        goto no_memory;
+    char **const copies[] = { &k->key_id, &k->secret, &k->token };
+    k->expires_ms = KEYS_NEVER_EXPIRE;
+    atomic_init(&k->holders, 1);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        if (values[i] == NULL || *values[i] == '\0')
+            continue;
+        if (has_control(values[i])) {
+            haul_error_set(err, HAUL_BAD_CONFIG, "%s: %s holds a control character", where,
+                field_names[i]);
             goto failed;
         }
-        if (has_control(values[f])) {
-            haul_error_set(
-                err, HAUL_BAD_CONFIG, "%s: %s holds a control character", where, names[f]);
-            goto failed;
-        }
-        copies[f] = strdup(values[f]);
-        if (copies[f] == NULL) {
-            haul_error_set(err, HAUL_NO_MEMORY, "out of memory for credentials");
-            goto failed;
-        }
+        if ((*copies[i] = strdup(values[i])) == NULL)
+            goto no_memory;
     }
-    c = haul_credentials_anonymous(err);
-    if (c == NULL)
-        goto failed;
-    *c = (struct haul_credentials){ copies[KEY_ID], copies[SECRET], copies[TOKEN] };
-    return c;
+    return k;
+no_memory:
+    haul_error_set(err, HAUL_NO_MEMORY, "out of memory for credentials");
 failed:
-    for (enum field f = 0; f < FIELDS; f++)
-        free_secret(copies[f]);
+    keys_release(k);
     return NULL;
 }
 
-struct haul_credentials *haul_credentials_static(
-    const char *key_id, const char *secret, const char *token, struct haul_error *err)
+void keys_release(const struct keys *k)
 {
-    return make("the keys", call_names, (const char *[]){ key_id, secret, token }, err);
+    struct keys *own = (struct keys *) k; /* const is what its holders see */
+    if (k == NULL || atomic_fetch_sub(&own->holders, 1) > 1)
+        return;
+    free_secret(own->key_id);
+    free_secret(own->secret);
+    free_secret(own->token);
+    free(own);
+}
+
+static const struct keys *hold(const struct keys *k)
+{
+    if (k != NULL)
+        atomic_fetch_add(&((struct keys *) k)->holders, 1);
+    return k;
+}
+
+int keys_check(const struct keys *k, const char *where, struct haul_error *err)
+{
+    const char *missing = k->key_id == NULL   ? field_names[0]
+                          : k->secret == NULL ? field_names[1]
+                                              : NULL;
+    if (missing == NULL)
+        return 0;
+    return haul_error_set(err, HAUL_NO_CREDENTIALS, "%s: %s is missing", where, missing);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool are_same(const struct keys *a, const struct keys *b)
+{
+    return is_same(a->key_id, b->key_id) && is_same(a->secret, b->secret) &&
+           is_same(a->token, b->token);
+}
+
+/* ---- When ---- */
+
+static int64_t delay_ms(unsigned failures)
+{
+    int64_t delay = (int64_t) FIRST_DELAY_MS << (failures < 7 ? failures - 1 : 6);
+    return delay < LAST_DELAY_MS ? delay : LAST_DELAY_MS;
+}
+
+int64_t credentials_due_ms(
+    const struct keys *keys, unsigned failures, int64_t failed_ms, uint32_t random)
+{
+    if (keys == NULL || keys->expires_ms == KEYS_NEVER_EXPIRE)
+        return INT64_MAX;
+    int64_t end_ms = keys->expires_ms - keys->issuer_offset_ms;
+    int64_t margin_ms = (end_ms - keys->obtained_ms) / 4;
+    if (margin_ms > MARGIN_MS)
+        margin_ms = MARGIN_MS;
+    if (failures > 0)
+        return failed_ms + delay_ms(failures) / 2 +
+               (int64_t) (((uint64_t) random * (uint64_t) delay_ms(failures)) >> 33);
+    return margin_ms <= 0 ? end_ms
+                          : end_ms - margin_ms / 2 -
+                                (int64_t) (((uint64_t) random * (uint64_t) margin_ms) >> 33);
+}
+
+/* ---- The object ---- */
+
+struct haul_credentials {
+    const char *source;                  /* its name; lives for ever */
+    const struct credentials_kind *kind; /* NULL: the keys never change */
+    void *state; /* owned; for kind->ask(), by whoever has set `asking` */
+    char profile[sizeof((struct haul_identity *) 0)->profile]; /* set before it is shared */
+    char detail[sizeof((struct haul_identity *) 0)->detail];
+
+    pthread_mutex_t lock;
+    pthread_cond_t asked; /* an ask() has ended */
+    struct {
+        const struct keys *keys; /* held; NULL: anonymous */
+        bool asking;
+        unsigned refused;   /* the number of the keys that a server refused; 0: none */
+        int64_t useless_ms; /* when a request first found the keys worthless; 0: not yet */
+        unsigned failures;  /* of ask() since the keys were obtained */
+        int64_t failed_ms;  /* when the last one failed */
+        struct haul_error why;
+        struct alarm *alarm; /* borrowed, of the refresher; NULL: there is none */
+    } locked;                /* while holding lock */
+};
+
+/* What a source gave is kept behind a const object, as a cache is. */
+static struct haul_credentials *learner(const struct haul_credentials *c)
+{
+    return (struct haul_credentials *) c;
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static struct haul_credentials *make(
+    const char *source, const char *profile, const char *detail, struct haul_error *err)
+{
+    struct haul_credentials *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for credentials");
+        return NULL;
+    }
+    c->source = source;
+    copy_text(c->profile, sizeof c->profile, profile);
+    copy_text(c->detail, sizeof c->detail, detail);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->asked, NULL);
+    return c;
+}
+
+static bool has_expired(const struct keys *k, int64_t now_ms)
+{
+    return k->expires_ms != KEYS_NEVER_EXPIRE && now_ms + k->issuer_offset_ms >= k->expires_ms;
+}
+
+static void install_locked(struct haul_credentials *c, struct keys *keys)
+{
+    keys->number = c->locked.keys ? c->locked.keys->number + 1 : 1;
+    keys->obtained_ms = clock_ms();
+    keys_release(c->locked.keys);
+    c->locked.keys = keys;
+    c->locked.failures = 0;
+    c->locked.useless_ms = 0;
+}
+
+/* Asks, with the lock let go meanwhile. Returns 0, or -1 and locked.why. */
+static int ask_locked(struct haul_credentials *c, struct inquirer *i)
+{
+    struct haul_error why;
+    c->locked.asking = true;
+    pthread_mutex_unlock(&c->lock);
+    struct keys *keys = c->kind->ask(c->state, i, &why);
+    pthread_mutex_lock(&c->lock);
+    c->locked.asking = false;
+    const struct keys *old = c->locked.keys;
+    if (keys != NULL && has_expired(keys, clock_ms())) {
+        haul_error_set(
+            &why, HAUL_NO_CREDENTIALS, "the keys that the source gives have expired");
+        keys_release(keys);
+        keys = NULL;
+    }
+    if (keys != NULL && old != NULL && c->locked.refused == old->number &&
+        are_same(keys, old)) {
+        haul_error_set(&why, HAUL_NO_CREDENTIALS,
+            "the source has no others than those that the server refused as expired");
+        keys_release(keys);
+        keys = NULL;
+    }
+    if (keys != NULL) {
+        install_locked(c, keys);
+    } else {
+        c->locked.why = why;
+        c->locked.failures++;
+        c->locked.failed_ms = clock_ms();
+    }
+    pthread_cond_broadcast(&c->asked);
+    return keys == NULL ? -1 : 0;
+}
+
+static void free_state(const struct credentials_kind *kind, void *state)
+{
+    if (kind->free != NULL)
+        kind->free(state);
+    else
+        free(state);
+}
+
+struct haul_credentials *credentials_new(const struct credentials_kind *kind, void *state,
+    const char *profile, const char *detail, struct haul_error *err)
+{
+    struct haul_credentials *c = make(kind->name, profile, detail, err);
+    if (c == NULL) {
+        free_state(kind, state);
+        return NULL;
+    }
+    c->kind = kind;
+    c->state = state;
+    if (haul_credentials_refresh(c, err) == 0)
+        return c;
+    haul_credentials_free(c);
+    return NULL;
+}
+
+struct haul_credentials *credentials_fixed(const char *source, struct keys *keys,
+    const char *profile, const char *detail, struct haul_error *err)
+{
+    struct haul_credentials *c = keys ? make(source, profile, detail, err) : NULL;
+    if (c == NULL)
+        keys_release(keys);
+    else
+        install_locked(c, keys);
+    return c;
 }
 
 struct haul_credentials *haul_credentials_anonymous(struct haul_error *err)
 {
-    struct haul_credentials *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for credentials");
-    return c;
-}
-
-struct haul_credentials *haul_credentials_from_environment(struct haul_error *err)
-{
-    const char *values[FIELDS];
-    for (enum field f = 0; f < FIELDS; f++)
-        values[f] = getenv(environment_names[f]);
-    return make("the environment", environment_names, values, err);
-}
-
-/* Where a profile may stand, in the order of looking. */
-static const struct place {
-    const char *variable, *path; /* variable NULL: the caller's file */
-    const char *prefix;
-    bool is_default_only;
-} shared_places[] = {
-    { "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", "", false },
-    { "AWS_CONFIG_FILE", "~/.aws/config", "profile ", false },
-    { "AWS_CONFIG_FILE", "~/.aws/config", "", true },
-}, own_places[] = {
-    { NULL, "", "", false },
-    { NULL, "", "profile ", false },
-};
-
-/* A section that was found. */
-struct found {
-    struct ini *ini; /* owned; NULL: none */
-    char path[PATH_MAX];
-    char section[128];
-};
-
-/* The file's path, ~ resolved; "" (which no file is called) when there is no home. */
-static int find_path(
-    const struct place *p, const char *file, char out[static PATH_MAX], struct haul_error *err)
-{
-    const char *path = p->variable == NULL ? file : getenv(p->variable);
-    if (!is_given(path))
-        path = p->path;
-    const char *home = "";
-    if (strncmp(path, "~/", 2) == 0) {
-        home = getenv("HOME");
-        path = home == NULL ? "" : path + 1;
-    }
-    if (snprintf(out, PATH_MAX, "%s%s", home == NULL ? "" : home, path) >= PATH_MAX)
-        return haul_error_set(err, HAUL_BAD_CONFIG, "a path is too long: %s", path);
-    return 0;
-}
-
-/* Does this place have the profile with one of these settings? Then it is kept in *out. */
-static int look(const struct place *p, const char *profile, const char *file,
-    const char *const names[], size_t count, struct found *out, struct haul_error *err)
-{
-    if (p->is_default_only && strcmp(profile, "default") != 0)
-        return 0;
-    int len = snprintf(out->section, sizeof out->section, "%s%s", p->prefix, profile);
-    if (len >= (int) sizeof out->section)
-        return haul_error_set(
-            err, HAUL_BAD_CONFIG, "profile \"%s\": the name is too long", profile);
-    if (find_path(p, file, out->path, err) < 0)
-        return -1;
-    struct ini *ini = ini_read(out->path, err);
-    if (ini == NULL)
-        return -1;
-    for (size_t i = 0; i < count && out->ini == NULL; i++)
-        if (is_given(ini_get(ini, out->section, names[i])))
-            out->ini = ini;
-    if (out->ini == NULL)
-        ini_free(ini);
-    return 0;
-}
-
-/* Finds the first section of the profile that has any of these settings; out->ini stays NULL
- * when there is none. */
-static int find(const char *profile, const char *file, const char *const names[], size_t count,
-    struct found *out, struct haul_error *err)
-{
-    const struct place *places = file == NULL ? shared_places : own_places;
-    size_t place_count = file == NULL ? COUNT(shared_places) : COUNT(own_places);
-    int rc = 0;
-    out->ini = NULL;
-    for (size_t i = 0; rc == 0 && i < place_count && out->ini == NULL; i++)
-        rc = look(&places[i], profile, file, names, count, out, err);
-    return rc;
-}
-
-static const char *profile_name(const char *profile)
-{
-    if (profile == NULL)
-        profile = getenv("AWS_PROFILE");
-    return is_given(profile) ? profile : "default";
-}
-
-struct haul_credentials *haul_credentials_from_profile(
-    const char *profile, const char *file, struct haul_error *err)
-{
-    struct found found;
-    struct haul_credentials *c = NULL;
-    profile = profile_name(profile);
-    if (find(profile, file, file_names, COUNT(file_names), &found, err) < 0)
-        return NULL;
-    if (found.ini == NULL) {
-        haul_error_set(err, HAUL_NO_CREDENTIALS, "profile \"%s\" has no keys in %s", profile,
-            file != NULL ? file
-                         : "AWS's shared files (~/.aws/credentials and ~/.aws/config, or "
-                           "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE)");
-        return NULL;
-    }
-    char where[sizeof found.section + sizeof found.path + 8];
-    const char *values[FIELDS];
-    snprintf(where, sizeof where, "[%s] in %s", found.section, found.path);
-    for (enum field f = 0; f < FIELDS; f++)
-        values[f] = ini_get(found.ini, found.section, file_names[f]);
-    c = make(where, file_names, values, err);
-    ini_free(found.ini);
-    return c;
-}
-
-struct haul_credentials *haul_credentials_default(struct haul_error *err)
-{
-    for (enum field f = 0; f < FIELDS; f++)
-        if (is_given(getenv(environment_names[f])))
-            return haul_credentials_from_environment(err);
-    struct haul_credentials *c = haul_credentials_from_profile(NULL, NULL, err);
-    if (c == NULL && err != NULL && err->code == HAUL_NO_CREDENTIALS)
-        haul_error_set(err, HAUL_NO_CREDENTIALS,
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and %s", err->text);
-    return c;
-}
-
-const char *haul_credentials_key_id(const struct haul_credentials *c)
-{
-    return c->key_id == NULL ? "" : c->key_id;
+    return make("anonymous", NULL, NULL, err);
 }
 
 void haul_credentials_free(struct haul_credentials *c)
 {
     if (c == NULL)
         return;
-    free_secret(c->key_id);
-    free_secret(c->secret);
-    free_secret(c->token);
+    if (c->kind != NULL)
+        free_state(c->kind, c->state);
+    keys_release(c->locked.keys);
+    pthread_cond_destroy(&c->asked);
+    pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
-/* It becomes part of a host's name and of the signature's scope. */
-static int copy_region(
-    const char *region, const char *where, char out[static 64], struct haul_error *err)
+void credentials_set_profile(struct haul_credentials *c, const char *profile)
 {
-    size_t len = strspn(region, "-._0123456789"
-                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    if (region[len] != '\0' || len >= 64)
-        return haul_error_set(err, HAUL_BAD_CONFIG, "%s: this is not a region's name", where);
-    memcpy(out, region, len + 1);
-    return 0;
+    if (c->profile[0] == '\0')
+        copy_text(c->profile, sizeof c->profile, profile);
 }
 
-int haul_default_region(
-    const char *profile, const char *file, char region[64], struct haul_error *err)
+int credentials_check(const struct haul_credentials *c, struct haul_error *err)
 {
-    const char *variables[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
-    for (size_t i = 0; i < COUNT(variables); i++)
-        if (is_given(getenv(variables[i])))
-            return copy_region(getenv(variables[i]), variables[i], region, err);
+    const struct keys *k = c->locked.keys; /* every later set is as complete as the first */
+    return k == NULL ? 0 : keys_check(k, c->source, err);
+}
 
-    struct found found;
-    int rc = find(profile_name(profile), file, region_names, COUNT(region_names), &found, err);
-    if (rc == 0 && found.ini == NULL)
-        region[0] = '\0';
-    else if (rc == 0)
-        rc = copy_region(ini_get(found.ini, found.section, "region"), found.path, region, err);
-    ini_free(found.ini);
+void haul_credentials_describe(const struct haul_credentials *c, struct haul_identity *out)
+{
+    struct haul_credentials *l = learner(c);
+    *out = (struct haul_identity){ .source = c->source, .expires_ms = -1 };
+    copy_text(out->profile, sizeof out->profile, c->profile);
+    copy_text(out->detail, sizeof out->detail, c->detail);
+    pthread_mutex_lock(&l->lock);
+    const struct keys *k = l->locked.keys;
+    if (k != NULL) {
+        copy_text(out->key_id, sizeof out->key_id, k->key_id);
+        if (k->expires_ms != KEYS_NEVER_EXPIRE)
+            out->expires_ms = k->expires_ms;
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- Taking keys ---- */
+
+static bool are_useless_locked(const struct haul_credentials *c, int64_t now_ms)
+{
+    const struct keys *k = c->locked.keys;
+    return k == NULL || k->number == c->locked.refused || has_expired(k, now_ms);
+}
+
+enum next { NEXT_USE, NEXT_ASK, NEXT_WAIT, NEXT_FAIL };
+
+/* What whoever wants keys does next. */
+static enum next decide_locked(struct haul_credentials *c)
+{
+    int64_t now_ms = clock_ms();
+    if (c->kind == NULL || !are_useless_locked(c, now_ms))
+        return NEXT_USE;
+    if (c->locked.useless_ms == 0)
+        c->locked.useless_ms = now_ms;
+    if (c->locked.asking)
+        return NEXT_WAIT;
+    if (c->locked.failures > 0 && c->locked.failed_ms >= c->locked.useless_ms &&
+        now_ms < c->locked.failed_ms + delay_ms(c->locked.failures))
+        return NEXT_FAIL;
+    return c->locked.alarm ? NEXT_WAIT : NEXT_ASK;
+}
+
+static int fail_locked(const struct haul_credentials *c, struct haul_error *err)
+{
+    struct haul_error why = c->locked.why;
+    if (why.code == HAUL_NO_MEMORY || why.code == HAUL_CANCELLED) {
+        *err = why;
+        return -1;
+    }
+    return haul_error_set(err, HAUL_NO_CREDENTIALS,
+        "the keys have expired, and there are no fresh ones: %s", why.text);
+}
+
+static void wake_refresher_locked(struct haul_credentials *c)
+{
+    struct alarm *a = c->locked.alarm;
+    if (c->locked.asking || a == NULL)
+        return;
+    pthread_mutex_lock(&a->lock);
+    a->rung = true;
+    pthread_cond_signal(&a->cond);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static int ask_here_locked(struct haul_credentials *c, struct inquirer *i)
+{
+    struct inquirer *own = NULL;
+    if (i == NULL && (i = own = inquirer_new(&c->locked.why)) == NULL) {
+        c->locked.failures++;
+        c->locked.failed_ms = clock_ms();
+        return -1;
+    }
+    int rc = ask_locked(c, i);
+    inquirer_free(own);
     return rc;
+}
+
+static int take(const struct haul_credentials *c, struct inquirer *i, bool may_wait,
+    const struct keys **keys, struct haul_error *err)
+{
+    struct haul_credentials *l = learner(c);
+    enum next next;
+    int rc = -1;
+    pthread_mutex_lock(&l->lock);
+    while ((next = decide_locked(l)) == NEXT_ASK || (next == NEXT_WAIT && may_wait)) {
+        if (next == NEXT_ASK) {
+            ask_here_locked(l, i);
+        } else {
+            wake_refresher_locked(l);
+            pthread_cond_wait(&l->asked, &l->lock);
+        }
+    }
+    if (next == NEXT_USE) {
+        *keys = hold(l->locked.keys);
+        rc = 0;
+    } else if (next == NEXT_WAIT) {
+        wake_refresher_locked(l);
+        rc = 1;
+    } else {
+        fail_locked(l, err);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
+
+int credentials_hold(
+    const struct haul_credentials *c, const struct keys **keys, struct haul_error *err)
+{
+    return take(c, NULL, false, keys, err);
+}
+
+int credentials_await(const struct haul_credentials *c, struct inquirer *i,
+    const struct keys **keys, struct haul_error *err)
+{
+    return take(c, i, true, keys, err);
+}
+
+bool credentials_refused(const struct haul_credentials *c, const struct keys *keys)
+{
+    struct haul_credentials *l = learner(c);
+    pthread_mutex_lock(&l->lock);
+    if (keys->number == l->locked.keys->number)
+        l->locked.refused = keys->number;
+    pthread_mutex_unlock(&l->lock);
+    return l->kind != NULL;
+}
+
+/* ---- Asking ahead of need ---- */
+
+int credentials_refresh(
+    const struct haul_credentials *c, struct inquirer *i, struct haul_error *err)
+{
+    struct haul_credentials *l = learner(c);
+    int rc = 0;
+    pthread_mutex_lock(&l->lock);
+    while (l->locked.asking)
+        pthread_cond_wait(&l->asked, &l->lock);
+    if (l->kind != NULL)
+        rc = ask_here_locked(l, i);
+    if (rc < 0)
+        *err = l->locked.why;
+    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
+
+int haul_credentials_refresh(const struct haul_credentials *c, struct haul_error *err)
+{
+    return credentials_refresh(c, NULL, err);
+}
+
+int64_t credentials_due(const struct haul_credentials *c, uint32_t random)
+{
+    struct haul_credentials *l = learner(c);
+    pthread_mutex_lock(&l->lock);
+    /* Somebody waits, and nobody has asked since. */
+    bool now = l->locked.useless_ms > 0 && l->locked.failed_ms < l->locked.useless_ms;
+    int64_t due_ms = l->kind == NULL ? INT64_MAX
+                     : now           ? 0
+                                     : credentials_due_ms(l->locked.keys, l->locked.failures,
+                                           l->locked.failed_ms, random);
+    pthread_mutex_unlock(&l->lock);
+    return due_ms;
+}
+
+int credentials_attach(const struct haul_credentials *c, struct alarm *alarm)
+{
+    struct haul_credentials *l = learner(c);
+    pthread_mutex_lock(&l->lock);
+    bool taken = alarm != NULL && l->locked.alarm != NULL;
+    if (!taken)
+        l->locked.alarm = alarm;
+    pthread_cond_broadcast(&l->asked); /* whoever waits for the refresher asks by itself */
+    pthread_mutex_unlock(&l->lock);
+    return taken ? -1 : 0;
 }

@@ -1,13 +1,107 @@
-/* What the signer needs of <haul/credentials.h>. */
+/* A source of keys, what it gave last, and how requests take keys from it. What the sources are
+ * is the matter of the files credentials_*.c; the thread that keeps keys fresh is refresher.c.
+ * Any thread, all of it. */
 #ifndef CREDENTIALS_INTERNAL_H
 #define CREDENTIALS_INTERNAL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <haul/credentials.h>
 
-struct haul_credentials {
-    char *key_id; /* owned, all three; key_id NULL: anonymous */
-    char *secret;
-    char *token; /* NULL: long-term keys */
+struct inquirer;
+
+#define KEYS_NEVER_EXPIRE INT64_MAX
+
+/* One set of keys. Immutable once a source has given it, and counted: whoever signs holds it.
+ */
+struct keys {
+    char *key_id, *secret, *token; /* owned; NULL: none */
+    int64_t expires_ms;       /* by the issuer's clock, since the epoch; or KEYS_NEVER_EXPIRE */
+    int64_t issuer_offset_ms; /* its clock minus ours */
+    int64_t obtained_ms;      /* by our clock; set when they are taken into use */
+    unsigned number;          /* 1 for the first that a source gave, and so on */
+    atomic_uint holders;
 };
+
+/* Copies. NULL and "" stay NULL. `where` begins the messages ("the environment", "[x] in
+ * FILE"). Returns the one hold, or NULL with *err: HAUL_BAD_CONFIG for a control character in
+ * one of them ("WHERE: NAME holds ..."), HAUL_NO_MEMORY. */
+struct keys *keys_new(const char *where, const char *key_id, const char *secret,
+    const char *token, struct haul_error *err);
+void keys_release(const struct keys *k); /* wipes at the last one; NULL is fine */
+
+/* 0, or -1 with *err = HAUL_NO_CREDENTIALS: "WHERE: NAME is missing". */
+int keys_check(const struct keys *k, const char *where, struct haul_error *err);
+
+/* A kind of source. ask() is called by one thread at a time. */
+struct credentials_kind {
+    const char *name; /* haul_identity.source */
+    /* Returns the keys, held once, or NULL with *err as the constructors in the public header.
+     * i is what it asks services with (inquiry.h); blocking, until somebody stops i. */
+    struct keys *(*ask)(void *state, struct inquirer *i, struct haul_error *err);
+    void (*free)(void *state); /* wipes; NULL: free(3) will do */
+};
+
+/* A new source, asked once on this thread. state is taken over, also on failure. detail and
+ * profile may be NULL. NULL with *err as ask() has it. */
+struct haul_credentials *credentials_new(const struct credentials_kind *kind, void *state,
+    const char *profile, const char *detail, struct haul_error *err);
+
+/* The same for keys that never change, which are taken over (NULL: NULL, and *err stays). */
+struct haul_credentials *credentials_fixed(const char *source, struct keys *keys,
+    const char *profile, const char *detail, struct haul_error *err);
+
+/* 0, or -1 with *err = HAUL_NO_CREDENTIALS: a key id or a secret is missing. */
+int credentials_check(const struct haul_credentials *c, struct haul_error *err);
+
+/* Names the profile that led to this source, when it has none yet. */
+void credentials_set_profile(struct haul_credentials *c, const char *profile);
+
+/* The keys to sign with now: credentials_hold() for event loops, which must not be kept long,
+ * credentials_await() for whoever may be. Returns
+ *      0, with *keys, to be released; NULL: requests are not signed
+ *      1, only credentials_hold(): the refresher is fetching fresh ones, ask again in a moment
+ *     -1, with *err = HAUL_NO_CREDENTIALS: they have expired, and why there are no fresh ones
+ * Without a refresher keys that have expired are fetched here, which takes the time it takes.
+ */
+int credentials_hold(
+    const struct haul_credentials *c, const struct keys **keys, struct haul_error *err);
+int credentials_await(const struct haul_credentials *c, struct inquirer *i,
+    const struct keys **keys, struct haul_error *err);
+
+/* The server says that these have expired. true: fresh ones are there, or will be asked for,
+ * and it is worth to sign again. Many requests may say so of the same keys: one fetch follows.
+ */
+bool credentials_refused(const struct haul_credentials *c, const struct keys *keys);
+
+/* haul_credentials_refresh() with an inquirer of the caller's. */
+int credentials_refresh(
+    const struct haul_credentials *c, struct inquirer *i, struct haul_error *err);
+
+/* ---- For refresher.c ---- */
+
+/* What wakes the refresher. Its lock is taken while a credentials' own is held, never the other
+ * way round. */
+struct alarm {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool rung; /* while holding lock */
+};
+
+/* From now on requests that need fresh keys ring and wait; NULL: no more. Returns 0, or -1: it
+ * has an alarm already. */
+int credentials_attach(const struct haul_credentials *c, struct alarm *alarm);
+
+/* When the source should be asked again, ms since the epoch by our clock: 0: at once, for
+ * somebody waits; INT64_MAX: never. */
+int64_t credentials_due(const struct haul_credentials *c, uint32_t random);
+
+/* The part of it that looks at the clock. Pure. failures: how often asking failed since the
+ * keys were obtained, and when it last did; random: any 32 bits. */
+int64_t credentials_due_ms(
+    const struct keys *keys, unsigned failures, int64_t failed_ms, uint32_t random);
 
 #endif

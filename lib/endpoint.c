@@ -152,12 +152,15 @@ struct haul_endpoint *haul_endpoint_new(
     e->addressing = o->addressing;
     e->insecure = o->insecure;
     e->credentials = o->credentials;
+    e->service = "s3";
     const char *region = o->region && *o->region ? o->region : "us-east-1";
     if (strlen(region) >= sizeof e->region) {
         haul_error_set(err, HAUL_BAD_CONFIG, "the region's name is too long");
         goto failed;
     }
     strcpy(e->region, region);
+    if (e->credentials != NULL && credentials_check(e->credentials, err) < 0)
+        goto failed;
     if ((o->url ? parse_url(e, o->url, err) : use_aws(e, err)) < 0)
         goto failed;
     if (o->ca_file != NULL) {
@@ -300,20 +303,27 @@ bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
     return true;
 }
 
-int endpoint_signing_key(
-    const struct haul_endpoint *e, const char *date, const char *region, struct sigv4_key *key)
+int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,
+    const char *date, const char *region, struct sigv4_key *key)
 {
     struct haul_endpoint *l = learner(e);
     int rc = 0;
     pthread_mutex_lock(&l->lock);
-    if (strcmp(l->locked.date, date) != 0 || strcmp(l->locked.region, region) != 0) {
-        rc = sigv4_derive_key(e->credentials->secret, date, region, &l->locked.key);
+    if (l->locked.keys_number != keys->number || strcmp(l->locked.date, date) != 0 ||
+        strcmp(l->locked.region, region) != 0) {
+        rc = sigv4_derive_key(keys->secret, date, region, e->service, &l->locked.key);
+        l->locked.keys_number = keys->number;
         snprintf(l->locked.date, sizeof l->locked.date, "%s", rc == 0 ? date : "");
         snprintf(l->locked.region, sizeof l->locked.region, "%s", region);
     }
     *key = l->locked.key;
     pthread_mutex_unlock(&l->lock);
     return rc;
+}
+
+void endpoint_set_service(struct haul_endpoint *e, const char *service)
+{
+    e->service = service;
 }
 
 bool endpoint_is_private(const struct haul_endpoint *e)

@@ -13,6 +13,8 @@
 
 #define REGION_SIZE 64
 
+struct keys;
+
 struct bucket_region {
     char *bucket; /* owned */
     char region[REGION_SIZE];
@@ -30,6 +32,7 @@ struct haul_endpoint {
     enum haul_addressing addressing;
     enum haul_payload payload; /* never AUTO */
     bool insecure;
+    const char *service;                        /* borrowed: "s3" */
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
 
     /* The server's clock minus ours: as its latest reply had it, and as we sign, which is 0
@@ -38,7 +41,8 @@ struct haul_endpoint {
 
     pthread_mutex_t lock;
     struct {
-        struct sigv4_key key; /* of today's date and this region */
+        struct sigv4_key key; /* of these keys, today's date and this region */
+        unsigned keys_number;
         char date[9], region[REGION_SIZE];
         struct bucket_region *buckets; /* what wrong-region replies have taught */
         size_t bucket_count;
@@ -63,9 +67,14 @@ void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms);
  * more than a minute, and by less than a day. */
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
 
-/* The key for that date ("20260131") and region, kept until another is asked for. */
-int endpoint_signing_key(
-    const struct haul_endpoint *e, const char *date, const char *region, struct sigv4_key *key);
+/* The key for those keys, that date ("20260131") and region, kept until another is asked for.
+ */
+int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,
+    const char *date, const char *region, struct sigv4_key *key);
+
+/* Whom requests are signed for; S3 unless it is set, before the endpoint is used. The text
+ * must outlive it. */
+void endpoint_set_service(struct haul_endpoint *e, const char *service);
 
 /* Is it one of Amazon's own? */
 bool endpoint_is_aws(const struct haul_endpoint *e);

@@ -21,7 +21,7 @@ static bool needs_document(enum haul_operation operation)
 
 /* Signs the call for `seconds` from now, and writes its URL. */
 static int add_url(struct buf *url, const struct haul_request *r, const struct call *call,
-    unsigned seconds, struct haul_error *err)
+    const struct keys *keys, unsigned seconds, struct haul_error *err)
 {
     const struct haul_endpoint *e = r->endpoint;
     struct sigv4_header headers[CALL_HEADERS_MAX + 1];
@@ -43,12 +43,13 @@ static int add_url(struct buf *url, const struct haul_request *r, const struct c
         .header_count = call->header_count + 1,
         .payload_hash = SIGV4_UNSIGNED_PAYLOAD,
         .region = region,
+        .service = e->service,
         .time = time };
-    sigv4_add_query(&query, &s, e->credentials->key_id, e->credentials->token, seconds);
+    sigv4_add_query(&query, &s, keys->key_id, keys->token, seconds);
     s.query = buf_text(&query);
     if (buf_failed(&host, "the host's name", err) || buf_failed(&query, "the query", err))
         goto out;
-    if (endpoint_signing_key(e, date, region, &key) < 0) {
+    if (endpoint_signing_key(e, keys, date, region, &key) < 0) {
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         goto out;
     }
@@ -70,6 +71,7 @@ char *haul_presign(const struct haul_request *r, unsigned seconds, struct haul_e
     struct haul_request bare = *r;
     struct call call = { .method = NULL }; /* no type is guessed, no body summed */
     struct buf url = buf_make(URL_BYTES_MAX);
+    const struct keys *keys = NULL;
     char *presigned = NULL;
 
     bare.body = (struct haul_body){ .size = 0 };
@@ -86,17 +88,21 @@ char *haul_presign(const struct haul_request *r, unsigned seconds, struct haul_e
     }
     if (call_build(&bare, &call, err) < 0)
         goto out;
-    if (r->endpoint->credentials == NULL || r->endpoint->credentials->key_id == NULL) {
+    if (r->endpoint->credentials != NULL &&
+        credentials_await(r->endpoint->credentials, NULL, &keys, err) < 0)
+        goto out;
+    if (keys == NULL) {
         haul_error_set(err, HAUL_NO_CREDENTIALS,
             "%s can't be presigned: the endpoint has no credentials",
             operation_name(r->operation));
         goto out;
     }
-    if (add_url(&url, &bare, &call, seconds, err) < 0)
+    if (add_url(&url, &bare, &call, keys, seconds, err) < 0)
         goto out;
     presigned = url.data; /* now the caller's */
     url = buf_make(0);
 out:
+    keys_release(keys);
     buf_free(&url);
     call_free(&call);
     return presigned;

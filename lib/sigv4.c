@@ -23,8 +23,8 @@ void sigv4_time(int64_t ms, char time[static SIGV4_TIME_SIZE])
     strftime(time, SIGV4_TIME_SIZE, "%Y%m%dT%H%M%SZ", gmtime_r(&seconds, &utc));
 }
 
-int sigv4_derive_key(
-    const char *secret, const char *date, const char *region, struct sigv4_key *key)
+int sigv4_derive_key(const char *secret, const char *date, const char *region,
+    const char *service, struct sigv4_key *key)
 {
     size_t len = strlen("AWS4") + strlen(secret);
     char *start = malloc(len + 1);
@@ -34,7 +34,7 @@ int sigv4_derive_key(
 
     unsigned char *k = key->bytes;
     int rc = hmac_sha256(start, len, date, strlen(date), k);
-    const char *rest[] = { region, "s3", "aws4_request" };
+    const char *rest[] = { region, service, "aws4_request" };
     for (size_t i = 0; rc == 0 && i < sizeof rest / sizeof rest[0]; i++)
         rc = hmac_sha256(k, SHA256_BYTES, rest[i], strlen(rest[i]), k);
     wipe(start, len);
@@ -102,7 +102,7 @@ void sigv4_add_canonical_request(struct buf *b, struct sigv4_request *r)
 static void add_scope(struct buf *b, const struct sigv4_request *r)
 {
     buf_add(b, r->time, strnlen(r->time, 8));
-    add_all(b, (const char *[]){ "/", r->region, "/s3/aws4_request", NULL });
+    add_all(b, (const char *[]){ "/", r->region, "/", r->service, "/aws4_request", NULL });
 }
 
 /* "AWS4-HMAC-SHA256", the time and the scope, a line each. */

@@ -29,7 +29,8 @@ struct sigv4_request {
     size_t header_count;
     const char *payload_hash; /* lower-case hex, or a word that stands for none */
     const char *region;
-    const char *time; /* "20130524T000000Z"; its first 8 characters are the date */
+    const char *service; /* "s3" */
+    const char *time;    /* "20130524T000000Z"; its first 8 characters are the date */
 
     char signature[SHA256_HEX_SIZE]; /* out, of sigv4_sign() */
 };
@@ -37,12 +38,12 @@ struct sigv4_request {
 /* "20130524T000000Z" for ms since the epoch. */
 void sigv4_time(int64_t ms, char time[static SIGV4_TIME_SIZE]);
 
-/* The key for one secret, date and region: good for all requests of that day. */
+/* The key for one secret, date, region and service: good for all requests of that day. */
 struct sigv4_key {
     unsigned char bytes[SHA256_BYTES];
 };
-int sigv4_derive_key(
-    const char *secret, const char *date, const char *region, struct sigv4_key *key);
+int sigv4_derive_key(const char *secret, const char *date, const char *region,
+    const char *service, struct sigv4_key *key);
 
 void sigv4_add_canonical_request(struct buf *b, struct sigv4_request *r);
 void sigv4_add_string_to_sign(

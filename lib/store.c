@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <haul/settings.h>
+
 #include "client.h"
 #include "location.h"
 #include "loop.h"
@@ -23,14 +25,14 @@ static int settle(struct haul_store *s, struct location *l, const struct haul_st
     struct haul_error *err)
 {
     struct haul_endpoint_options endpoint = o->endpoint;
-    char region[REGION_SIZE] = "";
+    struct haul_settings settings;
     endpoint.url = l->url;
     endpoint.addressing = l->addressing;
     endpoint.region = first_given(o->endpoint.region, l->region);
     if (*endpoint.region == '\0') {
-        if (haul_default_region(NULL, NULL, region, err) < 0)
+        if (haul_settings_find(NULL, NULL, &settings, err) < 0)
             return -1;
-        endpoint.region = region;
+        endpoint.region = settings.region;
     }
     if (endpoint.credentials == NULL) {
         s->credentials = l->credentials;

@@ -65,9 +65,10 @@ struct haul_credentials *connect_credentials(
 static int read_options(const struct manifest_endpoint *e, const struct haul_credentials *c,
     struct haul_endpoint_options *out, char region[64], struct haul_error *err)
 {
-    region[0] = '\0';
-    if (e->region == NULL && haul_default_region(e->profile, e->file, region, err) < 0)
+    struct haul_settings settings;
+    if (haul_settings_find(e->profile, e->file, &settings, err) < 0)
         return -1;
+    strcpy(region, settings.region);
     *out = (struct haul_endpoint_options){ .url = e->url,
         .region = e->region ? e->region
                   : *region ? region

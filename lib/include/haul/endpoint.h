@@ -35,10 +35,11 @@ enum haul_payload {
     HAUL_PAYLOAD_CHUNKED,
 };
 
-/* In a store's options (store.h) NULL for region or credentials means those of the URL, else of
- * the environment, and url is not looked at. */
+/* In a store's options (store.h) what is not given is that of the URL, else of the environment
+ * and the profile, and url is not looked at. */
 struct haul_endpoint_options {
-    const char *url;    /* "https://host[:port][/base]"; NULL: AWS, the region's own host */
+    const char *url;    /* "https://host[:port][/base]"; NULL: AWS, the region's own host in its
+                         * partition: amazonaws.com, amazonaws.com.cn for cn-… */
     const char *region; /* NULL: "us-east-1" */
     enum haul_addressing addressing;
     enum haul_payload payload;
@@ -48,13 +49,26 @@ struct haul_endpoint_options {
     const char *proxy; /* "http://[user:password@]host:port"; NULL: http_proxy, HTTPS_PROXY and
                         * NO_PROXY of the environment; "": none */
     bool insecure;     /* true: TLS peers are not verified. Say so to your user on every run */
+
+    /* Who we are, to servers that ask for a certificate of ours: PEM files. */
+    const char *client_cert;         /* with its chain; NULL: none */
+    const char *client_key;          /* NULL: it stands in client_cert */
+    const char *client_key_password; /* NULL: it has none; nobody is ever asked for one */
+
+    /* AWS's other hosts; HAUL_BAD_CONFIG with an url, or where AWS has none.
+     * https://docs.aws.amazon.com/general/latest/gr/s3.html */
+    bool dualstack;  /* IPv6 and IPv4: s3.dualstack.REGION */
+    bool fips;       /* s3-fips.REGION; not in China */
+    bool accelerate; /* BUCKET.s3-accelerate, for objects; buckets themselves are made, removed
+                      * and listed in their region. Not with fips, not in China */
 };
 
 struct haul_endpoint;
 
 /* Copies the strings. NULL with *err: HAUL_BAD_CONFIG for an URL that is not http or https, has
- * a user, password, query or fragment; or a ca_file that can't be read; a proxy that is
- * no URL; HAUL_NO_MEMORY. */
+ * a user, password, query or fragment; or a ca_file, client_cert or client_key that can't be
+ * read; a proxy that is no URL. HAUL_NO_CREDENTIALS for credentials that lack a key id or a
+ * secret. HAUL_NO_MEMORY. */
 struct haul_endpoint *haul_endpoint_new(
     const struct haul_endpoint_options *options, struct haul_error *err);
 

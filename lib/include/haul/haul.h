@@ -2,9 +2,9 @@
  * script begins, client.h where a server does.
  *
  * There is nothing to initialise and nothing to end: the first store or client does it, on any
- * thread. No thread is started but libcurl's for looking up names, no signal raised (SIGPIPE
- * neither) or handled, nothing printed or logged. After fork() the child must not touch the
- * stores and clients of its parent, not even to free them.
+ * thread. No thread is started but a refresher and libcurl's for looking up names, no signal
+ * raised (SIGPIPE neither) or handled, nothing printed or logged. After fork() the child must
+ * not touch the stores and clients of its parent, not even to free them.
  *
  * From C++ fill the structs field by field, or with C++20's designated initialisers in the
  * structs' own order: haul_request r{}; r.key = "a"; */
@@ -23,7 +23,9 @@
 #include <haul/list.h>
 #include <haul/object.h>
 #include <haul/presign.h>
+#include <haul/refresher.h>
 #include <haul/request.h>
+#include <haul/settings.h>
 #include <haul/store.h>
 #include <haul/upload.h>
 

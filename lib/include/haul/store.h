@@ -43,7 +43,7 @@ struct haul_store;
  * requests, never by the URL.
  *
  * Region: options->endpoint.region, else the one that AWS's host names, else that of the
- * environment (haul_default_region()), else "us-east-1"; a wrong one is put right by the
+ * environment (haul_settings_find()), else "us-east-1"; a wrong one is put right by the
  * server's x-amz-bucket-region and remembered. Credentials: options->endpoint.credentials, else
  * those in the URL, else haul_credentials_default(). Give haul_credentials_anonymous() for
  * public data.

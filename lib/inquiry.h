@@ -1,0 +1,62 @@
+/* Small questions to the services that give keys: one HTTP exchange by the library's own
+ * client, or one program run. Blocking, bounded in time and size, and what came back is wiped.
+ * An inquirer belongs to one thread; only inquirer_stop() may be called from others. */
+#ifndef INQUIRY_H
+#define INQUIRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <haul/request.h>
+
+struct inquirer;
+struct keys;
+
+#define INQUIRY_BYTES_MAX (64 * 1024) /* of an answer */
+
+struct inquirer *inquirer_new(struct haul_error *err); /* NULL: HAUL_NO_MEMORY */
+void inquirer_free(struct inquirer *i);                /* NULL is fine */
+
+/* What is being asked, and all that will be, ends as HAUL_CANCELLED. Any thread. */
+void inquirer_stop(struct inquirer *i);
+
+struct inquiry {
+    const char *whom;                 /* for messages: "the instance metadata service" */
+    const char *method;               /* NULL: GET */
+    const char *url;                  /* "http://169.254.169.254[/base]" */
+    const char *path;                 /* unescaped, behind url's; without its first slash */
+    struct haul_pairs query, headers; /* unescaped */
+    const char *body;                 /* NULL: none */
+
+    const struct keys *keys; /* NULL: unsigned */
+    const char *service;     /* "sts", of the signature */
+    const char *region;
+
+    const char *ca_file; /* NULL: the system's */
+    bool direct;         /* never by way of a proxy */
+    unsigned timeout_ms; /* of each attempt, the connection included; 0: 10,000 */
+    unsigned tries;      /* 0: 4; of what retry.h takes for passing */
+};
+
+struct answer {
+    int status; /* any: a refusal is an answer, too */
+    char *text; /* owned; NUL-terminated; never NULL */
+    size_t len;
+    int64_t server_ms; /* its Date, since the epoch; -1: not told */
+    char reason[256];  /* of a refusal: status, S3's or STS's code and message; no secret */
+};
+void answer_free(struct answer *a); /* wipes */
+
+/* Returns 0 with *out for any complete answer, or -1 with *err: HAUL_NETWORK, HAUL_TLS,
+ * HAUL_TOO_LARGE, HAUL_BAD_CONFIG (the URL, the ca_file), HAUL_CANCELLED, HAUL_NO_MEMORY. */
+int inquire(
+    struct inquirer *i, const struct inquiry *q, struct answer *out, struct haul_error *err);
+
+/* Runs `sh -c command` with an empty standard input, for at most timeout_ms, then kills it and
+ * what it has started. out->text is what it printed, out->status its exit status (128 +
+ * signal). Returns 0 or -1 with *err: HAUL_BAD_CONFIG (can't be run, took too long),
+ * HAUL_TOO_LARGE, HAUL_CANCELLED, HAUL_NO_MEMORY. */
+int inquire_program(struct inquirer *i, const char *command, unsigned timeout_ms,
+    struct answer *out, struct haul_error *err);
+
+#endif
