@@ -157,7 +157,8 @@ static int find_token(struct container *c, struct haul_error *err)
         c->token_file = strdup(file);
     else if (token != NULL)
         c->token = strdup(token);
-    return (file != NULL && c->token_file == NULL) || (token != NULL && c->token == NULL && file == NULL)
+    return (file != NULL && c->token_file == NULL) ||
+                   (token != NULL && c->token == NULL && file == NULL)
                ? haul_error_set(err, HAUL_NO_MEMORY, "out of memory")
                : 0;
 }

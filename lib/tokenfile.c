@@ -51,9 +51,9 @@ char *tokenfile_read(const char *path, const char *whose, struct haul_error *err
     while (len > 0 && len <= TOKENFILE_BYTES_MAX && isspace((unsigned char) text[len - 1]))
         len--;
     text[len] = '\0';
-    const char *fault = len > TOKENFILE_BYTES_MAX   ? "is too large for a token"
+    const char *fault = len > TOKENFILE_BYTES_MAX ? "is too large for a token"
                         : memchr(text, '\0', len) ? "has a NUL character inside"
-                                                   : tokenfile_fault(text);
+                                                  : tokenfile_fault(text);
     if (read >= 0 && fault == NULL)
         return text;
     if (read < 0)
