@@ -432,6 +432,11 @@ void haul_client_stop(struct haul_client *c)
     haul_client_wake(c);
 }
 
+void client_set_timeout(struct haul_client *c, unsigned timeout_ms)
+{
+    c->options.connect_timeout_ms = c->options.request_timeout_ms = timeout_ms;
+}
+
 static void default_to(unsigned *option, unsigned value)
 {
     if (*option == 0)

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <haul/settings.h>
-
 #include "credentials.h"
 #include "ini.h"
 
@@ -17,7 +15,6 @@ static const char *const file_names[] = {
     "aws_secret_access_key",
     "aws_session_token",
 };
-static const char *const region_names[] = { "region" };
 
 static bool is_given(const char *text)
 {
@@ -141,41 +138,4 @@ struct haul_credentials *haul_credentials_default(struct haul_error *err)
         haul_error_set(err, HAUL_NO_CREDENTIALS,
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and %s", err->text);
     return c;
-}
-
-/* It becomes part of a host's name and of the signature's scope. */
-static int copy_region(
-    const char *region, const char *where, char out[static 64], struct haul_error *err)
-{
-    size_t len = strspn(region, "-._0123456789"
-                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    if (region[len] != '\0' || len >= 64)
-        return haul_error_set(err, HAUL_BAD_CONFIG, "%s: this is not a region's name", where);
-    memcpy(out, region, len + 1);
-    return 0;
-}
-
-static int find_region(
-    const char *profile, const char *file, char region[64], struct haul_error *err)
-{
-    const char *variables[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
-    for (size_t i = 0; i < COUNT(variables); i++)
-        if (is_given(getenv(variables[i])))
-            return copy_region(getenv(variables[i]), variables[i], region, err);
-
-    struct found found;
-    int rc = find(name_of(profile), file, region_names, COUNT(region_names), &found, err);
-    if (rc == 0 && found.ini == NULL)
-        region[0] = '\0';
-    else if (rc == 0)
-        rc = copy_region(ini_get(found.ini, found.section, "region"), found.path, region, err);
-    ini_free(found.ini);
-    return rc;
-}
-
-int haul_settings_find(
-    const char *profile, const char *file, struct haul_settings *out, struct haul_error *err)
-{
-    *out = (struct haul_settings){ .fips = false };
-    return find_region(profile, file, out->region, err);
 }

@@ -1,10 +1,9 @@
 /* AWS's shared files: see ini.h. Sections and settings are told apart here; what they mean is
- * credentials.c's matter. The texts of errors never quote a line: it may hold a secret. */
+ * the matter of profile.c. The texts of errors never quote a line: it may hold a secret. */
 #include "ini.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +12,12 @@
 
 #include "hash.h"
 
-#define FILE_BYTES_MAX (1024 * 1024)
+#define FILE_BYTES_MAX (16 * 1024 * 1024)
 
-/* A setting, or with key NULL the head of a section. All three point into the text. */
+/* A setting, nested or not, or with key NULL the head of a section. All of it points into the
+ * text. */
 struct line {
-    const char *section, *key, *value;
+    const char *section, *parent, *key, *value; /* parent NULL: not nested */
 };
 
 struct ini {
@@ -65,14 +65,36 @@ static char *trim(char *text)
     return text;
 }
 
-/* Cuts a comment off: # or ; after a blank. */
+/* Cuts a comment off: # or ; after a blank, but not in quotes, where a credential_process may
+ * have them. */
 static void cut_comment(char *text)
 {
-    for (char *c = text; *c != '\0'; c++)
-        if ((*c == '#' || *c == ';') && (c == text || is_blank(c[-1]))) {
+    for (char *c = text, *end; *c != '\0'; c++) {
+        if ((*c == '"' || *c == '\'') && (end = strchr(c + 1, *c)) != NULL) {
+            c = end;
+        } else if ((*c == '#' || *c == ';') && (c == text || is_blank(c[-1]))) {
             *c = '\0';
             return;
         }
+    }
+}
+
+/* "profile   "x"" becomes "profile x", in place. */
+static char *canonical(char *section)
+{
+    char *end = section + strcspn(section, " \t");
+    if (*end == '\0')
+        return section;
+    char *name = trim(end + 1);
+    size_t len = strlen(name);
+    if (len >= 2 && (*name == '"' || *name == '\'') && name[len - 1] == *name) {
+        name++;
+        len -= 2;
+    }
+    *end = ' ';
+    memmove(end + 1, name, len);
+    end[1 + len] = '\0';
+    return section;
 }
 
 /* One line that is not empty. Returns false when it is nothing that we know. */
@@ -82,7 +104,7 @@ static bool read_line(struct line *line, char *text)
     if (*text == '[' && (end = strchr(text, ']')) != NULL) {
         char *rest = trim(end + 1);
         *end = '\0';
-        line->section = trim(text + 1);
+        line->section = canonical(trim(text + 1));
         return *line->section != '\0' && (*rest == '\0' || *rest == '#' || *rest == ';');
     }
     char *equals = strchr(text, '=');
@@ -103,11 +125,11 @@ static size_t count_lines(const char *text)
     return n;
 }
 
-/* A line indented more deeply than the setting above belongs to that one: a nested setting, or
- * more of its value. Nobody here needs either. */
+/* A line indented more deeply than the setting above belongs to that one: a nested setting when
+ * that has no value, else more of its value, which nobody here needs. */
 static int read_lines(struct ini *i, const char *path, struct haul_error *err)
 {
-    const char *section = NULL;
+    struct line above = { .section = NULL };
     size_t number = 0, depth_above = SIZE_MAX;
     char *next = i->text;
     if (strncmp(next, "\xEF\xBB\xBF", 3) == 0)
@@ -116,16 +138,24 @@ static int read_lines(struct ini *i, const char *path, struct haul_error *err)
         char *start = strsep(&next, "\n");
         char *text = trim(start);
         size_t depth = (size_t) (text - start);
+        bool is_nested = depth > depth_above;
         number++;
-        if (*text == '\0' || *text == '#' || *text == ';' || depth > depth_above)
+        if (*text == '\0' || *text == '#' || *text == ';')
             continue;
-        struct line line = { .section = section };
-        if (!read_line(&line, text))
+        struct line line = { .section = above.section };
+        bool is_known = (!is_nested || *above.value == '\0') && read_line(&line, text);
+        if (is_nested && (!is_known || line.key == NULL))
+            continue;
+        if (!is_known)
             return haul_error_set(err, HAUL_BAD_CONFIG,
                 "%s:%zu: expected a [section], a setting (name = value) or a comment", path,
                 number);
-        section = line.section;
-        depth_above = line.key == NULL ? SIZE_MAX : depth;
+        if (is_nested) {
+            line.parent = above.key;
+        } else {
+            above = line;
+            depth_above = line.key == NULL ? SIZE_MAX : depth;
+        }
         i->lines[i->count++] = line;
     }
     return 0;
@@ -184,19 +214,41 @@ void ini_free(struct ini *i)
     free(i);
 }
 
-int ini_has(const struct ini *i, const char *section)
+bool ini_has(const struct ini *i, const char *section)
 {
     for (size_t n = 0; n < i->count; n++)
         if (strcmp(i->lines[n].section, section) == 0)
-            return 1;
-    return 0;
+            return true;
+    return false;
+}
+
+const char *ini_section(const struct ini *i, size_t n)
+{
+    for (size_t k = 0; k < i->count; k++)
+        if (i->lines[k].key == NULL && n-- == 0)
+            return i->lines[k].section;
+    return NULL;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcasecmp(a, b) == 0;
 }
 
 const char *ini_get(const struct ini *i, const char *section, const char *key)
 {
+    return ini_get_nested(i, section, key, NULL);
+}
+
+const char *ini_get_nested(
+    const struct ini *i, const char *section, const char *key, const char *nested)
+{
+    const char *parent = nested == NULL ? NULL : key;
+    key = nested == NULL ? key : nested;
     for (size_t n = i->count; n-- > 0;) {
         const struct line *l = &i->lines[n];
-        if (l->key != NULL && strcasecmp(l->key, key) == 0 && strcmp(l->section, section) == 0)
+        if (l->key != NULL && strcasecmp(l->key, key) == 0 && is_same(l->parent, parent) &&
+            strcmp(l->section, section) == 0)
             return l->value;
     }
     return NULL;

@@ -1,9 +1,13 @@
 /* AWS's shared files: sections, `key = value` lines, # and ; comments, CRLF, nested settings
- * (indented lines under a key without a value) passed over. Bounded: 1 MiB a file.
+ * (indented lines under a key without a value). Bounded: 16 MiB a file.
+ *
+ * A section of two words goes by one blank between them and without quotes: "profile my name"
+ * is [ profile   "my name" ], too.
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */
 #ifndef INI_H
 #define INI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <haul/error.h>
@@ -22,10 +26,18 @@ struct ini *ini_parse(const char *name, char *text, size_t len, struct haul_erro
 void ini_free(struct ini *i); /* wipes; NULL is fine */
 
 /* Was there a [section]? */
-int ini_has(const struct ini *i, const char *section);
+bool ini_has(const struct ini *i, const char *section);
+
+/* The nth section's name, in the order of the file, duplicates and all; NULL: no more. */
+const char *ini_section(const struct ini *i, size_t n);
 
 /* The value, trimmed; of duplicate sections or keys the last wins. NULL: not there. Lives as
  * long as the ini. */
 const char *ini_get(const struct ini *i, const char *section, const char *key);
+
+/* The same of a nested setting: "path" for `s3 =\n  addressing_style = path`. nested NULL:
+ * ini_get(). */
+const char *ini_get_nested(
+    const struct ini *i, const char *section, const char *key, const char *nested);
 
 #endif

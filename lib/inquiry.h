@@ -40,12 +40,21 @@ struct inquiry {
 
 struct answer {
     int status; /* any: a refusal is an answer, too */
-    char *text; /* owned; NUL-terminated; never NULL */
+    char *text; /* owned: INQUIRY_BYTES_MAX + 1 bytes; NUL-terminated */
     size_t len;
     int64_t server_ms; /* its Date, since the epoch; -1: not told */
-    char reason[256];  /* of a refusal: status, S3's or STS's code and message; no secret */
+    char reason[384];  /* of a refusal: "answered 403 AccessDenied: message", as far as XML or
+                        * JSON say so; a few words of anything else are not among it */
 };
 void answer_free(struct answer *a); /* wipes */
+
+/* For those who answer. The room is there at once, so that no copy stays behind. Returns 0 or
+ * -1 with *err = HAUL_NO_MEMORY. */
+int answer_make(struct answer *a, struct haul_error *err);
+int answer_add(struct answer *a, const void *data, size_t len); /* -1: more than the maximum */
+
+/* Readable once inquirer_stop() was called. */
+int inquirer_stop_fd(const struct inquirer *i);
 
 /* Returns 0 with *out for any complete answer, or -1 with *err: HAUL_NETWORK, HAUL_TLS,
  * HAUL_TOO_LARGE, HAUL_BAD_CONFIG (the URL, the ca_file), HAUL_CANCELLED, HAUL_NO_MEMORY. */

@@ -201,7 +201,7 @@ static const char *fault_of_any(const struct haul_request *r)
         return "needs a method, in upper case";
     if (r->body.size > 0 && strcmp(r->method, "HEAD") == 0)
         return "takes no body with HEAD";
-    const char *fault = r->bucket || r->key ? fault_of_bucket(r->bucket) : NULL;
+    const char *fault = r->bucket ? fault_of_bucket(r->bucket) : NULL;
     return fault || r->key == NULL ? fault : fault_of_key(r->key);
 }
 

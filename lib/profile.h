@@ -5,6 +5,7 @@
 #define PROFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <haul/error.h>
 
@@ -21,8 +22,8 @@ const char *profile_name(const char *profile);
 
 bool profile_exists(const struct profiles *p, const char *profile);
 
-/* A setting; what the credentials file says goes before the config file. NULL: not there. "" is
- * as good as not there. Lives as long as p. */
+/* A setting; what the credentials file says goes before the config file. NULL: not there, or
+ * blank. Lives as long as p. */
 const char *profile_get(const struct profiles *p, const char *profile, const char *setting);
 
 /* A nested one ("s3 =\n  addressing_style = path"). */
@@ -33,16 +34,22 @@ const char *profile_nested(
  * NULL: a plain setting. */
 const char *profiles_section_get(const struct profiles *p, const char *kind, const char *name,
     const char *setting, const char *nested);
+bool profiles_section_exists(const struct profiles *p, const char *kind, const char *name);
+
+/* For messages, as much as fits: "A and B", the files; "[x] in PATH", where a setting stands
+ * (or would have to: in the first file). */
+void profiles_tell_files(const struct profiles *p, char *out, size_t size);
+void profile_tell_place(const struct profiles *p, const char *profile, const char *setting,
+    const char *nested, char *out, size_t size);
 
 /* Key id, secret and token, of one section that has any of the three. */
 struct profile_keys {
     const char *key_id, *secret, *token; /* NULL: none */
-    const char *where;                   /* "[x] in PATH"; lives as long as p */
-    bool in_credentials_file;            /* with a file of the caller's: true */
+    char where[256];                     /* "[x] in PATH", as much as fits */
 };
 
 /* Looks into the credentials file, the config file, or (PROFILE_EITHER) first the one and then
- * the other. true: found. */
+ * the other. A file of the caller's counts as the credentials file. true: found. */
 enum profile_place { PROFILE_EITHER, PROFILE_CREDENTIALS_FILE, PROFILE_CONFIG_FILE };
 bool profile_find_keys(const struct profiles *p, const char *profile, enum profile_place place,
     struct profile_keys *out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "jsonread.h"
 #include "operation.h"
 #include "retry.h"
 #include "rows.h"
@@ -311,17 +312,23 @@ static void name_reply(const struct reply *reply, struct haul_error *err)
     snprintf(err->host_id, sizeof err->host_id, "%s", reply_header(reply, "x-amz-id-2"));
 }
 
+/* What a server says of an error; NULL: nothing. */
+struct complaint {
+    const char *code, *message, *region;
+};
+
 static void set_server_error(const struct haul_request *r, const struct reply *reply,
-    const char *code, const char *message, struct haul_error *err)
+    const struct complaint *c, struct haul_error *err)
 {
     char quote[80];
+    const char *code = c->code ? c->code : "";
     quote_briefly(&reply->body, quote);
-    const char *said = message ? message : quote;
+    const char *said = c->message ? c->message : quote;
     haul_error_set(err, HAUL_SERVER, "%s answered %d%s%s%s%s", operation_name(r->operation),
         reply->status, *code ? " " : "", code, *said ? ": " : "", said);
     name_reply(reply, err);
     snprintf(err->aws_code, sizeof err->aws_code, "%s", code);
-    snprintf(err->message, sizeof err->message, "%s", message ? message : "");
+    snprintf(err->message, sizeof err->message, "%s", c->message ? c->message : "");
     err->retry = retry_class(reply->status, code);
 }
 
@@ -349,19 +356,54 @@ static void correct_signature(const struct haul_request *r, const struct reply *
         err->retry = HAUL_RETRY_WHEN_FIXED;
 }
 
-/* An <Error> document, in a failed reply or in one that claims success. */
+/* <Error>, which STS and others put into an <ErrorResponse>; NULL: no error. */
+static const struct element *find_error(const struct document *d)
+{
+    const struct element *root = d ? document_element(d) : NULL;
+    if (root == NULL || element_is(root, "Error"))
+        return root;
+    return element_is(root, "ErrorResponse") ? element_child(root, "Error") : NULL;
+}
+
+static const char *first_of(const struct json *j, const char *const names[3])
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < 3 && text == NULL; i++)
+        text = json_text(j, names[i]);
+    return text;
+}
+
+/* As AWS's services that speak JSON write it, and OAuth. "com.amazonaws.sso#NotFound" */
+static struct complaint read_json(const struct json *j)
+{
+    static const char *const codes[] = { "__type", "code", "error" };
+    static const char *const messages[] = { "message", "Message", "error_description" };
+    struct complaint c = { first_of(j, codes), first_of(j, messages), NULL };
+    const char *name = c.code ? strrchr(c.code, '#') : NULL;
+    if (name != NULL)
+        c.code = name + 1;
+    return c;
+}
+
+/* An error's document, in a failed reply or, as XML, in one that claims success. */
 static bool judge_error(const struct haul_request *r, const struct reply *reply,
     const struct document *d, struct haul_error *err)
 {
     bool failed = reply->status < 200 || reply->status >= 300;
-    bool is_error = d != NULL && strcmp(document_root(d), "Error") == 0;
-    if (failed || is_error) {
-        const char *code = is_error ? document_text(d, "Code") : NULL;
-        set_server_error(
-            r, reply, code ? code : "", is_error ? document_text(d, "Message") : NULL, err);
-        correct_signature(r, reply, is_error ? document_text(d, "Region") : NULL, err);
-    }
-    return failed || is_error;
+    const struct element *e = find_error(d);
+    struct json *j = NULL;
+    struct complaint c = { NULL, NULL, NULL };
+    if (!failed && e == NULL)
+        return false;
+    if (e != NULL)
+        c = (struct complaint){ element_text(e, "Code"), element_text(e, "Message"),
+            element_text(e, "Region") };
+    else if ((j = json_parse("the reply", reply->body.data, reply->body.len, NULL)) != NULL)
+        c = read_json(j);
+    set_server_error(r, reply, &c, err);
+    correct_signature(r, reply, c.region, err);
+    json_free(j);
+    return true;
 }
 
 /* ---- Successes ---- */
@@ -423,7 +465,7 @@ static int judge_success(const struct haul_request *r, const struct reply *reply
         return judge_object(r, reply, received, result);
     case ANSWER_ANY:
         result->body = r->sink.write ? NULL : buf_text(&reply->body);
-        result->body_len = reply->body.len;
+        result->body_len = r->sink.write ? received : reply->body.len;
         return 0;
     case ANSWER_UPLOAD:
         result->upload_id = given(d ? document_text(d, "UploadId") : NULL);

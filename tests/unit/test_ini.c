@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,12 +95,73 @@ static void of_duplicates_the_last_wins(void **state)
     ini_free(i);
 }
 
-static void nested_settings_are_passed_over(void **state)
+static void nested_settings_are_apart_from_others(void **state)
 {
-    struct ini *i = read_text(state, "[a]\ns3 =\n  region = wrong\n\n  # no\n  addressing\n"
-                                     "region = right\n");
-    assert_string_equal(ini_get(i, "a", "region"), "right");
-    assert_null(ini_get(i, "a", "addressing"));
+    struct ini *i = read_text(state, "[a]\nS3 =\n  Region = nested # yes\n\n  # no\n\tbad\n"
+                                     "    style=path\n [b]\nregion = plain\n"
+                                     "  more of = it\n[b]\nother =\n");
+    assert_string_equal(ini_get(i, "a", "region"), "plain");
+    assert_string_equal(ini_get_nested(i, "a", "region", NULL), "plain");
+    assert_string_equal(ini_get_nested(i, "a", "s3", "region"), "nested");
+    assert_string_equal(ini_get_nested(i, "a", "s3", "style"), "path");
+    assert_null(ini_get_nested(i, "a", "s3", "other"));
+    assert_null(ini_get_nested(i, "b", "s3", "region"));
+    assert_null(ini_get_nested(i, "a", "region", "more of"));
+    assert_null(ini_get(i, "a", "style"));
+    assert_null(ini_get(i, "a", "more of"));
+    assert_string_equal(ini_get(i, "b", "other"), "");
+    ini_free(i);
+}
+
+static void of_duplicate_nested_settings_the_last_wins(void **state)
+{
+    struct ini *i =
+        read_text(state, "[a]\ns3 =\n  k = 1\n  k = 2\n  j = 1\n[a]\ns3=\r\n\tk = 3");
+    assert_string_equal(ini_get_nested(i, "a", "s3", "k"), "3");
+    assert_string_equal(ini_get_nested(i, "a", "s3", "j"), "1");
+    ini_free(i);
+}
+
+static void a_section_of_two_words_goes_without_quotes_and_blanks(void **state)
+{
+    static const char *const heads[] = { "[profile my name]", "[profile \"my name\"]",
+        "[ profile \t 'my name'\t]", "[\tprofile  my name ]\r" };
+    for (size_t n = 0; n < sizeof heads / sizeof *heads; n++) {
+        char text[100];
+        snprintf(text, sizeof text, "%s\nk = 1\n", heads[n]);
+        struct ini *i = read_text(state, text);
+        assert_string_equal(ini_section(i, 0), "profile my name");
+        assert_string_equal(ini_get(i, "profile my name", "k"), "1");
+        ini_free(i);
+    }
+}
+
+static void quotes_that_do_not_match_belong_to_the_name(void **state)
+{
+    struct ini *i = read_text(state, "[profile \"x']\n[profile \"]\n[profile \"\"]\n[\"x\"]\n");
+    assert_true(ini_has(i, "profile \"x'"));
+    assert_true(ini_has(i, "profile \""));
+    assert_true(ini_has(i, "profile "));
+    assert_true(ini_has(i, "\"x\""));
+    ini_free(i);
+}
+
+static void what_is_in_quotes_is_no_comment(void **state)
+{
+    struct ini *i = read_text(state, "[a]\ncommand = sh -c \"a ; b\" 'x # y' # no\n"
+                                     "odd = it's # no\n");
+    assert_string_equal(ini_get(i, "a", "command"), "sh -c \"a ; b\" 'x # y'");
+    assert_string_equal(ini_get(i, "a", "odd"), "it's");
+    ini_free(i);
+}
+
+static void sections_are_counted_in_their_order(void **state)
+{
+    struct ini *i = read_text(state, "[b]\nk = 1\n[a]\n[b]\n");
+    assert_string_equal(ini_section(i, 0), "b");
+    assert_string_equal(ini_section(i, 1), "a");
+    assert_string_equal(ini_section(i, 2), "b");
+    assert_null(ini_section(i, 3));
     ini_free(i);
 }
 
@@ -153,9 +215,9 @@ static void what_is_no_text_or_no_file_is_refused(void **state)
     assert_non_null(strstr(err.text, "directory"));
 }
 
-static void a_file_may_have_a_mebibyte_and_no_more(void **state)
+static void a_file_may_have_sixteen_mebibytes_and_no_more(void **state)
 {
-    size_t len = 1024 * 1024;
+    size_t len = 16 * 1024 * 1024;
     char *text = malloc(len + 1);
     memset(text, '#', len + 1);
     memcpy(text, "[a]\n", 4);
@@ -165,7 +227,7 @@ static void a_file_may_have_a_mebibyte_and_no_more(void **state)
     assert_true(ini_has(i, "a"));
     ini_free(i);
     free(path);
-    assert_refused(state, text, len + 1, "1048576");
+    assert_refused(state, text, len + 1, "16777216");
     free(text);
 }
 
@@ -178,13 +240,18 @@ int main(void)
         TEST(blanks_comments_and_line_ends_do_not_matter),
         TEST(keys_are_the_same_in_either_case_and_sections_are_not),
         TEST(of_duplicates_the_last_wins),
-        TEST(nested_settings_are_passed_over),
+        TEST(nested_settings_are_apart_from_others),
+        TEST(of_duplicate_nested_settings_the_last_wins),
+        TEST(a_section_of_two_words_goes_without_quotes_and_blanks),
+        TEST(quotes_that_do_not_match_belong_to_the_name),
+        TEST(what_is_in_quotes_is_no_comment),
+        TEST(sections_are_counted_in_their_order),
         TEST(a_section_may_be_indented_as_a_whole),
         TEST(an_empty_section_is_there_all_the_same),
         TEST(a_missing_file_is_an_empty_one),
         TEST(other_lines_are_refused_by_number),
         TEST(what_is_no_text_or_no_file_is_refused),
-        TEST(a_file_may_have_a_mebibyte_and_no_more),
+        TEST(a_file_may_have_sixteen_mebibytes_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,8 +55,8 @@ enum haul_operation {
     HAUL_LIST_UPLOADS,
 
     HAUL_ANY, /* whatever `method`, key, query, headers and body say, signed; the key and even
-               * the bucket may be missing. Any 2xx is success; the reply's body goes to the
-               * sink when there is one, else into the result */
+               * the bucket may be missing (a key alone is all of the path). Any 2xx is success;
+               * the reply's body goes to the sink when there is one, else into the result */
 };
 
 /* Bytes [start, start + len) of an object, all of which must be there: what ends behind the
@@ -240,8 +240,8 @@ struct haul_result {
     struct haul_pairs tags;      /* GET_TAGS */
     struct haul_listing listing; /* DELETE_OBJECTS: those that failed */
     const char *body;            /* ANY without a sink; NUL-terminated */
-    size_t body_len;
-    unsigned attempts;   /* how often it was sent */
+    size_t body_len;             /* ANY, also of what went to the sink */
+    unsigned attempts;           /* how often it was sent */
     int64_t failing_ms;  /* how long ago its first attempt failed; 0: just now, or none did */
     uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;

@@ -23,7 +23,8 @@ struct haul_settings {
                          * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile's
                          * ignore_configured_endpoint_urls is true */
     char ca_file[1024]; /* AWS_CA_BUNDLE, the profile's ca_bundle */
-    bool dualstack;     /* AWS_USE_DUALSTACK_ENDPOINT, use_dualstack_endpoint */
+    bool dualstack;     /* AWS_USE_DUALSTACK_ENDPOINT, the profile's s3 =
+                         * use_dualstack_endpoint, its use_dualstack_endpoint */
     bool fips;          /* AWS_USE_FIPS_ENDPOINT, use_fips_endpoint */
     bool accelerate;    /* the profile's s3 = use_accelerate_endpoint */
     enum haul_addressing addressing; /* the profile's s3 = addressing_style */

@@ -1,0 +1,54 @@
+/* Keys out of a JSON document: see keysjson.h. */
+#include "keysjson.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "credentials.h"
+#include "jsonread.h"
+#include "rows.h"
+
+const struct keysjson_names keysjson_container = { "AccessKeyId", "SecretAccessKey", "Token",
+    "Expiration" };
+
+static const char *need(
+    const char *where, const struct json *j, const char *name, struct haul_error *err)
+{
+    const char *text = json_text(j, name);
+    if (text != NULL && *text != '\0')
+        return text;
+    haul_error_set(err, HAUL_BAD_REPLY, "%s: %s is missing", where, name);
+    return NULL;
+}
+
+static bool read_time(const char *text, int64_t *ms)
+{
+    uint64_t number;
+    const char *rest = text;
+    bool is_number = rows_take_number(&rest, &number) && *rest == '\0' && number < INT64_MAX;
+    *ms = is_number ? (int64_t) number : json_time_ms(text);
+    return *ms >= 0;
+}
+
+struct keys *keysjson_read(const char *where, const struct json *j,
+    const struct keysjson_names *names, int64_t server_ms, struct haul_error *err)
+{
+    const char *key_id = need(where, j, names->key_id, err);
+    const char *secret = key_id ? need(where, j, names->secret, err) : NULL;
+    const char *expires = json_text(j, names->expires);
+    int64_t expires_ms = KEYS_NEVER_EXPIRE;
+    if (secret == NULL)
+        return NULL;
+    if (expires != NULL && *expires != '\0' && !read_time(expires, &expires_ms)) {
+        haul_error_set(err, HAUL_BAD_REPLY, "%s: %s is no time", where, names->expires);
+        return NULL;
+    }
+    struct keys *k = keys_new(where, key_id, secret, json_text(j, names->token), err);
+    if (k == NULL)
+        return NULL;
+    k->expires_ms = expires_ms;
+    if (server_ms >= 0) /* in whole seconds, as Date has it */
+        k->issuer_offset_ms = server_ms - (int64_t) time(NULL) * 1000;
+    return k;
+}

@@ -1,0 +1,222 @@
+/* Profiles of AWS's shared files: see profile.h. */
+#include "profile.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ini.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define SECTION_SIZE 256 /* a longer name is nowhere */
+
+struct file {
+    char path[PATH_MAX];
+    struct ini *ini; /* owned */
+};
+
+/* Sections that a profile may have, in the order of precedence. */
+struct place {
+    enum profile_place file;
+    const char *prefix;
+    bool is_default_only; /* [default], unless there is a [profile default] */
+};
+static const struct place shared_places[] = {
+    { PROFILE_CREDENTIALS_FILE, "", false },
+    { PROFILE_CONFIG_FILE, "profile ", false },
+    { PROFILE_CONFIG_FILE, "", true },
+};
+static const struct place own_places[] = {
+    { PROFILE_CREDENTIALS_FILE, "", false },
+    { PROFILE_CREDENTIALS_FILE, "profile ", false },
+};
+
+struct profiles {
+    struct file credentials, config; /* the config's ini is NULL: there is but one */
+    const struct place *places;
+    size_t place_count;
+};
+
+/* One of a profile's sections, which may be there or not. */
+struct spot {
+    const struct file *file;
+    char section[SECTION_SIZE];
+};
+
+static bool is_given(const char *text)
+{
+    return text != NULL && *text != '\0';
+}
+
+static const char *given(const char *text)
+{
+    return is_given(text) ? text : NULL;
+}
+
+/* ~ is the home; "" (which no file is called) when there is none. */
+static int read_file(struct file *f, const char *path, struct haul_error *err)
+{
+    const char *home = "";
+    if (strncmp(path, "~/", 2) == 0) {
+        home = getenv("HOME");
+        path = home == NULL ? "" : path + 1;
+    }
+    if (snprintf(f->path, sizeof f->path, "%s%s", home == NULL ? "" : home, path) >= PATH_MAX)
+        return haul_error_set(err, HAUL_BAD_CONFIG, "a path is too long: %s", path);
+    f->ini = ini_read(f->path, err);
+    return f->ini == NULL ? -1 : 0;
+}
+
+static const char *path_of(const char *variable, const char *usual)
+{
+    const char *path = getenv(variable);
+    return is_given(path) ? path : usual;
+}
+
+struct profiles *profiles_read(const char *file, struct haul_error *err)
+{
+    struct profiles *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory for profiles");
+        return NULL;
+    }
+    int rc;
+    if (file != NULL) {
+        p->places = own_places;
+        p->place_count = COUNT(own_places);
+        rc = read_file(&p->credentials, file, err);
+    } else {
+        p->places = shared_places;
+        p->place_count = COUNT(shared_places);
+        rc = read_file(
+            &p->credentials, path_of("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), err);
+        if (rc == 0)
+            rc = read_file(&p->config, path_of("AWS_CONFIG_FILE", "~/.aws/config"), err);
+    }
+    if (rc == 0)
+        return p;
+    profiles_free(p);
+    return NULL;
+}
+
+void profiles_free(struct profiles *p)
+{
+    if (p == NULL)
+        return;
+    ini_free(p->credentials.ini);
+    ini_free(p->config.ini);
+    free(p);
+}
+
+const char *profile_name(const char *profile)
+{
+    if (profile == NULL)
+        profile = getenv("AWS_PROFILE");
+    return is_given(profile) ? profile : "default";
+}
+
+/* The profile's section at the nth place. false: it can't have one there. */
+static bool find_spot(const struct profiles *p, size_t n, const char *profile, struct spot *out)
+{
+    const struct place *place = &p->places[n];
+    out->file = place->file == PROFILE_CONFIG_FILE ? &p->config : &p->credentials;
+    if (place->is_default_only &&
+        (strcmp(profile, "default") != 0 || ini_has(out->file->ini, "profile default")))
+        return false;
+    return snprintf(out->section, SECTION_SIZE, "%s%s", place->prefix, profile) < SECTION_SIZE;
+}
+
+bool profile_exists(const struct profiles *p, const char *profile)
+{
+    struct spot spot;
+    for (size_t n = 0; n < p->place_count; n++)
+        if (find_spot(p, n, profile, &spot) && ini_has(spot.file->ini, spot.section))
+            return true;
+    return false;
+}
+
+static const char *find(const struct profiles *p, const char *profile, const char *setting,
+    const char *nested, struct spot *spot)
+{
+    const char *value = NULL;
+    for (size_t n = 0; n < p->place_count && value == NULL; n++)
+        if (find_spot(p, n, profile, spot))
+            value = given(ini_get_nested(spot->file->ini, spot->section, setting, nested));
+    return value;
+}
+
+const char *profile_get(const struct profiles *p, const char *profile, const char *setting)
+{
+    return profile_nested(p, profile, setting, NULL);
+}
+
+const char *profile_nested(
+    const struct profiles *p, const char *profile, const char *setting, const char *nested)
+{
+    struct spot spot;
+    return find(p, profile, setting, nested, &spot);
+}
+
+/* The file of sections that are no profiles. */
+static const struct file *config_of(const struct profiles *p)
+{
+    return p->config.ini != NULL ? &p->config : &p->credentials;
+}
+
+bool profiles_section_exists(const struct profiles *p, const char *kind, const char *name)
+{
+    char section[SECTION_SIZE];
+    return snprintf(section, sizeof section, "%s %s", kind, name) < SECTION_SIZE &&
+           ini_has(config_of(p)->ini, section);
+}
+
+const char *profiles_section_get(const struct profiles *p, const char *kind, const char *name,
+    const char *setting, const char *nested)
+{
+    char section[SECTION_SIZE];
+    if (snprintf(section, sizeof section, "%s %s", kind, name) >= SECTION_SIZE)
+        return NULL;
+    return given(ini_get_nested(config_of(p)->ini, section, setting, nested));
+}
+
+void profiles_tell_files(const struct profiles *p, char *out, size_t size)
+{
+    const char *one = p->credentials.path, *other = p->config.path;
+    snprintf(out, size, "%s%s%s", one, *other == '\0' ? "" : " and ", other);
+}
+
+static void tell_spot(const struct spot *spot, char *out, size_t size)
+{
+    snprintf(out, size, "[%s] in %s", spot->section, spot->file->path);
+}
+
+void profile_tell_place(const struct profiles *p, const char *profile, const char *setting,
+    const char *nested, char *out, size_t size)
+{
+    struct spot spot;
+    find(p, profile, setting, nested, &spot);
+    tell_spot(&spot, out, size);
+}
+
+bool profile_find_keys(const struct profiles *p, const char *profile, enum profile_place place,
+    struct profile_keys *out)
+{
+    struct spot spot;
+    for (size_t n = 0; n < p->place_count; n++) {
+        if ((place != PROFILE_EITHER && place != p->places[n].file) ||
+            !find_spot(p, n, profile, &spot))
+            continue;
+        const struct ini *ini = spot.file->ini;
+        *out = (struct profile_keys){
+            .key_id = given(ini_get(ini, spot.section, "aws_access_key_id")),
+            .secret = given(ini_get(ini, spot.section, "aws_secret_access_key")),
+            .token = given(ini_get(ini, spot.section, "aws_session_token")),
+        };
+        if (out->key_id == NULL && out->secret == NULL && out->token == NULL)
+            continue;
+        tell_spot(&spot, out->where, sizeof out->where);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,74 @@
+/* Files of tokens: see tokenfile.h. */
+#include "tokenfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "hash.h"
+
+/* Returns how many bytes, TOKENFILE_BYTES_MAX + 1 for too many, or -1 with errno. */
+static ssize_t read_all(const char *path, char *text)
+{
+    const size_t room = TOKENFILE_BYTES_MAX + 1;
+    size_t len = 0;
+    ssize_t n = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    while (len < room && (n > 0 || (n < 0 && errno == EINTR))) {
+        n = read(fd, text + len, room - len);
+        len += n > 0 ? (size_t) n : 0;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return n < 0 ? -1 : (ssize_t) len;
+}
+
+/* NULL: nothing is. */
+static const char *fault_of(const char *token, size_t len)
+{
+    if (len == 0)
+        return "is empty";
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char) token[i] < ' ' || token[i] == 0x7F)
+            return "has a control character inside";
+    return NULL;
+}
+
+char *tokenfile_read(const char *path, const char *whose, struct haul_error *err)
+{
+    char *text = malloc(TOKENFILE_BYTES_MAX + 2);
+    if (text == NULL) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    ssize_t read = read_all(path, text);
+    int error = errno;
+    size_t len = read < 0 ? 0 : (size_t) read;
+    const char *fault = len > TOKENFILE_BYTES_MAX ? "is too large for a token" : NULL;
+    while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL && text[len - 1] != '\0')
+        len--;
+    text[len] = '\0';
+    if (read < 0)
+        haul_error_set(
+            err, HAUL_BAD_CONFIG, "%s, of %s, can't be read: %s", path, whose, strerror(error));
+    else if (fault != NULL || (fault = fault_of(text, len)) != NULL)
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s, of %s, %s", path, whose, fault);
+    else
+        return text;
+    wipe(text, TOKENFILE_BYTES_MAX + 2);
+    free(text);
+    return NULL;
+}
+
+void tokenfile_free(char *token)
+{
+    if (token != NULL)
+        wipe(token, strlen(token));
+    free(token);
+}
