@@ -445,7 +445,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     reply_free(&x->reply);
     x->reply.sent_sum = x->call.sent_sum;
     endpoint_region(r->endpoint, x->call.bucket, region);
-    endpoint_add_host(&host, r->endpoint, x->call.bucket, region);
+    endpoint_add_host(&host, r->endpoint, x->call.bucket, region, operation_can_accelerate(r));
     if (buf_failed(&host, "the host's name", err) ||
         add_headers(c, x, buf_text(&host), region, err) < 0)
         goto out;
