@@ -31,7 +31,7 @@ static int add_url(struct buf *url, const struct haul_request *r, const struct c
     int rc = -1;
 
     endpoint_region(e, call->bucket, region);
-    endpoint_add_host(&host, e, call->bucket, region);
+    endpoint_add_host(&host, e, call->bucket, region, operation_can_accelerate(r));
     sigv4_time(endpoint_signing_ms(e), time);
     snprintf(date, sizeof date, "%.8s", time);
     memcpy(headers, call->headers, call->header_count * sizeof *headers);
