@@ -217,7 +217,7 @@ out:
 /* "name: value"; value "": sent empty; NULL: libcurl is to send none of its own. */
 static int add_line(struct exchange *x, const char *name, const char *value)
 {
-    struct buf line = buf_make(CALL_TEXT_MAX);
+    struct buf line = buf_make_secret(CALL_TEXT_MAX);
     buf_adds(&line, name);
     buf_adds(&line, value == NULL ? ":" : *value ? ": " : ";");
     buf_adds(&line, value ? value : "");
@@ -228,6 +228,13 @@ static int add_line(struct exchange *x, const char *name, const char *value)
         return -1;
     x->header_list = more;
     return 0;
+}
+
+static void free_lines(struct curl_slist *lines)
+{
+    for (struct curl_slist *l = lines; l != NULL; l = l->next)
+        wipe(l->data, strlen(l->data)); /* a token, a customer's key, the signature */
+    curl_slist_free_all(lines);
 }
 
 /* All headers of an attempt, and what some of their values live in. */
@@ -305,7 +312,7 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
     int rc = -1;
 
     h.count = x->call.header_count;
-    h.authorization = buf_make(CALL_TEXT_MAX);
+    h.authorization = buf_make_secret(CALL_TEXT_MAX);
     memcpy(h.headers, x->call.headers, h.count * sizeof h.headers[0]);
     if ((hashes || x->call.sum_count > 0) && sum_body(c, x, hashes, err) < 0)
         goto out;
@@ -411,7 +418,7 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
         }
         x->easy = NULL;
     }
-    curl_slist_free_all(x->header_list);
+    free_lines(x->header_list);
     x->header_list = NULL;
     chunked_free(x->chunks);
     x->chunks = NULL;
@@ -426,7 +433,7 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err)
 {
     const struct haul_request *r = x->request;
-    struct buf host = buf_make(512), url = buf_make(16384);
+    struct buf host = buf_make(512), url = buf_make_secret(16384);
     char region[REGION_SIZE];
     int rc = -1;
 
@@ -438,7 +445,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     reply_free(&x->reply);
     x->reply.sent_sum = x->call.sent_sum;
     endpoint_region(r->endpoint, x->call.bucket, region);
-    endpoint_add_host(&host, r->endpoint, x->call.bucket, region);
+    endpoint_add_host(&host, r->endpoint, x->call.bucket, region, operation_can_accelerate(r));
     if (buf_failed(&host, "the host's name", err) ||
         add_headers(c, x, buf_text(&host), region, err) < 0)
         goto out;

@@ -36,6 +36,7 @@ struct exchange {
     struct reply reply;
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
     unsigned attempts, corrections;
+    unsigned expiries; /* how many attempts in a row were refused for keys that have expired */
     bool maybe_repeated;
     int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
     int64_t due_ms;    /* retrying: when the next attempt starts, CLOCK_MONOTONIC */

@@ -21,6 +21,7 @@
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
+#define EXPIRIES_MAX 2    /* in a row: fresh keys are no better, then */
 #define IDLE_CONNECTIONS 256
 #define KEYS_WAIT_MS 50 /* until we look again whether the refresher has fresh ones */
 
@@ -115,6 +116,17 @@ static void judge_transport(const struct exchange *x, CURLcode code, struct haul
     result->outcome_unknown = x->begun;
 }
 
+/* Tells the source of the keys when they were refused because they have expired. true: it can
+ * give others. */
+static bool report_expiry(const struct exchange *x, const struct haul_result *r)
+{
+    const struct keys *k = x->keys;
+    return k != NULL && r->error.code == HAUL_SERVER &&
+           retry_is_expiry(
+               r->error.http_status, r->error.aws_code, keys_have_expired(k, r->server_ms)) &&
+           credentials_refused(x->request->endpoint->credentials, k);
+}
+
 static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul_retry class)
 {
     unsigned tries = x->request->tries ? x->request->tries : c->options.retries + 1;
@@ -152,7 +164,7 @@ static void retry_at(struct haul_client *c, struct exchange *x, int64_t due_ms)
         c->retry_ms = due_ms;
 }
 
-static void retry_later(struct haul_client *c, struct exchange *x)
+static void retry_later(struct haul_client *c, struct exchange *x, enum haul_retry class)
 {
     int64_t after_ms =
         1000 * (int64_t) atoi(reply_header(&x->reply, "retry-after")); /* S3 sends seconds */
@@ -163,9 +175,7 @@ static void retry_later(struct haul_client *c, struct exchange *x)
     reply_free(&x->reply);
     document_free(x->document);
     x->document = NULL;
-    retry_at(c, x,
-        now_ms +
-            retry_delay_ms(x->result.error.retry, x->attempts - 1, next_random(c), after_ms));
+    retry_at(c, x, now_ms + retry_delay_ms(class, x->attempts - 1, next_random(c), after_ms));
 }
 
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
@@ -185,9 +195,11 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
         x->attempts--; /* nobody's failure */
         r->error.retry = HAUL_RETRY_NOW;
     }
+    x->expiries = report_expiry(x, r) ? x->expiries + 1 : 0;
+    bool resigns = x->expiries > 0 && x->expiries <= EXPIRIES_MAX;
     attempt_forget(c, x);
-    if (r->error.code != HAUL_OK && may_retry(c, x, r->error.retry)) {
-        retry_later(c, x);
+    if (r->error.code != HAUL_OK && (resigns || may_retry(c, x, r->error.retry))) {
+        retry_later(c, x, resigns ? HAUL_RETRY_RESIGN : r->error.retry);
         return;
     }
     if (r->error.retry == HAUL_RETRY_RESIGN)
@@ -258,12 +270,16 @@ static void resume_due(struct haul_client *c)
     if (c->retrying.count == 0 || c->retry_ms > now_ms)
         return;
     c->retry_ms = LOOP_NEVER;
+    struct exchange **at = &c->ready.first;
+    uint64_t before = 0; /* the one before `at`: as a rule they come in order */
     for (struct exchange *x = c->retrying.first, *following; x != NULL; x = following) {
         following = x->next;
         if (x->due_ms <= now_ms) {
-            struct exchange **at = &c->ready.first;
+            if (x->number < before)
+                at = &c->ready.first;
             while (*at != NULL && (*at)->number < x->number)
                 at = &(*at)->next;
+            before = x->number;
             delist(x);
             insert(&c->ready, at, x);
         } else if (x->due_ms < c->retry_ms) {

@@ -106,9 +106,9 @@ int keys_check(const struct keys *k, const char *where, struct haul_error *err)
 
 bool keys_have_expired(const struct keys *k, int64_t server_ms)
 {
-    int64_t issuer_ms = clock_ms() + k->issuer_offset_ms;
-    return k->expires_ms != KEYS_NEVER_EXPIRE &&
-           k->expires_ms <= (issuer_ms > server_ms ? issuer_ms : server_ms);
+    if (k->expires_ms == KEYS_NEVER_EXPIRE)
+        return false;
+    return k->expires_ms <= server_ms || k->expires_ms <= clock_ms() + k->issuer_offset_ms;
 }
 
 static bool is_same(const char *a, const char *b)

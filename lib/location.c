@@ -165,6 +165,7 @@ static int find_at_aws(
     struct location *l, char *text, const char *aws_url, struct haul_error *err)
 {
     const char *bucket = cut_bucket(text);
+    l->is_default = true;
     if (bucket != text || strpbrk(bucket, "@:?#%"))
         return haul_error_set(err, HAUL_BAD_CONFIG,
             "the store's URL is more than s3://BUCKET: objects are named by requests, and keys "

@@ -19,21 +19,22 @@ static const char *first_given(const char *a, const char *b)
     return a != NULL && *a != '\0' ? a : b;
 }
 
-/* What the URL, the options and the environment say together, each where the one before is
- * silent. */
+/* What the options, the URL and the environment say together, each where the one before is
+ * silent. Which host an https:// URL means is the URL's matter alone. */
 static int settle(struct haul_store *s, struct location *l, const struct haul_store_options *o,
-    struct haul_error *err)
+    const struct haul_settings *found, struct haul_error *err)
 {
     struct haul_endpoint_options endpoint = o->endpoint;
-    struct haul_settings settings;
+    bool at_aws = l->is_default && l->url == NULL;
     endpoint.url = l->url;
+    endpoint.region = first_given(o->endpoint.region, first_given(l->region, found->region));
+    endpoint.ca_file = first_given(o->endpoint.ca_file, first_given(found->ca_file, NULL));
     endpoint.addressing = l->addressing;
-    endpoint.region = first_given(o->endpoint.region, l->region);
-    if (*endpoint.region == '\0') {
-        if (haul_settings_find(NULL, NULL, &settings, err) < 0)
-            return -1;
-        endpoint.region = settings.region;
-    }
+    if (l->is_default && endpoint.addressing == HAUL_ADDRESS_AUTO)
+        endpoint.addressing = found->addressing;
+    endpoint.dualstack |= at_aws && found->dualstack;
+    endpoint.fips |= at_aws && found->fips;
+    endpoint.accelerate |= at_aws && found->accelerate;
     if (endpoint.credentials == NULL) {
         s->credentials = l->credentials;
         l->credentials = NULL;
@@ -54,19 +55,19 @@ struct haul_store *haul_store_new(
     const char *url, const struct haul_store_options *options, struct haul_error *err)
 {
     struct haul_store_options o = { .bucket = NULL };
+    struct haul_settings found;
     struct location l;
     if (options != NULL)
         o = *options;
-    const char *aws_url =
-        first_given(getenv("AWS_ENDPOINT_URL_S3"), getenv("AWS_ENDPOINT_URL"));
-    if (location_find(url, aws_url, &o, &l, err) < 0)
+    if (haul_settings_find(NULL, NULL, &found, err) < 0 ||
+        location_find(url, found.url, &o, &l, err) < 0)
         return NULL;
     struct haul_store *s = calloc(1, sizeof *s);
     int rc = -1;
     if (s == NULL)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
     else
-        rc = settle(s, &l, &o, err);
+        rc = settle(s, &l, &o, &found, err);
     location_free(&l);
     if (rc == 0)
         return s;

@@ -41,6 +41,7 @@ static void check_form(const struct form *f, const char *aws_url)
     assert_string_equal(show(l.bucket), show(f->bucket));
     assert_string_equal(l.region, f->region ? f->region : "");
     assert_int_equal(l.addressing, f->addressing);
+    assert_int_equal(l.is_default, strncasecmp(f->url, "s3:", 3) == 0);
     assert_null(l.credentials);
     location_free(&l);
 }
