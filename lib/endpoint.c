@@ -291,6 +291,11 @@ const char *haul_endpoint_url(const struct haul_endpoint *e)
     return e->url;
 }
 
+const char *haul_endpoint_region(const struct haul_endpoint *e)
+{
+    return e->region;
+}
+
 void endpoint_set_service(struct haul_endpoint *e, const char *service)
 {
     e->service = service;

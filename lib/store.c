@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <haul/settings.h>
-
 #include "client.h"
 #include "location.h"
 #include "loop.h"
@@ -22,8 +20,9 @@ static const char *first_given(const char *a, const char *b)
 /* What the options, the URL and the environment say together, each where the one before is
  * silent. Which host an https:// URL means is the URL's matter alone. */
 static int settle(struct haul_store *s, struct location *l, const struct haul_store_options *o,
-    const struct haul_settings *found, struct haul_error *err)
+    struct haul_error *err)
 {
+    const struct haul_settings *found = o->settings;
     struct haul_endpoint_options endpoint = o->endpoint;
     bool at_aws = l->is_default && l->url == NULL;
     endpoint.url = l->url;
@@ -59,15 +58,19 @@ struct haul_store *haul_store_new(
     struct location l;
     if (options != NULL)
         o = *options;
-    if (haul_settings_find(NULL, NULL, &found, err) < 0 ||
-        location_find(url, found.url, &o, &l, err) < 0)
+    if (o.settings == NULL) {
+        if (haul_settings_find(NULL, NULL, &found, err) < 0)
+            return NULL;
+        o.settings = &found;
+    }
+    if (location_find(url, o.settings->url, &o, &l, err) < 0)
         return NULL;
     struct haul_store *s = calloc(1, sizeof *s);
     int rc = -1;
     if (s == NULL)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
     else
-        rc = settle(s, &l, &o, &found, err);
+        rc = settle(s, &l, &o, err);
     location_free(&l);
     if (rc == 0)
         return s;

@@ -17,7 +17,9 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/endpoint"))
+sys.path.insert(0, str(TOP / "tests/services"))
 from endpoint import Endpoint  # noqa: E402
+from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
 PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
@@ -100,6 +102,19 @@ def new_endpoint():
 def endpoint(new_endpoint):
     """The scripted endpoint of tests/endpoint/: .url .env .boto() .stats() .fault(text)..."""
     return new_endpoint()
+
+
+@pytest.fixture
+def new_services():
+    """Starts the services of tests/services/, for tests that want options or several."""
+    with contextlib.ExitStack() as running:
+        yield lambda *options: running.enter_context(Services(*options))
+
+
+@pytest.fixture
+def services(new_services):
+    """The services that give keys: .url .env .set(text) .fault(text) .log() .key(id)..."""
+    return new_services()
 
 
 @pytest.fixture
