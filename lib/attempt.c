@@ -17,6 +17,8 @@
 #define SLOW_OPERATION_STALL_MS 600000
 #define ERROR_BODY_MAX 65536
 
+_Static_assert(WORDS_SIZE >= CURL_ERROR_SIZE, "libcurl writes so much");
+
 /* ---- Callbacks: they move bytes and nothing else ---- */
 
 /* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
@@ -217,7 +219,7 @@ out:
 /* "name: value"; value "": sent empty; NULL: libcurl is to send none of its own. */
 static int add_line(struct exchange *x, const char *name, const char *value)
 {
-    struct buf line = buf_make(CALL_TEXT_MAX);
+    struct buf line = buf_make_secret(CALL_TEXT_MAX);
     buf_adds(&line, name);
     buf_adds(&line, value == NULL ? ":" : *value ? ": " : ";");
     buf_adds(&line, value ? value : "");
@@ -228,6 +230,13 @@ static int add_line(struct exchange *x, const char *name, const char *value)
         return -1;
     x->header_list = more;
     return 0;
+}
+
+static void free_lines(struct curl_slist *lines)
+{
+    for (struct curl_slist *l = lines; l != NULL; l = l->next)
+        wipe(l->data, strlen(l->data)); /* a token, a customer's key, the signature */
+    curl_slist_free_all(lines);
 }
 
 /* All headers of an attempt, and what some of their values live in. */
@@ -305,7 +314,7 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
     int rc = -1;
 
     h.count = x->call.header_count;
-    h.authorization = buf_make(CALL_TEXT_MAX);
+    h.authorization = buf_make_secret(CALL_TEXT_MAX);
     memcpy(h.headers, x->call.headers, h.count * sizeof h.headers[0]);
     if ((hashes || x->call.sum_count > 0) && sum_body(c, x, hashes, err) < 0)
         goto out;
@@ -335,14 +344,23 @@ static long buffer_size(const struct haul_client *c, uint64_t expected)
 static bool set_texts(const struct haul_client *c, CURL *easy, const char *method,
     const char *url, const struct haul_endpoint *e)
 {
-    const char *const proxy = e->proxy, *const ca_file = e->ca_file;
-    return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK &&
-           (ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK) &&
-           (proxy == NULL || (curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK &&
-                                 /* NO_PROXY is of the environment's */
-                                 curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK));
+    const struct {
+        CURLoption option;
+        const char *text; /* NULL: left as it is */
+    } texts[] = {
+        { CURLOPT_URL, url }, { CURLOPT_CUSTOMREQUEST, method },
+        { CURLOPT_USERAGENT, c->user_agent }, { CURLOPT_CAINFO, e->ca_file },
+        { CURLOPT_SSLCERT, e->client_cert }, { CURLOPT_SSLKEY, e->client_key },
+        /* OpenSSL would ask on the terminal for what is not set. */
+        { CURLOPT_KEYPASSWD, e->client_key_password ? e->client_key_password : "" },
+        { CURLOPT_PROXY, e->proxy },
+        { CURLOPT_NOPROXY, e->proxy ? "" : NULL }, /* NO_PROXY is of the environment's */
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].text != NULL &&
+            curl_easy_setopt(easy, texts[i].option, texts[i].text) != CURLE_OK)
+            return false;
+    return true;
 }
 
 static int set_options(
@@ -354,7 +372,9 @@ static int set_options(
     long stall_ms = operation_is_slow(x->request->operation)
                         ? SLOW_OPERATION_STALL_MS
                         : (long) c->options.stall_timeout_ms;
+    x->words[0] = '\0';
     curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *) x);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->words);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
@@ -411,7 +431,7 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
         }
         x->easy = NULL;
     }
-    curl_slist_free_all(x->header_list);
+    free_lines(x->header_list);
     x->header_list = NULL;
     chunked_free(x->chunks);
     x->chunks = NULL;
@@ -426,7 +446,7 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err)
 {
     const struct haul_request *r = x->request;
-    struct buf host = buf_make(512), url = buf_make(16384);
+    struct buf host = buf_make(512), url = buf_make_secret(16384);
     char region[REGION_SIZE];
     int rc = -1;
 
@@ -438,7 +458,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     reply_free(&x->reply);
     x->reply.sent_sum = x->call.sent_sum;
     endpoint_region(r->endpoint, x->call.bucket, region);
-    endpoint_add_host(&host, r->endpoint, x->call.bucket, region);
+    endpoint_add_host(&host, r->endpoint, x->call.bucket, region, operation_can_accelerate(r));
     if (buf_failed(&host, "the host's name", err) ||
         add_headers(c, x, buf_text(&host), region, err) < 0)
         goto out;

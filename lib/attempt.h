@@ -13,6 +13,7 @@
 
 #define IDLE_HANDLES_MAX 64
 #define SMALLEST_BUFFER 16384 /* libcurl's */
+#define WORDS_SIZE 256        /* libcurl's CURL_ERROR_SIZE */
 
 struct chunked;
 struct curl_slist;
@@ -36,6 +37,7 @@ struct exchange {
     struct reply reply;
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
     unsigned attempts, corrections;
+    unsigned expiries; /* how many attempts in a row were refused for keys that have expired */
     bool maybe_repeated;
     int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
     int64_t due_ms;    /* retrying: when the next attempt starts, CLOCK_MONOTONIC */
@@ -48,7 +50,8 @@ struct exchange {
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
-    bool begun; /* it has been on its way to the server */
+    bool begun;             /* it has been on its way to the server */
+    char words[WORDS_SIZE]; /* libcurl's, of what went wrong */
     bool head_checked;
     int64_t expected;        /* body bytes; -1: not known */
     struct haul_error error; /* set by a callback that aborted the transfer */

@@ -6,23 +6,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 struct buf buf_make(size_t limit)
 {
     return (struct buf){ .limit = limit };
 }
 
+struct buf buf_make_secret(size_t limit)
+{
+    return (struct buf){ .limit = limit, .secret = true };
+}
+
+static void forget(struct buf *b, size_t from, size_t end)
+{
+    if (b->secret && b->data != NULL)
+        wipe(b->data + from, end - from);
+}
+
 void buf_free(struct buf *b)
 {
+    forget(b, 0, b->len);
     free(b->data);
-    *b = buf_make(b->limit);
+    *b = (struct buf){ .limit = b->limit, .secret = b->secret };
 }
 
 void buf_clear(struct buf *b)
 {
+    forget(b, 0, b->len);
     b->len = 0;
     b->failed = HAUL_OK;
     if (b->data != NULL)
         b->data[0] = '\0';
+}
+
+/* realloc() would leave a copy behind. */
+static char *resize(struct buf *b, size_t size)
+{
+    if (!b->secret)
+        return realloc(b->data, size);
+    char *data = malloc(size);
+    if (data != NULL && b->data != NULL) {
+        memcpy(data, b->data, b->len);
+        forget(b, 0, b->len);
+        free(b->data);
+    }
+    return data;
 }
 
 /* Room for `more` bytes and the NUL. Doubling keeps many small additions cheap. */
@@ -42,7 +71,7 @@ static bool reserve(struct buf *b, size_t more)
         size = b->limit + 1;
     if (size < need)
         size = need;
-    char *data = realloc(b->data, size);
+    char *data = resize(b, size);
     if (data == NULL) {
         b->failed = HAUL_NO_MEMORY;
         return false;
@@ -79,10 +108,13 @@ void buf_addf(struct buf *b, const char *format, ...)
     va_copy(again, args);
     size_t room = b->failed ? 0 : b->size - b->len; /* mostly enough: printed once */
     int len = vsnprintf(room == 0 ? NULL : b->data + b->len, room, format, args);
-    if (len < 0) /* longer than INT_MAX */
+    if (len < 0) { /* longer than INT_MAX */
         b->failed = HAUL_BAD_ARGUMENT;
-    else if (len > 0 && (size_t) len >= room && reserve(b, (size_t) len))
-        vsnprintf(b->data + b->len, (size_t) len + 1, format, again);
+    } else if (len > 0 && (size_t) len >= room) {
+        forget(b, b->len, b->len + room);
+        if (reserve(b, (size_t) len))
+            vsnprintf(b->data + b->len, (size_t) len + 1, format, again);
+    }
     if (!b->failed)
         b->len += (size_t) len;
     else if (room > 0)

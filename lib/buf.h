@@ -12,11 +12,13 @@ struct buf {
     size_t len;            /* without the NUL */
     size_t size;           /* allocated */
     size_t limit;          /* len never exceeds it */
+    bool secret;           /* what it held is wiped before its memory is given back */
     enum haul_code failed; /* not HAUL_OK: too long (HAUL_BAD_ARGUMENT) or HAUL_NO_MEMORY, and
                             * everything after that is ignored */
 };
 
 struct buf buf_make(size_t limit);
+struct buf buf_make_secret(size_t limit);
 void buf_free(struct buf *b);  /* and empty again, with the same limit */
 void buf_clear(struct buf *b); /* empty, the memory is kept, failure forgotten */
 void buf_hold(struct buf *b);  /* memory for all of its limit: from now on it never moves */

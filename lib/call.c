@@ -131,9 +131,9 @@ int call_build(const struct haul_request *r, struct call *c, struct haul_error *
     const struct operation *o = operation_of(r->operation);
     const char *fault = operation_fault(r);
     c->path = buf_make(PATH_MAX_BYTES);
-    c->query = buf_make(QUERY_MAX_BYTES);
+    c->query = buf_make_secret(QUERY_MAX_BYTES); /* a caller's may have a token */
     c->document = buf_make(DOCUMENT_MAX_BYTES);
-    c->text = buf_make(CALL_TEXT_MAX);
+    c->text = buf_make_secret(CALL_TEXT_MAX); /* a customer's key may be in it */
     if (fault == NULL) {
         bool any = r->operation == HAUL_ANY;
         bool untags = r->operation == HAUL_PUT_TAGS && r->tags.count == 0;
@@ -162,7 +162,5 @@ void call_free(struct call *c)
     buf_free(&c->path);
     buf_free(&c->query);
     buf_free(&c->document);
-    if (c->text.len > 0)
-        wipe(c->text.data, c->text.len); /* a customer's key may be in it */
     buf_free(&c->text);
 }

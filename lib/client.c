@@ -14,6 +14,7 @@
 #include "credentials.h"
 #include "endpoint.h"
 #include "retry.h"
+#include "transport.h"
 
 #define DEFAULT_RETRIES 10
 #define DEFAULT_CONNECTIONS 64
@@ -21,6 +22,7 @@
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
+#define EXPIRIES_MAX 2    /* in a row: fresh keys are no better, then */
 #define IDLE_CONNECTIONS 256
 #define KEYS_WAIT_MS 50 /* until we look again whether the refresher has fresh ones */
 
@@ -95,24 +97,15 @@ static void fail(struct haul_client *c, struct exchange *x, const struct haul_er
     deliver(x);
 }
 
-/* No reply, or half of one. */
-static void judge_transport(const struct exchange *x, CURLcode code, struct haul_result *result)
+/* Tells the source of the keys when they were refused because they have expired. true: it can
+ * give others. */
+static bool report_expiry(const struct exchange *x, const struct haul_result *r)
 {
-    /* Not CURLE_SSL_CONNECT_ERROR, which is also a connection that was lost in the handshake.
-     */
-    static const CURLcode tls[] = { CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
-        CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR,
-        CURLE_SSL_PINNEDPUBKEYNOTMATCH };
-    struct haul_error *err = &result->error;
-    haul_error_set(err, code == CURLE_OUT_OF_MEMORY ? HAUL_NO_MEMORY : HAUL_NETWORK, "%s: %s",
-        haul_endpoint_url(x->request->endpoint), curl_easy_strerror(code));
-    err->retry = HAUL_RETRY_LATER;
-    for (size_t i = 0; i < sizeof tls / sizeof *tls; i++)
-        if (tls[i] == code) {
-            err->code = HAUL_TLS;
-            err->retry = HAUL_RETRY_WHEN_FIXED;
-        }
-    result->outcome_unknown = x->begun;
+    const struct keys *k = x->keys;
+    return k != NULL && r->error.code == HAUL_SERVER &&
+           retry_is_expiry(
+               r->error.http_status, r->error.aws_code, keys_have_expired(k, r->server_ms)) &&
+           credentials_refused(x->request->endpoint->credentials, k);
 }
 
 static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul_retry class)
@@ -152,7 +145,7 @@ static void retry_at(struct haul_client *c, struct exchange *x, int64_t due_ms)
         c->retry_ms = due_ms;
 }
 
-static void retry_later(struct haul_client *c, struct exchange *x)
+static void retry_later(struct haul_client *c, struct exchange *x, enum haul_retry class)
 {
     int64_t after_ms =
         1000 * (int64_t) atoi(reply_header(&x->reply, "retry-after")); /* S3 sends seconds */
@@ -163,9 +156,7 @@ static void retry_later(struct haul_client *c, struct exchange *x)
     reply_free(&x->reply);
     document_free(x->document);
     x->document = NULL;
-    retry_at(c, x,
-        now_ms +
-            retry_delay_ms(x->result.error.retry, x->attempts - 1, next_random(c), after_ms));
+    retry_at(c, x, now_ms + retry_delay_ms(class, x->attempts - 1, next_random(c), after_ms));
 }
 
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
@@ -175,19 +166,23 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     attempt_read_head(x);
     /* A refusal that came while we were still sending is a reply like any other. */
     bool refused = x->reply.status >= 300;
-    if (x->error.code != HAUL_OK)
+    if (x->error.code != HAUL_OK) {
         r->error = x->error;
-    else if (code != CURLE_OK && !refused)
-        judge_transport(x, code, r);
-    else
+    } else if (code != CURLE_OK && !refused) {
+        transport_judge(x, (int) code, &r->error);
+        r->outcome_unknown = x->begun;
+    } else {
         reply_judge(x->request, &x->reply, x->received, r, &x->document);
+    }
     if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
         x->attempts--; /* nobody's failure */
         r->error.retry = HAUL_RETRY_NOW;
     }
+    x->expiries = report_expiry(x, r) ? x->expiries + 1 : 0;
+    bool resigns = x->expiries > 0 && x->expiries <= EXPIRIES_MAX;
     attempt_forget(c, x);
-    if (r->error.code != HAUL_OK && may_retry(c, x, r->error.retry)) {
-        retry_later(c, x);
+    if (r->error.code != HAUL_OK && (resigns || may_retry(c, x, r->error.retry))) {
+        retry_later(c, x, resigns ? HAUL_RETRY_RESIGN : r->error.retry);
         return;
     }
     if (r->error.retry == HAUL_RETRY_RESIGN)
@@ -258,12 +253,16 @@ static void resume_due(struct haul_client *c)
     if (c->retrying.count == 0 || c->retry_ms > now_ms)
         return;
     c->retry_ms = LOOP_NEVER;
+    struct exchange **at = &c->ready.first;
+    uint64_t before = 0; /* the one before `at`: as a rule they come in order */
     for (struct exchange *x = c->retrying.first, *following; x != NULL; x = following) {
         following = x->next;
         if (x->due_ms <= now_ms) {
-            struct exchange **at = &c->ready.first;
+            if (x->number < before)
+                at = &c->ready.first;
             while (*at != NULL && (*at)->number < x->number)
                 at = &(*at)->next;
+            before = x->number;
             delist(x);
             insert(&c->ready, at, x);
         } else if (x->due_ms < c->retry_ms) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "hash.h"
@@ -14,6 +15,7 @@
 #define MARGIN_MS (10 * 60 * (int64_t) 1000)
 #define FIRST_DELAY_MS 1000 /* after a failure; doubled by each further one */
 #define LAST_DELAY_MS 60000
+#define LEAST_INTERVAL_MS 1000 /* unless somebody waits for keys */
 
 static int64_t clock_ms(void)
 {
@@ -23,6 +25,8 @@ static int64_t clock_ms(void)
 }
 
 /* ---- Keys ---- */
+
+static atomic_uint sets; /* of keys so far */
 
 static const char *const field_names[] = { "the key id", "the secret", "the token" };
 
@@ -51,6 +55,7 @@ struct keys *keys_new(const char *where, const char *key_id, const char *secret,
         goto no_memory;
     char **const copies[] = { &k->key_id, &k->secret, &k->token };
     k->expires_ms = KEYS_NEVER_EXPIRE;
+    k->number = atomic_fetch_add(&sets, 1) + 1;
     atomic_init(&k->holders, 1);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         if (values[i] == NULL || *values[i] == '\0')
@@ -99,6 +104,13 @@ int keys_check(const struct keys *k, const char *where, struct haul_error *err)
     return haul_error_set(err, HAUL_NO_CREDENTIALS, "%s: %s is missing", where, missing);
 }
 
+bool keys_have_expired(const struct keys *k, int64_t server_ms)
+{
+    if (k->expires_ms == KEYS_NEVER_EXPIRE)
+        return false;
+    return k->expires_ms <= server_ms || k->expires_ms <= clock_ms() + k->issuer_offset_ms;
+}
+
 static bool is_same(const char *a, const char *b)
 {
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
@@ -118,21 +130,26 @@ static int64_t delay_ms(unsigned failures)
     return delay < LAST_DELAY_MS ? delay : LAST_DELAY_MS;
 }
 
+/* In the second half of `span_ms`. */
+static int64_t spread_ms(int64_t span_ms, uint32_t random)
+{
+    return span_ms / 2 + (int64_t) (((uint64_t) random * (uint64_t) span_ms) >> 33);
+}
+
 int64_t credentials_due_ms(
     const struct keys *keys, unsigned failures, int64_t failed_ms, uint32_t random)
 {
-    if (keys == NULL || keys->expires_ms == KEYS_NEVER_EXPIRE)
+    if (keys->expires_ms == KEYS_NEVER_EXPIRE)
         return INT64_MAX;
+    if (failures > 0)
+        return failed_ms + spread_ms(delay_ms(failures), random);
     int64_t end_ms = keys->expires_ms - keys->issuer_offset_ms;
+    int64_t earliest_ms = keys->obtained_ms + LEAST_INTERVAL_MS;
     int64_t margin_ms = (end_ms - keys->obtained_ms) / 4;
     if (margin_ms > MARGIN_MS)
         margin_ms = MARGIN_MS;
-    if (failures > 0)
-        return failed_ms + delay_ms(failures) / 2 +
-               (int64_t) (((uint64_t) random * (uint64_t) delay_ms(failures)) >> 33);
-    return margin_ms <= 0 ? end_ms
-                          : end_ms - margin_ms / 2 -
-                                (int64_t) (((uint64_t) random * (uint64_t) margin_ms) >> 33);
+    int64_t due_ms = margin_ms > 0 ? end_ms - spread_ms(margin_ms, random) : end_ms;
+    return due_ms > earliest_ms ? due_ms : earliest_ms;
 }
 
 /* ---- The object ---- */
@@ -145,16 +162,18 @@ struct haul_credentials {
     char detail[sizeof((struct haul_identity *) 0)->detail];
 
     pthread_mutex_t lock;
-    pthread_cond_t asked; /* an ask() has ended */
+    pthread_cond_t asked; /* an ask() has ended, or the refresher has come or gone */
     struct {
         const struct keys *keys; /* held; NULL: anonymous */
+        unsigned refused;        /* the number of the keys that a server refused; 0: none */
         bool asking;
-        unsigned refused;   /* the number of the keys that a server refused; 0: none */
-        int64_t useless_ms; /* when a request first found the keys worthless; 0: not yet */
-        unsigned failures;  /* of ask() since the keys were obtained */
-        int64_t failed_ms;  /* when the last one failed */
+        unsigned failures; /* of ask() since the keys were obtained */
+        int64_t failed_ms; /* when the last one failed */
+        bool in_vain;      /* and that the keys were useless by then */
         struct haul_error why;
+        uint32_t random;     /* spreads the next ask() */
         struct alarm *alarm; /* borrowed, of the refresher; NULL: there is none */
+        bool wanted;         /* somebody waits for the refresher to ask */
     } locked;                /* while holding lock */
 };
 
@@ -185,54 +204,110 @@ static struct haul_credentials *make(
     return c;
 }
 
-static bool has_expired(const struct keys *k, int64_t now_ms)
+/* ---- Asking ---- */
+
+static bool are_useless_locked(const struct haul_credentials *c)
 {
-    return k->expires_ms != KEYS_NEVER_EXPIRE && now_ms + k->issuer_offset_ms >= k->expires_ms;
+    const struct keys *k = c->locked.keys;
+    return k == NULL || k->number == c->locked.refused || keys_have_expired(k, -1);
 }
 
-static void install_locked(struct haul_credentials *c, struct keys *keys)
+static void ring_locked(struct haul_credentials *c)
 {
-    keys->number = c->locked.keys ? c->locked.keys->number + 1 : 1;
-    keys->obtained_ms = clock_ms();
+    struct alarm *a = c->locked.alarm;
+    if (a == NULL)
+        return;
+    pthread_mutex_lock(&a->lock);
+    a->rung = true;
+    pthread_cond_signal(&a->cond);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* Are they any better than those that we have? */
+static int check_fresh_locked(
+    const struct haul_credentials *c, const struct keys *fresh, struct haul_error *err)
+{
+    const struct keys *old = c->locked.keys;
+    if (keys_have_expired(fresh, -1))
+        return haul_error_set(err, HAUL_NO_CREDENTIALS,
+            "the keys that the source gives have expired, or this machine's clock is wrong");
+    if (old == NULL)
+        return 0;
+    if (old->number == c->locked.refused && are_same(fresh, old))
+        return haul_error_set(err, HAUL_NO_CREDENTIALS,
+            "the source has no others than those that the server refused as expired");
+    /* Endpoints were opened with complete ones. */
+    return keys_check(old, "", NULL) == 0 ? keys_check(fresh, c->source, err) : 0;
+}
+
+static void install_locked(struct haul_credentials *c, struct keys *fresh)
+{
+    fresh->obtained_ms = clock_ms();
     keys_release(c->locked.keys);
-    c->locked.keys = keys;
+    c->locked.keys = fresh;
     c->locked.failures = 0;
-    c->locked.useless_ms = 0;
 }
 
-/* Asks, with the lock let go meanwhile. Returns 0, or -1 and locked.why. */
-static int ask_locked(struct haul_credentials *c, struct inquirer *i)
+static void note_failure_locked(struct haul_credentials *c, const struct haul_error *why)
 {
+    c->locked.failures++;
+    c->locked.failed_ms = clock_ms();
+    c->locked.in_vain = are_useless_locked(c);
+    c->locked.why = *why;
+}
+
+/* Asks, with the lock let go meanwhile, by `i` or (NULL) an inquirer of its own. Returns 0, or
+ * -1 with *err. */
+static int ask_locked(struct haul_credentials *c, struct inquirer *i, struct haul_error *err)
+{
+    struct inquirer *own = NULL;
     struct haul_error why;
+    struct keys *fresh = NULL;
     c->locked.asking = true;
+    c->locked.wanted = false;
     pthread_mutex_unlock(&c->lock);
-    struct keys *keys = c->kind->ask(c->state, i, &why);
+    if (i != NULL || (i = own = inquirer_new(&why)) != NULL)
+        fresh = c->kind->ask(c->state, i, &why);
+    inquirer_free(own);
     pthread_mutex_lock(&c->lock);
     c->locked.asking = false;
-    const struct keys *old = c->locked.keys;
-    if (keys != NULL && has_expired(keys, clock_ms())) {
-        haul_error_set(
-            &why, HAUL_NO_CREDENTIALS, "the keys that the source gives have expired");
-        keys_release(keys);
-        keys = NULL;
+    if (fresh != NULL && check_fresh_locked(c, fresh, &why) < 0) {
+        keys_release(fresh);
+        fresh = NULL;
     }
-    if (keys != NULL && old != NULL && c->locked.refused == old->number &&
-        are_same(keys, old)) {
-        haul_error_set(&why, HAUL_NO_CREDENTIALS,
-            "the source has no others than those that the server refused as expired");
-        keys_release(keys);
-        keys = NULL;
-    }
-    if (keys != NULL) {
-        install_locked(c, keys);
-    } else {
-        c->locked.why = why;
-        c->locked.failures++;
-        c->locked.failed_ms = clock_ms();
-    }
+    if (fresh != NULL)
+        install_locked(c, fresh);
+    else if (why.code != HAUL_CANCELLED) /* which is not the source's fault */
+        note_failure_locked(c, &why);
+    if (fresh == NULL && err != NULL)
+        *err = why;
+    if (getrandom(&c->locked.random, sizeof c->locked.random, 0) < 0)
+        c->locked.random = (uint32_t) clock_ms();
     pthread_cond_broadcast(&c->asked);
-    return keys == NULL ? -1 : 0;
+    ring_locked(c); /* another time is due */
+    return fresh == NULL ? -1 : 0;
 }
+
+int credentials_refresh(
+    const struct haul_credentials *c, struct inquirer *i, struct haul_error *err)
+{
+    struct haul_credentials *l = learner(c);
+    if (l->kind == NULL)
+        return 0;
+    pthread_mutex_lock(&l->lock);
+    while (l->locked.asking)
+        pthread_cond_wait(&l->asked, &l->lock);
+    int rc = ask_locked(l, i, err);
+    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
+
+int haul_credentials_refresh(const struct haul_credentials *c, struct haul_error *err)
+{
+    return credentials_refresh(c, NULL, err);
+}
+
+/* ---- Making and freeing ---- */
 
 static void free_state(const struct credentials_kind *kind, void *state)
 {
@@ -252,7 +327,7 @@ struct haul_credentials *credentials_new(const struct credentials_kind *kind, vo
     }
     c->kind = kind;
     c->state = state;
-    if (haul_credentials_refresh(c, err) == 0)
+    if (credentials_refresh(c, NULL, err) == 0)
         return c;
     haul_credentials_free(c);
     return NULL;
@@ -294,8 +369,12 @@ void credentials_set_profile(struct haul_credentials *c, const char *profile)
 
 int credentials_check(const struct haul_credentials *c, struct haul_error *err)
 {
-    const struct keys *k = c->locked.keys; /* every later set is as complete as the first */
-    return k == NULL ? 0 : keys_check(k, c->source, err);
+    struct haul_credentials *l = learner(c);
+    pthread_mutex_lock(&l->lock);
+    const struct keys *k = l->locked.keys;
+    int rc = k == NULL ? 0 : keys_check(k, c->source, err);
+    pthread_mutex_unlock(&l->lock);
+    return rc;
 }
 
 void haul_credentials_describe(const struct haul_credentials *c, struct haul_identity *out)
@@ -316,89 +395,55 @@ void haul_credentials_describe(const struct haul_credentials *c, struct haul_ide
 
 /* ---- Taking keys ---- */
 
-static bool are_useless_locked(const struct haul_credentials *c, int64_t now_ms)
-{
-    const struct keys *k = c->locked.keys;
-    return k == NULL || k->number == c->locked.refused || has_expired(k, now_ms);
-}
-
-enum next { NEXT_USE, NEXT_ASK, NEXT_WAIT, NEXT_FAIL };
+enum next { NEXT_USE, NEXT_ASK, NEXT_FAIL, NEXT_WAIT };
 
 /* What whoever wants keys does next. */
-static enum next decide_locked(struct haul_credentials *c)
+static enum next decide_locked(struct haul_credentials *c, bool asks_itself)
 {
-    int64_t now_ms = clock_ms();
-    if (c->kind == NULL || !are_useless_locked(c, now_ms))
+    if (c->kind == NULL || !are_useless_locked(c))
         return NEXT_USE;
-    if (c->locked.useless_ms == 0)
-        c->locked.useless_ms = now_ms;
     if (c->locked.asking)
         return NEXT_WAIT;
-    if (c->locked.failures > 0 && c->locked.failed_ms >= c->locked.useless_ms &&
-        now_ms < c->locked.failed_ms + delay_ms(c->locked.failures))
+    int64_t passed_ms = clock_ms() - c->locked.failed_ms;
+    if (c->locked.failures > 0 && c->locked.in_vain && passed_ms >= 0 &&
+        passed_ms < delay_ms(c->locked.failures))
         return NEXT_FAIL;
-    return c->locked.alarm ? NEXT_WAIT : NEXT_ASK;
+    if (c->locked.alarm == NULL || asks_itself)
+        return NEXT_ASK;
+    c->locked.wanted = true;
+    ring_locked(c);
+    return NEXT_WAIT;
 }
 
-static int fail_locked(const struct haul_credentials *c, struct haul_error *err)
+static int fail(struct haul_error why, struct haul_error *err)
 {
-    struct haul_error why = c->locked.why;
-    if (why.code == HAUL_NO_MEMORY || why.code == HAUL_CANCELLED) {
-        *err = why;
-        return -1;
-    }
-    return haul_error_set(err, HAUL_NO_CREDENTIALS,
-        "the keys have expired, and there are no fresh ones: %s", why.text);
-}
-
-static void wake_refresher_locked(struct haul_credentials *c)
-{
-    struct alarm *a = c->locked.alarm;
-    if (c->locked.asking || a == NULL)
-        return;
-    pthread_mutex_lock(&a->lock);
-    a->rung = true;
-    pthread_cond_signal(&a->cond);
-    pthread_mutex_unlock(&a->lock);
-}
-
-static int ask_here_locked(struct haul_credentials *c, struct inquirer *i)
-{
-    struct inquirer *own = NULL;
-    if (i == NULL && (i = own = inquirer_new(&c->locked.why)) == NULL) {
-        c->locked.failures++;
-        c->locked.failed_ms = clock_ms();
-        return -1;
-    }
-    int rc = ask_locked(c, i);
-    inquirer_free(own);
-    return rc;
+    if (why.code != HAUL_NO_MEMORY && why.code != HAUL_CANCELLED)
+        return haul_error_set(err, HAUL_NO_CREDENTIALS,
+            "the keys have expired, and there are no fresh ones: %s", why.text);
+    *err = why;
+    return -1;
 }
 
 static int take(const struct haul_credentials *c, struct inquirer *i, bool may_wait,
     const struct keys **keys, struct haul_error *err)
 {
     struct haul_credentials *l = learner(c);
+    struct haul_error why;
     enum next next;
-    int rc = -1;
+    int rc = 0;
     pthread_mutex_lock(&l->lock);
-    while ((next = decide_locked(l)) == NEXT_ASK || (next == NEXT_WAIT && may_wait)) {
-        if (next == NEXT_ASK) {
-            ask_here_locked(l, i);
-        } else {
-            wake_refresher_locked(l);
-            pthread_cond_wait(&l->asked, &l->lock);
-        }
-    }
-    if (next == NEXT_USE) {
-        *keys = hold(l->locked.keys);
-        rc = 0;
-    } else if (next == NEXT_WAIT) {
-        wake_refresher_locked(l);
+    /* Who has an inquirer asks by itself: it may be the refresher, asking for another's sake.
+     */
+    while ((next = decide_locked(l, i != NULL)) == NEXT_WAIT && may_wait)
+        pthread_cond_wait(&l->asked, &l->lock);
+    if (next == NEXT_ASK && ask_locked(l, i, &why) < 0)
+        rc = fail(why, err);
+    else if (next == NEXT_FAIL)
+        rc = fail(l->locked.why, err);
+    else if (next == NEXT_WAIT)
         rc = 1;
-    } else {
-        fail_locked(l, err);
-    }
+    else
+        *keys = hold(l->locked.keys);
     pthread_mutex_unlock(&l->lock);
     return rc;
 }
@@ -418,58 +463,49 @@ int credentials_await(const struct haul_credentials *c, struct inquirer *i,
 bool credentials_refused(const struct haul_credentials *c, const struct keys *keys)
 {
     struct haul_credentials *l = learner(c);
+    if (l->kind == NULL)
+        return false;
     pthread_mutex_lock(&l->lock);
     if (keys->number == l->locked.keys->number)
         l->locked.refused = keys->number;
     pthread_mutex_unlock(&l->lock);
-    return l->kind != NULL;
+    return true;
 }
 
-/* ---- Asking ahead of need ---- */
-
-int credentials_refresh(
-    const struct haul_credentials *c, struct inquirer *i, struct haul_error *err)
-{
-    struct haul_credentials *l = learner(c);
-    int rc = 0;
-    pthread_mutex_lock(&l->lock);
-    while (l->locked.asking)
-        pthread_cond_wait(&l->asked, &l->lock);
-    if (l->kind != NULL)
-        rc = ask_here_locked(l, i);
-    if (rc < 0)
-        *err = l->locked.why;
-    pthread_mutex_unlock(&l->lock);
-    return rc;
-}
-
-int haul_credentials_refresh(const struct haul_credentials *c, struct haul_error *err)
-{
-    return credentials_refresh(c, NULL, err);
-}
-
-int64_t credentials_due(const struct haul_credentials *c, uint32_t random)
-{
-    struct haul_credentials *l = learner(c);
-    pthread_mutex_lock(&l->lock);
-    /* Somebody waits, and nobody has asked since. */
-    bool now = l->locked.useless_ms > 0 && l->locked.failed_ms < l->locked.useless_ms;
-    int64_t due_ms = l->kind == NULL ? INT64_MAX
-                     : now           ? 0
-                                     : credentials_due_ms(l->locked.keys, l->locked.failures,
-                                           l->locked.failed_ms, random);
-    pthread_mutex_unlock(&l->lock);
-    return due_ms;
-}
+/* ---- For the refresher ---- */
 
 int credentials_attach(const struct haul_credentials *c, struct alarm *alarm)
 {
     struct haul_credentials *l = learner(c);
+    if (l->kind == NULL)
+        return 0;
     pthread_mutex_lock(&l->lock);
     bool taken = alarm != NULL && l->locked.alarm != NULL;
     if (!taken)
         l->locked.alarm = alarm;
-    pthread_cond_broadcast(&l->asked); /* whoever waits for the refresher asks by itself */
+    pthread_cond_broadcast(&l->asked); /* whoever waits for a refresher that goes asks now */
     pthread_mutex_unlock(&l->lock);
     return taken ? -1 : 0;
+}
+
+static int64_t due_locked(const struct haul_credentials *c)
+{
+    if (c->locked.asking)
+        return INT64_MAX;
+    return c->locked.wanted ? 0
+                            : credentials_due_ms(c->locked.keys, c->locked.failures,
+                                  c->locked.failed_ms, c->locked.random);
+}
+
+int64_t credentials_tend(const struct haul_credentials *c, struct inquirer *i)
+{
+    struct haul_credentials *l = learner(c);
+    if (l->kind == NULL)
+        return INT64_MAX;
+    pthread_mutex_lock(&l->lock);
+    if (due_locked(l) <= clock_ms())
+        ask_locked(l, i, NULL);
+    int64_t due_ms = due_locked(l);
+    pthread_mutex_unlock(&l->lock);
+    return due_ms;
 }

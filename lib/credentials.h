@@ -22,7 +22,7 @@ struct keys {
     int64_t expires_ms;       /* by the issuer's clock, since the epoch; or KEYS_NEVER_EXPIRE */
     int64_t issuer_offset_ms; /* its clock minus ours */
     int64_t obtained_ms;      /* by our clock; set when they are taken into use */
-    unsigned number;          /* 1 for the first that a source gave, and so on */
+    unsigned number;          /* of this set among all in the process, from 1 */
     atomic_uint holders;
 };
 
@@ -35,6 +35,9 @@ void keys_release(const struct keys *k); /* wipes at the last one; NULL is fine 
 
 /* 0, or -1 with *err = HAUL_NO_CREDENTIALS: "WHERE: NAME is missing". */
 int keys_check(const struct keys *k, const char *where, struct haul_error *err);
+
+/* By our clock, set right by the issuer's, or by server_ms, a server's (-1: not told). */
+bool keys_have_expired(const struct keys *k, int64_t server_ms);
 
 /* A kind of source. ask() is called by one thread at a time. */
 struct credentials_kind {
@@ -54,6 +57,10 @@ struct haul_credentials *credentials_new(const struct credentials_kind *kind, vo
 struct haul_credentials *credentials_fixed(const char *source, struct keys *keys,
     const char *profile, const char *detail, struct haul_error *err);
 
+/* The keys that an URL has before its host, "KEY:SECRET", percent-encoded, which are decoded in
+ * place. */
+struct haul_credentials *credentials_of_user(char *user, struct haul_error *err);
+
 /* 0, or -1 with *err = HAUL_NO_CREDENTIALS: a key id or a secret is missing. */
 int credentials_check(const struct haul_credentials *c, struct haul_error *err);
 
@@ -65,8 +72,8 @@ void credentials_set_profile(struct haul_credentials *c, const char *profile);
  *      0, with *keys, to be released; NULL: requests are not signed
  *      1, only credentials_hold(): the refresher is fetching fresh ones, ask again in a moment
  *     -1, with *err = HAUL_NO_CREDENTIALS: they have expired, and why there are no fresh ones
- * Without a refresher keys that have expired are fetched here, which takes the time it takes.
- */
+ * Without a refresher, or with i, keys that have expired are fetched here, which takes the time
+ * it takes: by i or (NULL) an inquirer made for that. */
 int credentials_hold(
     const struct haul_credentials *c, const struct keys **keys, struct haul_error *err);
 int credentials_await(const struct haul_credentials *c, struct inquirer *i,
@@ -91,16 +98,16 @@ struct alarm {
     bool rung; /* while holding lock */
 };
 
-/* From now on requests that need fresh keys ring and wait; NULL: no more. Returns 0, or -1: it
- * has an alarm already. */
+/* From now on requests that need fresh keys ring and wait, and all that changes when they are
+ * due rings; NULL: no more. Returns 0, or -1: there is another alarm. */
 int credentials_attach(const struct haul_credentials *c, struct alarm *alarm);
 
-/* When the source should be asked again, ms since the epoch by our clock: 0: at once, for
- * somebody waits; INT64_MAX: never. */
-int64_t credentials_due(const struct haul_credentials *c, uint32_t random);
+/* Asks if that is due, and nobody is doing so. Returns when it will be, ms since the epoch by
+ * our clock; INT64_MAX: not before the alarm is rung. */
+int64_t credentials_tend(const struct haul_credentials *c, struct inquirer *i);
 
-/* The part of it that looks at the clock. Pure. failures: how often asking failed since the
- * keys were obtained, and when it last did; random: any 32 bits. */
+/* When to ask ahead of need. Pure. failures: how often asking failed since the keys were
+ * obtained, and when it last did; random: any 32 bits. */
 int64_t credentials_due_ms(
     const struct keys *keys, unsigned failures, int64_t failed_ms, uint32_t random);
 

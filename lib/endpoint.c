@@ -1,28 +1,22 @@
-/* Endpoints: an URL taken apart, the addressing of buckets, and the little that is learnt from
- * replies. The caller's object is const to clients; what is learnt stands behind a lock. */
+/* Endpoints: an URL taken apart, the options checked, and the addressing of buckets. What is
+ * learnt from replies is endpoint_learnt.c's. */
 #include "endpoint.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "credentials.h"
+#include "partition.h"
 #include "uri.h"
 
-/* Whoever answers could have us sign for any day: beyond that, a person has to set the clock.
- */
-#define CLOCK_OFF_MAX_MS (24 * 3600 * (int64_t) 1000)
-
-static const char *domain_of(const char *region)
-{
-    return strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
-}
-
-/* What haul never asks for in an URL: keys come as credentials, and a query would be signed. */
-static int refuse_extras(CURLU *u, const char *url, struct haul_error *err)
+/* What haul never asks for in an URL: keys come as credentials, and a query would be signed.
+ * The text does not repeat the URL, which may hold a password. */
+static int refuse_extras(CURLU *u, struct haul_error *err)
 {
     static const struct {
         CURLUPart part;
@@ -33,7 +27,6 @@ static int refuse_extras(CURLU *u, const char *url, struct haul_error *err)
         char *found = NULL;
         if (curl_url_get(u, extras[i].part, &found, 0) == CURLUE_OK) {
             curl_free(found);
-            (void) url; /* it may hold the password: not repeated */
             return haul_error_set(err, HAUL_BAD_CONFIG,
                 "the endpoint's URL has %s: give only https://host[:port][/base]",
                 extras[i].name);
@@ -63,7 +56,7 @@ static int parse_url(struct haul_endpoint *e, const char *url, struct haul_error
             "the endpoint's URL is not one: expected https://host[:port][/base]");
         goto out;
     }
-    if (refuse_extras(u, url, err) < 0)
+    if (refuse_extras(u, err) < 0)
         goto out;
     e->scheme = take_part(u, CURLUPART_SCHEME, 0);
     if (e->scheme && strcmp(e->scheme, "https") != 0 && strcmp(e->scheme, "http") != 0) {
@@ -101,10 +94,55 @@ out:
     return rc;
 }
 
+/* "s3-fips.dualstack.REGION.DOMAIN"; "s3-accelerate.DOMAIN", the one that knows no region. */
+static void add_aws_host(
+    struct buf *b, const struct haul_endpoint *e, const char *region, bool accelerate)
+{
+    buf_adds(b, accelerate ? "s3-accelerate." : e->fips ? "s3-fips." : "s3.");
+    if (e->dualstack)
+        buf_adds(b, "dualstack.");
+    if (!accelerate)
+        buf_addf(b, "%s.", region);
+    buf_adds(b, partition_of(region)->domain);
+}
+
+/* Does AWS have such hosts there? */
+static int check_aws(const struct haul_endpoint *e, struct haul_error *err)
+{
+    const struct partition *p = partition_of(e->region);
+    const struct {
+        bool wanted, there;
+        const char *what, *option;
+    } kinds[] = {
+        { e->dualstack, p->has_dualstack, "dual-stack", "dualstack" },
+        { e->fips, p->has_fips, "FIPS", "fips" },
+        { e->accelerate, p->has_accelerate, "accelerated", "accelerate" },
+    };
+    if (!partition_is_region(e->region))
+        return haul_error_set(err, HAUL_BAD_CONFIG,
+            "the region is none of AWS's: expected one like eu-central-1");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].wanted && !kinds[i].there)
+            return haul_error_set(err, HAUL_BAD_CONFIG,
+                "AWS has no %s hosts for the region %s: leave out %s", kinds[i].what, e->region,
+                kinds[i].option);
+    if (e->accelerate && e->fips)
+        return haul_error_set(err, HAUL_BAD_CONFIG,
+            "AWS has no accelerated hosts under FIPS: leave out fips or accelerate");
+    if (e->accelerate && e->addressing == HAUL_ADDRESS_PATH)
+        return haul_error_set(err, HAUL_BAD_CONFIG,
+            "accelerated hosts have the bucket in their name: leave out accelerate or the "
+            "addressing by path");
+    return 0;
+}
+
 static int use_aws(struct haul_endpoint *e, struct haul_error *err)
 {
+    if (check_aws(e, err) < 0)
+        return -1;
     struct buf url = buf_make(256);
-    buf_addf(&url, "https://s3.%s.%s", e->region, domain_of(e->region));
+    buf_adds(&url, "https://");
+    add_aws_host(&url, e, e->region, e->accelerate);
     e->scheme = strdup("https");
     e->base = strdup("");
     e->url = strdup(buf_text(&url));
@@ -115,6 +153,15 @@ static int use_aws(struct haul_endpoint *e, struct haul_error *err)
         failed = true;
     }
     return failed ? -1 : 0;
+}
+
+static int use_url(struct haul_endpoint *e, const char *url, struct haul_error *err)
+{
+    if (e->dualstack || e->fips || e->accelerate)
+        return haul_error_set(err, HAUL_BAD_CONFIG,
+            "dualstack, fips and accelerate choose among AWS's own hosts: leave them out, or "
+            "the endpoint's URL");
+    return parse_url(e, url, err);
 }
 
 /* libcurl would find out as late as with the first request, and take many things for a host. */
@@ -140,6 +187,39 @@ static int check_proxy(const char *proxy, struct haul_error *err)
     return fits ? 0 : -1;
 }
 
+static int copy_text(char **out, const char *text, struct haul_error *err)
+{
+    *out = text ? strdup(text) : NULL;
+    return text != NULL && *out == NULL ? haul_error_set(err, HAUL_NO_MEMORY, "out of memory")
+                                        : 0;
+}
+
+/* What TLS will read: found missing now, not with the first request. */
+static int copy_path(char **out, const char *option, const char *path, struct haul_error *err)
+{
+    struct stat found;
+    if (path != NULL && (access(path, R_OK) < 0 || stat(path, &found) < 0))
+        return haul_error_set(
+            err, HAUL_BAD_CONFIG, "the %s %s can't be read: %s", option, path, strerror(errno));
+    if (path != NULL && S_ISDIR(found.st_mode))
+        return haul_error_set(
+            err, HAUL_BAD_CONFIG, "the %s %s is a folder: name a PEM file", option, path);
+    return copy_text(out, path, err);
+}
+
+static int copy_files(
+    struct haul_endpoint *e, const struct haul_endpoint_options *o, struct haul_error *err)
+{
+    if (o->client_key != NULL && o->client_cert == NULL)
+        return haul_error_set(err, HAUL_BAD_CONFIG,
+            "a client_key is no use without its certificate: give client_cert");
+    return copy_path(&e->ca_file, "ca_file", o->ca_file, err) < 0 ||
+                   copy_path(&e->client_cert, "client_cert", o->client_cert, err) < 0 ||
+                   copy_path(&e->client_key, "client_key", o->client_key, err) < 0
+               ? -1
+               : copy_text(&e->client_key_password, o->client_key_password, err);
+}
+
 struct haul_endpoint *haul_endpoint_new(
     const struct haul_endpoint_options *o, struct haul_error *err)
 {
@@ -150,6 +230,9 @@ struct haul_endpoint *haul_endpoint_new(
     }
     pthread_mutex_init(&e->lock, NULL);
     e->addressing = o->addressing;
+    e->dualstack = o->dualstack;
+    e->fips = o->fips;
+    e->accelerate = o->accelerate;
     e->insecure = o->insecure;
     e->credentials = o->credentials;
     e->service = "s3";
@@ -161,28 +244,11 @@ struct haul_endpoint *haul_endpoint_new(
     strcpy(e->region, region);
     if (e->credentials != NULL && credentials_check(e->credentials, err) < 0)
         goto failed;
-    if ((o->url ? parse_url(e, o->url, err) : use_aws(e, err)) < 0)
+    if ((o->url ? use_url(e, o->url, err) : use_aws(e, err)) < 0 || copy_files(e, o, err) < 0)
         goto failed;
-    if (o->ca_file != NULL) {
-        if (access(o->ca_file, R_OK) < 0) {
-            haul_error_set(err, HAUL_BAD_CONFIG, "the ca_file %s can't be read", o->ca_file);
-            goto failed;
-        }
-        e->ca_file = strdup(o->ca_file);
-        if (e->ca_file == NULL) {
-            haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
-            goto failed;
-        }
-    }
-    if (o->proxy != NULL) {
-        if (*o->proxy != '\0' && check_proxy(o->proxy, err) < 0)
-            goto failed;
-        e->proxy = strdup(o->proxy);
-        if (e->proxy == NULL) {
-            haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
-            goto failed;
-        }
-    }
+    if ((o->proxy != NULL && *o->proxy != '\0' && check_proxy(o->proxy, err) < 0) ||
+        copy_text(&e->proxy, o->proxy, err) < 0)
+        goto failed;
     e->payload = o->payload != HAUL_PAYLOAD_AUTO  ? o->payload
                  : strcmp(e->scheme, "http") == 0 ? HAUL_PAYLOAD_SIGNED
                                                   : HAUL_PAYLOAD_UNSIGNED;
@@ -190,6 +256,13 @@ struct haul_endpoint *haul_endpoint_new(
 failed:
     haul_endpoint_free(e);
     return NULL;
+}
+
+static void free_secret(char *text)
+{
+    if (text != NULL)
+        wipe(text, strlen(text));
+    free(text);
 }
 
 void haul_endpoint_free(struct haul_endpoint *e)
@@ -206,9 +279,10 @@ void haul_endpoint_free(struct haul_endpoint *e)
     free(e->host);
     free(e->base);
     free(e->ca_file);
-    if (e->proxy != NULL)
-        wipe(e->proxy, strlen(e->proxy));
-    free(e->proxy);
+    free(e->client_cert);
+    free(e->client_key);
+    free_secret(e->client_key_password);
+    free_secret(e->proxy);
     free(e);
 }
 
@@ -217,108 +291,9 @@ const char *haul_endpoint_url(const struct haul_endpoint *e)
     return e->url;
 }
 
-/* What is learnt is a cache, so a const endpoint may still learn. */
-static struct haul_endpoint *learner(const struct haul_endpoint *e)
+const char *haul_endpoint_region(const struct haul_endpoint *e)
 {
-    return (struct haul_endpoint *) e;
-}
-
-static struct bucket_region *find_bucket_locked(struct haul_endpoint *e, const char *bucket)
-{
-    for (size_t i = 0; i < e->locked.bucket_count; i++)
-        if (strcmp(e->locked.buckets[i].bucket, bucket) == 0)
-            return &e->locked.buckets[i];
-    return NULL;
-}
-
-void endpoint_region(
-    const struct haul_endpoint *e, const char *bucket, char region[static REGION_SIZE])
-{
-    struct haul_endpoint *l = learner(e);
-    pthread_mutex_lock(&l->lock);
-    const struct bucket_region *known = bucket ? find_bucket_locked(l, bucket) : NULL;
-    strcpy(region, known ? known->region : e->region);
-    pthread_mutex_unlock(&l->lock);
-}
-
-bool endpoint_learn_region(
-    const struct haul_endpoint *e, const char *bucket, const char *region)
-{
-    struct haul_endpoint *l = learner(e);
-    bool news = false;
-    if (bucket == NULL || *region == '\0' || strlen(region) >= REGION_SIZE ||
-        region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
-        return false; /* it becomes part of a host name: nothing but a region will do */
-    pthread_mutex_lock(&l->lock);
-    struct bucket_region *known = find_bucket_locked(l, bucket);
-    if (known != NULL) {
-        news = strcmp(known->region, region) != 0;
-    } else if (strcmp(e->region, region) != 0) {
-        struct bucket_region *more =
-            realloc(l->locked.buckets, (l->locked.bucket_count + 1) * sizeof *more);
-        if (more != NULL) {
-            l->locked.buckets = more;
-            known = &more[l->locked.bucket_count];
-            known->bucket = strdup(bucket);
-            news = known->bucket != NULL;
-            l->locked.bucket_count += news;
-        }
-    }
-    if (news)
-        strcpy(known->region, region);
-    pthread_mutex_unlock(&l->lock);
-    return news;
-}
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t haul_endpoint_now_ms(const struct haul_endpoint *e)
-{
-    return clock_ms() + atomic_load(&learner(e)->date_offset_ms);
-}
-
-int64_t endpoint_signing_ms(const struct haul_endpoint *e)
-{
-    return clock_ms() + atomic_load(&learner(e)->signing_offset_ms);
-}
-
-void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms)
-{
-    int64_t offset_ms = server_ms - clock_ms();
-    atomic_store(&learner(e)->date_offset_ms, offset_ms);
-}
-
-bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
-{
-    int64_t offset_ms = server_ms - clock_ms();
-    if (llabs(server_ms - endpoint_signing_ms(e)) < 60000 ||
-        llabs(offset_ms) > CLOCK_OFF_MAX_MS)
-        return false;
-    atomic_store(&learner(e)->signing_offset_ms, offset_ms);
-    return true;
-}
-
-int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,
-    const char *date, const char *region, struct sigv4_key *key)
-{
-    struct haul_endpoint *l = learner(e);
-    int rc = 0;
-    pthread_mutex_lock(&l->lock);
-    if (l->locked.keys_number != keys->number || strcmp(l->locked.date, date) != 0 ||
-        strcmp(l->locked.region, region) != 0) {
-        rc = sigv4_derive_key(keys->secret, date, region, e->service, &l->locked.key);
-        l->locked.keys_number = keys->number;
-        snprintf(l->locked.date, sizeof l->locked.date, "%s", rc == 0 ? date : "");
-        snprintf(l->locked.region, sizeof l->locked.region, "%s", region);
-    }
-    *key = l->locked.key;
-    pthread_mutex_unlock(&l->lock);
-    return rc;
+    return e->region;
 }
 
 void endpoint_set_service(struct haul_endpoint *e, const char *service)
@@ -347,16 +322,9 @@ static bool is_label(const char *bucket)
            bucket[len - 1] != '-';
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len >= end_len && strcasecmp(text + len - end_len, end) == 0;
-}
-
 bool endpoint_is_aws(const struct haul_endpoint *e)
 {
-    return e->host == NULL || ends_with(e->host, ".amazonaws.com") ||
-           ends_with(e->host, ".amazonaws.com.cn");
+    return e->host == NULL || partition_has_host(e->host);
 }
 
 static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
@@ -374,15 +342,20 @@ static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
     return endpoint_is_aws(e) && is_label(bucket);
 }
 
-void endpoint_add_host(
-    struct buf *b, const struct haul_endpoint *e, const char *bucket, const char *region)
+bool endpoint_can_reach(const struct haul_endpoint *e, const char *bucket, bool accelerate)
+{
+    return !accelerate || !e->accelerate || bucket == NULL || is_label(bucket);
+}
+
+void endpoint_add_host(struct buf *b, const struct haul_endpoint *e, const char *bucket,
+    const char *region, bool accelerate)
 {
     if (is_virtual(e, bucket))
         buf_addf(b, "%s.", bucket);
     if (e->host != NULL)
         buf_adds(b, e->host);
     else
-        buf_addf(b, "s3.%s.%s", region, domain_of(region));
+        add_aws_host(b, e, region, accelerate && e->accelerate && bucket != NULL);
 }
 
 void endpoint_add_path(

@@ -26,12 +26,13 @@ struct haul_endpoint {
     char *scheme; /* owned: "https" */
     char *host;   /* owned: "host:port", the port only when it is not the scheme's; NULL: AWS */
     char *base;   /* owned: "" or "/base", without a final slash, as given */
-    char *ca_file; /* owned; NULL: the system's */
-    char *proxy;   /* owned; NULL: the environment's; "": none. May hold a password */
+    char *ca_file;                                        /* owned; NULL: the system's */
+    char *client_cert, *client_key, *client_key_password; /* owned; NULL: none */
+    char *proxy; /* owned; NULL: the environment's; "": none. May hold a password */
     char region[REGION_SIZE];
     enum haul_addressing addressing;
     enum haul_payload payload; /* never AUTO */
-    bool insecure;
+    bool insecure, dualstack, fips, accelerate;
     const char *service;                        /* borrowed: "s3" */
     const struct haul_credentials *credentials; /* borrowed; NULL: anonymous */
 
@@ -53,7 +54,8 @@ struct haul_endpoint {
 void endpoint_region(
     const struct haul_endpoint *e, const char *bucket, char region[static REGION_SIZE]);
 
-/* The server named another region for the bucket. true: that is news. */
+/* The server named another region for the bucket. true: that is news. AWS's hosts follow it, in
+ * their own partition only. */
 bool endpoint_learn_region(
     const struct haul_endpoint *e, const char *bucket, const char *region);
 
@@ -83,9 +85,11 @@ bool endpoint_is_aws(const struct haul_endpoint *e);
 bool endpoint_is_private(const struct haul_endpoint *e);
 
 /* Where a bucket's key lives: the Host header and the encoded path. key NULL: the bucket;
- * bucket NULL: the service. */
-void endpoint_add_host(
-    struct buf *b, const struct haul_endpoint *e, const char *bucket, const char *region);
+ * bucket NULL: the service. accelerate: by the accelerated host, if the endpoint uses those,
+ * which only buckets have whose names are labels: endpoint_can_reach() tells. */
+bool endpoint_can_reach(const struct haul_endpoint *e, const char *bucket, bool accelerate);
+void endpoint_add_host(struct buf *b, const struct haul_endpoint *e, const char *bucket,
+    const char *region, bool accelerate);
 void endpoint_add_path(
     struct buf *b, const struct haul_endpoint *e, const char *bucket, const char *key);
 

@@ -85,13 +85,16 @@ static const char *lower_name(struct draft *d, const char *prefix, const char *n
     return text;
 }
 
-/* What the signer and libcurl write themselves, or what is of one connection only. */
-static bool is_ours(const char *name)
+/* What the signer and libcurl write themselves, or what is of one connection only. Without keys
+ * there is no signer. */
+static bool is_ours(const char *name, const struct haul_request *r)
 {
     static const char *const ours[] = { "accept-encoding", "authorization", "connection",
         "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding",
         "upgrade", "x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length",
         "x-amz-security-token" };
+    if (r->endpoint->credentials == NULL && strcmp(name, "authorization") == 0)
+        return false;
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(ours[i], name) == 0)
             return true;
@@ -106,7 +109,7 @@ static void add_pairs(struct draft *d, const char *prefix, const struct haul_pai
         const char *name = lower_name(d, prefix, pairs->pairs[i].name);
         if (name == NULL)
             return;
-        if (is_ours(name))
+        if (is_ours(name, d->request))
             d->fault = "writes one of the further headers itself";
         for (size_t n = 0; n < c->header_count; n++)
             if (strcmp(c->headers[n].name, name) == 0)

@@ -13,6 +13,7 @@
 #include "credentials.h"
 #include "endpoint.h"
 #include "hash.h"
+#include "retry.h"
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_TRIES 4
@@ -88,6 +89,17 @@ void answer_free(struct answer *a)
         wipe(a->text, INQUIRY_BYTES_MAX + 1);
     free(a->text);
     a->text = NULL;
+}
+
+int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
+    struct haul_error *err)
+{
+    haul_error_set(err, code, "%s at %s %s", q->whom, q->url, a->reason);
+    err->http_status = a->status;
+    err->retry = retry_class(a->status, "");
+    if (err->retry == HAUL_RETRY_NEVER) /* they refuse us, not one of our requests */
+        err->retry = HAUL_RETRY_WHEN_FIXED;
+    return -1;
 }
 
 /* ---- One exchange ---- */
@@ -172,7 +184,7 @@ int inquire(
         endpoint_set_service(endpoint, q->service);
     const struct haul_request r = { .operation = HAUL_ANY,
         .endpoint = endpoint,
-        .key = q->path,
+        .key = q->path && *q->path ? q->path : NULL,
         .method = q->method ? q->method : "GET",
         .query = q->query,
         .headers = q->headers,

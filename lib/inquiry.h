@@ -53,6 +53,11 @@ void answer_free(struct answer *a); /* wipes */
 int answer_make(struct answer *a, struct haul_error *err);
 int answer_add(struct answer *a, const void *data, size_t len); /* -1: more than the maximum */
 
+/* Fills *err with what a refusal says: "WHOM at URL answered 403 ...", and its http_status.
+ * Returns -1. */
+int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
+    struct haul_error *err);
+
 /* Readable once inquirer_stop() was called. */
 int inquirer_stop_fd(const struct inquirer *i);
 

@@ -1,11 +1,12 @@
 /* Keys out of a JSON document: see keysjson.h. */
 #include "keysjson.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "credentials.h"
+#include "inquiry.h"
 #include "jsonread.h"
 #include "rows.h"
 
@@ -50,5 +51,35 @@ struct keys *keysjson_read(const char *where, const struct json *j,
     k->expires_ms = expires_ms;
     if (server_ms >= 0) /* in whole seconds, as Date has it */
         k->issuer_offset_ms = server_ms - (int64_t) time(NULL) * 1000;
+    return k;
+}
+
+struct keys *keysjson_ask(struct inquirer *i, const struct inquiry *q,
+    const struct keysjson_names *names, struct haul_error *err)
+{
+    char where[256];
+    struct answer a;
+    struct json *j = NULL;
+    struct keys *k = NULL;
+    const char *code, *message;
+    if (inquire(i, q, &a, err) < 0)
+        return NULL;
+    snprintf(where, sizeof where, "%s at %s", q->whom, q->url);
+    if (a.status < 200 || a.status >= 300) {
+        answer_refusal(&a, q, HAUL_SERVER, err);
+        goto out;
+    }
+    if ((j = json_parse(where, a.text, a.len, err)) == NULL)
+        goto out;
+    code = json_text(j, "Code");
+    message = json_text(j, "Message");
+    if (code != NULL && strcmp(code, "Success") != 0)
+        haul_error_set(err, HAUL_SERVER, "%s answered %s%s%s", where, code, message ? ": " : "",
+            message ? message : "");
+    else
+        k = keysjson_read(where, j, names, a.server_ms, err);
+out:
+    json_free(j);
+    answer_free(&a);
     return k;
 }

@@ -7,6 +7,8 @@
 
 #include <haul/error.h>
 
+struct inquirer;
+struct inquiry;
 struct json;
 struct keys;
 
@@ -25,5 +27,11 @@ extern const struct keysjson_names keysjson_container;
  * HAUL_NO_MEMORY. Without a token or an expiry they have none. */
 struct keys *keysjson_read(const char *where, const struct json *j,
     const struct keysjson_names *names, int64_t server_ms, struct haul_error *err);
+
+/* Asks a service that answers so. Keys held once, or NULL with *err as inquire() and
+ * keysjson_read() have it, or HAUL_SERVER: it refuses, by its status (err->http_status) or in
+ * the manner of the instance metadata, in the document's Code. */
+struct keys *keysjson_ask(struct inquirer *i, const struct inquiry *q,
+    const struct keysjson_names *names, struct haul_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "credentials.h"
 #include "hash.h"
 #include "uri.h"
 
@@ -85,19 +86,6 @@ static int set_bucket(struct location *l, const char *bucket, struct haul_error 
     return 0;
 }
 
-/* "KEY:SECRET" */
-static int take_keys(struct location *l, char *keys, struct haul_error *err)
-{
-    char *secret = strchr(keys, ':');
-    if (secret != NULL)
-        *secret++ = '\0';
-    if (uri_decode(keys) < 0 || (secret != NULL && uri_decode(secret) < 0))
-        return haul_error_set(err, HAUL_BAD_CONFIG,
-            "the store's URL has keys that are not percent-encoded as they should");
-    l->credentials = haul_credentials_static(keys, secret, NULL, err);
-    return l->credentials == NULL ? -1 : 0;
-}
-
 /* Cuts the bucket off the path, which begins behind its first slash, and what it ends with. */
 static char *cut_bucket(char *path)
 {
@@ -128,7 +116,7 @@ static int find_at_host(struct location *l, const char *scheme, char *text,
     if (at != NULL) {
         *at = '\0';
         host = at + 1;
-        if (take_keys(l, text, err) < 0)
+        if ((l->credentials = credentials_of_user(text, err)) == NULL)
             return -1;
     }
     for (char *c = host; *c != '\0'; c++)
@@ -177,6 +165,7 @@ static int find_at_aws(
     struct location *l, char *text, const char *aws_url, struct haul_error *err)
 {
     const char *bucket = cut_bucket(text);
+    l->is_default = true;
     if (bucket != text || strpbrk(bucket, "@:?#%"))
         return haul_error_set(err, HAUL_BAD_CONFIG,
             "the store's URL is more than s3://BUCKET: objects are named by requests, and keys "

@@ -13,6 +13,7 @@ struct location {
     char region[REGION_SIZE]; /* as the host names it; "": it does not */
     enum haul_addressing addressing;
     struct haul_credentials *credentials; /* owned: those in the URL; NULL: none there */
+    bool is_default; /* s3://, where the environment has a say in which host that is */
 };
 
 /* aws_url is where s3:// goes; NULL: AWS. The host's name comes out in lower case. Whether what

@@ -21,10 +21,10 @@ static const struct operation operations[] = {
     [HAUL_NO_OPERATION] = { "the request", NULL, 0, ANSWER_NOTHING, NULL, NULL },
 
     [HAUL_HEAD_BUCKET] = { "HeadBucket", "HEAD", BUCKET, ANSWER_NOTHING, NULL, NULL },
-    [HAUL_CREATE_BUCKET] = { "CreateBucket", "PUT", BUCKET, ANSWER_NOTHING, NULL, NULL },
-    [HAUL_DELETE_BUCKET] = { "DeleteBucket", "DELETE", BUCKET, ANSWER_NOTHING, NULL, NULL },
+    [HAUL_CREATE_BUCKET] = { "CreateBucket", "PUT", BUCKET | IS_REGIONAL, ANSWER_NOTHING, NULL, NULL },
+    [HAUL_DELETE_BUCKET] = { "DeleteBucket", "DELETE", BUCKET | IS_REGIONAL, ANSWER_NOTHING, NULL, NULL },
     [HAUL_LIST_BUCKETS] = { "ListBuckets", "GET",
-        LISTS, ANSWER_LISTING, NULL, "ListAllMyBucketsResult" },
+        LISTS | IS_REGIONAL, ANSWER_LISTING, NULL, "ListAllMyBucketsResult" },
 
     [HAUL_PUT_OBJECT] = { "PutObject", "PUT",
         OBJECT | STORED | TAKES_BODY | TAKES_CHECKSUM | TAKES_MATCHES, ANSWER_ETAG, NULL, NULL },
@@ -86,6 +86,12 @@ const char *operation_name(enum haul_operation operation)
 bool operation_is_slow(enum haul_operation operation)
 {
     return (operation_of(operation)->traits & IS_SLOW) != 0;
+}
+
+bool operation_can_accelerate(const struct haul_request *r)
+{
+    return r->operation == HAUL_ANY ? r->key != NULL
+                                    : !(operation_of(r->operation)->traits & IS_REGIONAL);
 }
 
 static bool is_missing(const char *text)
@@ -238,6 +244,9 @@ const char *operation_fault(const struct haul_request *r)
         fault = fault_of_any(r);
     if (fault == NULL && (traits & NEEDS_BUCKET))
         fault = fault_of_bucket(r->bucket);
+    if (fault == NULL &&
+        !endpoint_can_reach(r->endpoint, r->bucket, operation_can_accelerate(r)))
+        fault = "needs a bucket whose name has no dots: the endpoint accelerates";
     if (fault == NULL && (traits & NEEDS_KEY))
         fault = fault_of_key(r->key);
     if (fault == NULL && r->operation == HAUL_GET_OBJECT && ends_nowhere(&r->range))

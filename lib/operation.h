@@ -23,6 +23,7 @@ enum trait {
     READS_OBJECT = 1 << 13,   /* dates as conditions; asks for checksums */
     LISTS = 1 << 14,
     IS_SLOW = 1 << 15,
+    IS_REGIONAL = 1 << 16, /* no accelerated host takes it */
 };
 
 /* What a successful reply must bring. */
@@ -54,6 +55,10 @@ const char *operation_name(enum haul_operation operation);
 /* May the server rightly stay silent for minutes before it answers? (CompleteMultipartUpload,
  * and copies) */
 bool operation_is_slow(enum haul_operation operation);
+
+/* May it go to an accelerated host? What is about an object may, and lists of them; buckets are
+ * made and removed in their region. */
+bool operation_can_accelerate(const struct haul_request *r);
 
 /* Limits first: a request that S3 must refuse is not worth its bytes. Returns NULL, or what is
  * wrong with it: "needs a bucket". */

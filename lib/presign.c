@@ -25,13 +25,13 @@ static int add_url(struct buf *url, const struct haul_request *r, const struct c
 {
     const struct haul_endpoint *e = r->endpoint;
     struct sigv4_header headers[CALL_HEADERS_MAX + 1];
-    struct buf host = buf_make(512), query = buf_make(QUERY_BYTES_MAX);
+    struct buf host = buf_make(512), query = buf_make_secret(QUERY_BYTES_MAX);
     char region[REGION_SIZE], time[SIGV4_TIME_SIZE], date[9];
     struct sigv4_key key;
     int rc = -1;
 
     endpoint_region(e, call->bucket, region);
-    endpoint_add_host(&host, e, call->bucket, region);
+    endpoint_add_host(&host, e, call->bucket, region, operation_can_accelerate(r));
     sigv4_time(endpoint_signing_ms(e), time);
     snprintf(date, sizeof date, "%.8s", time);
     memcpy(headers, call->headers, call->header_count * sizeof *headers);
@@ -70,7 +70,7 @@ char *haul_presign(const struct haul_request *r, unsigned seconds, struct haul_e
 {
     struct haul_request bare = *r;
     struct call call = { .method = NULL }; /* no type is guessed, no body summed */
-    struct buf url = buf_make(URL_BYTES_MAX);
+    struct buf url = buf_make_secret(URL_BYTES_MAX);
     const struct keys *keys = NULL;
     char *presigned = NULL;
 

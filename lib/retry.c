@@ -42,9 +42,11 @@ static const struct {
 
     { "InvalidAccessKeyId", HAUL_RETRY_WHEN_FIXED },
     { "SignatureDoesNotMatch", HAUL_RETRY_WHEN_FIXED },
-    { "ExpiredToken", HAUL_RETRY_WHEN_FIXED },
-    { "InvalidToken", HAUL_RETRY_WHEN_FIXED },
+    { "ExpiredToken", HAUL_RETRY_WHEN_FIXED }, /* with the next two: retry_is_expiry() */
+    { "ExpiredTokenException", HAUL_RETRY_WHEN_FIXED },
     { "TokenRefreshRequired", HAUL_RETRY_WHEN_FIXED },
+    { "InvalidToken", HAUL_RETRY_WHEN_FIXED },
+    { "InvalidTokenId", HAUL_RETRY_WHEN_FIXED }, /* MinIO */
     { "InvalidSecurity", HAUL_RETRY_WHEN_FIXED },
     { "NotSignedUp", HAUL_RETRY_WHEN_FIXED },
     { "AccountProblem", HAUL_RETRY_WHEN_FIXED },
@@ -124,6 +126,16 @@ enum haul_retry retry_class(int http_status, const char *aws_code)
         if (http_status <= by_status[i].last)
             return by_status[i].class;
     return HAUL_RETRY_NEVER;
+}
+
+bool retry_is_expiry(int http_status, const char *aws_code, bool are_past)
+{
+    static const char *const codes[] = { "ExpiredToken", "ExpiredTokenException",
+        "TokenRefreshRequired" };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (strcmp(codes[i], aws_code) == 0)
+            return true;
+    return are_past && (http_status == 400 || http_status == 401 || http_status == 403);
 }
 
 int64_t retry_delay_ms(

@@ -3,6 +3,7 @@
 #ifndef RETRY_H
 #define RETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <haul/error.h>
@@ -10,6 +11,11 @@
 /* From S3's code, or when that is unknown or empty from the status.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 enum haul_retry retry_class(int http_status, const char *aws_code);
+
+/* Does a refusal mean that the keys have expired? By its code; or because they are past their
+ * time: what servers say then is whatever they say to keys that they don't know, and to HEAD
+ * nothing. */
+bool retry_is_expiry(int http_status, const char *aws_code, bool are_past);
 
 #define RETRY_AFTER_MAX_MS 60000
 

@@ -150,7 +150,7 @@ int sigv4_sign_text(const struct buf *to_sign, const struct sigv4_key *key,
 int sigv4_sign(struct sigv4_request *r, const struct sigv4_key *key, struct haul_error *err)
 {
     int rc = -1;
-    struct buf canonical = buf_make(CANONICAL_BYTES_MAX);
+    struct buf canonical = buf_make_secret(CANONICAL_BYTES_MAX);
     struct buf to_sign = buf_make(TO_SIGN_BYTES_MAX);
 
     sigv4_add_canonical_request(&canonical, r);
@@ -185,7 +185,7 @@ void sigv4_add_query(struct buf *b, struct sigv4_request *r, const char *key_id,
     const char *token, unsigned seconds)
 {
     struct buf credential = buf_make(b->limit), names = buf_make(b->limit);
-    struct buf own = buf_make(b->limit);
+    struct buf own = buf_make_secret(b->limit);
     char expires[12];
 
     add_all(&credential, (const char *[]){ key_id, "/", NULL });

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <haul/settings.h>
-
 #include "client.h"
 #include "location.h"
 #include "loop.h"
@@ -19,21 +17,23 @@ static const char *first_given(const char *a, const char *b)
     return a != NULL && *a != '\0' ? a : b;
 }
 
-/* What the URL, the options and the environment say together, each where the one before is
- * silent. */
+/* What the options, the URL and the environment say together, each where the one before is
+ * silent. Which host an https:// URL means is the URL's matter alone. */
 static int settle(struct haul_store *s, struct location *l, const struct haul_store_options *o,
     struct haul_error *err)
 {
+    const struct haul_settings *found = o->settings;
     struct haul_endpoint_options endpoint = o->endpoint;
-    struct haul_settings settings;
+    bool at_aws = l->is_default && l->url == NULL;
     endpoint.url = l->url;
+    endpoint.region = first_given(o->endpoint.region, first_given(l->region, found->region));
+    endpoint.ca_file = first_given(o->endpoint.ca_file, first_given(found->ca_file, NULL));
     endpoint.addressing = l->addressing;
-    endpoint.region = first_given(o->endpoint.region, l->region);
-    if (*endpoint.region == '\0') {
-        if (haul_settings_find(NULL, NULL, &settings, err) < 0)
-            return -1;
-        endpoint.region = settings.region;
-    }
+    if (l->is_default && endpoint.addressing == HAUL_ADDRESS_AUTO)
+        endpoint.addressing = found->addressing;
+    endpoint.dualstack |= at_aws && found->dualstack;
+    endpoint.fips |= at_aws && found->fips;
+    endpoint.accelerate |= at_aws && found->accelerate;
     if (endpoint.credentials == NULL) {
         s->credentials = l->credentials;
         l->credentials = NULL;
@@ -54,12 +54,16 @@ struct haul_store *haul_store_new(
     const char *url, const struct haul_store_options *options, struct haul_error *err)
 {
     struct haul_store_options o = { .bucket = NULL };
+    struct haul_settings found;
     struct location l;
     if (options != NULL)
         o = *options;
-    const char *aws_url =
-        first_given(getenv("AWS_ENDPOINT_URL_S3"), getenv("AWS_ENDPOINT_URL"));
-    if (location_find(url, aws_url, &o, &l, err) < 0)
+    if (o.settings == NULL) {
+        if (haul_settings_find(NULL, NULL, &found, err) < 0)
+            return NULL;
+        o.settings = &found;
+    }
+    if (location_find(url, o.settings->url, &o, &l, err) < 0)
         return NULL;
     struct haul_store *s = calloc(1, sizeof *s);
     int rc = -1;

@@ -1,6 +1,7 @@
 /* Files of tokens: see tokenfile.h. */
 #include "tokenfile.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -29,15 +30,12 @@ static ssize_t read_all(const char *path, char *text)
     return n < 0 ? -1 : (ssize_t) len;
 }
 
-/* NULL: nothing is. */
-static const char *fault_of(const char *token, size_t len)
+const char *tokenfile_fault(const char *token)
 {
-    if (len == 0)
-        return "is empty";
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char) token[i] < ' ' || token[i] == 0x7F)
+    for (const char *c = token; *c != '\0'; c++)
+        if ((unsigned char) *c < ' ' || *c == 0x7F)
             return "has a control character inside";
-    return NULL;
+    return *token == '\0' ? "is empty" : NULL;
 }
 
 char *tokenfile_read(const char *path, const char *whose, struct haul_error *err)
@@ -50,17 +48,19 @@ char *tokenfile_read(const char *path, const char *whose, struct haul_error *err
     ssize_t read = read_all(path, text);
     int error = errno;
     size_t len = read < 0 ? 0 : (size_t) read;
-    const char *fault = len > TOKENFILE_BYTES_MAX ? "is too large for a token" : NULL;
-    while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL && text[len - 1] != '\0')
+    while (len > 0 && len <= TOKENFILE_BYTES_MAX && isspace((unsigned char) text[len - 1]))
         len--;
     text[len] = '\0';
+    const char *fault = len > TOKENFILE_BYTES_MAX ? "is too large for a token"
+                        : memchr(text, '\0', len) ? "has a NUL character inside"
+                                                  : tokenfile_fault(text);
+    if (read >= 0 && fault == NULL)
+        return text;
     if (read < 0)
         haul_error_set(
             err, HAUL_BAD_CONFIG, "%s, of %s, can't be read: %s", path, whose, strerror(error));
-    else if (fault != NULL || (fault = fault_of(text, len)) != NULL)
-        haul_error_set(err, HAUL_BAD_CONFIG, "%s, of %s, %s", path, whose, fault);
     else
-        return text;
+        haul_error_set(err, HAUL_BAD_CONFIG, "%s, of %s, %s", path, whose, fault);
     wipe(text, TOKENFILE_BYTES_MAX + 2);
     free(text);
     return NULL;

@@ -13,4 +13,7 @@
 char *tokenfile_read(const char *path, const char *whose, struct haul_error *err);
 void tokenfile_free(char *token); /* wipes; NULL is fine */
 
+/* Why a token can't be sent in a header ("is empty"); NULL: it can. */
+const char *tokenfile_fault(const char *token);
+
 #endif

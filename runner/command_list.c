@@ -63,7 +63,7 @@ static int print_row(struct oneshot *o, const struct haul_entry *e, struct error
     else
         printf(
             "%-20s %15llu ", oneshot_time(e->modified_ms, time), (unsigned long long) e->size);
-    json_text(stdout, e->key, "");
+    json_plain(stdout, e->key, "");
     putchar('\n');
     return is_unread();
 }
@@ -79,7 +79,7 @@ static int print_bucket(struct oneshot *o, const struct haul_entry *e, struct er
         printf(",\"created\":\"%s\"}\n", time);
     } else {
         printf("%-20s ", time);
-        json_text(stdout, e->key, "");
+        json_plain(stdout, e->key, "");
         putchar('\n');
     }
     return 0;
@@ -119,9 +119,9 @@ static int show_upload(struct oneshot *o, const struct haul_entry *e, struct err
         puts("}");
     } else {
         printf("%-20s ", time);
-        json_text(stdout, e->upload_id, " ");
+        json_plain(stdout, e->upload_id, " ");
         putchar(' ');
-        json_text(stdout, e->key, "");
+        json_plain(stdout, e->key, "");
         putchar('\n');
     }
     if (!o->arguments->abort)

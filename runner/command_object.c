@@ -110,7 +110,7 @@ static void print_stat_json(const struct address *at, const struct haul_result *
 static void print_header(const char *name, const char *value)
 {
     printf("  %s: ", name);
-    json_text(stdout, value, "");
+    json_plain(stdout, value, "");
     putchar('\n');
 }
 
@@ -127,7 +127,7 @@ static enum exit_code show(struct oneshot *o, const struct address *at, struct e
         return EXIT_DONE;
     }
     printf("%s://%s/", at->endpoint, at->bucket);
-    json_text(stdout, at->key, "");
+    json_plain(stdout, at->key, "");
     printf("\n  size: %llu\n  modified: %s\n", (unsigned long long) r->size,
         oneshot_time(r->modified_ms, time));
     if (r->etag != NULL)

@@ -50,7 +50,7 @@ static void print_text(
         fputs(side > 0 ? " -> " : "", stdout);
         if (up != (side == 0))
             printf("%s://%s/", t->endpoint->name, t->bucket);
-        json_text(stdout, up == (side == 0) ? n->local : n->key, "\"\\");
+        json_plain(stdout, up == (side == 0) ? n->local : n->key, "\"\\");
     }
     if (moves)
         printf(" (%s)\n", sizes_format(row->size, size));

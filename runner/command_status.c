@@ -127,7 +127,7 @@ static void print_failed(void *payload, unsigned transfer, const char *name, con
 {
     (void) payload;
     printf("  failed     transfer %u: ", transfer);
-    json_text(stdout, name, "\"\\");
+    json_plain(stdout, name, "\"\\");
     printf(": %s\n", why);
 }
 

@@ -38,7 +38,7 @@ void json_string(FILE *out, const char *text)
     putc('"', out);
 }
 
-void json_text(FILE *out, const char *text, const char *breaks)
+void json_plain(FILE *out, const char *text, const char *breaks)
 {
     uint32_t c;
     unsigned len;

@@ -12,7 +12,7 @@ void json_string(FILE *out, const char *text);
 
 /* The text as it is, or as a string when it holds one of `breaks` or what a terminal would act
  * on: names come from anywhere. */
-void json_text(FILE *out, const char *text, const char *breaks);
+void json_plain(FILE *out, const char *text, const char *breaks);
 
 /* The character at `text`, which must not be its end, as it stands inside a string. Returns how
  * many bytes it took. */

@@ -46,7 +46,7 @@ static void write_text(enum log_level level, const char *event, const struct log
         if (*f->value == '\0')
             fputs("\"\"", stderr);
         else
-            json_text(stderr, f->value, " \"\\=");
+            json_plain(stderr, f->value, " \"\\=");
     }
     fputc('\n', stderr);
 }

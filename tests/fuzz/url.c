@@ -29,8 +29,7 @@ static void judge_endpoint(const struct haul_endpoint *e, const char *bucket)
 static void judge(const struct location *l, struct haul_error *err)
 {
     must(l->bucket == NULL || *l->bucket != '\0');
-    if (l->credentials != NULL)
-        must(*l->credentials->key_id != '\0' && *l->credentials->secret != '\0');
+    must(l->credentials == NULL || credentials_check(l->credentials, err) == 0);
     const struct haul_endpoint_options options = { .url = l->url,
         .addressing = l->addressing,
         .region = *l->region != '\0' ? l->region : NULL };

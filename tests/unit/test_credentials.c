@@ -1,5 +1,5 @@
-/* credentials.c: where keys and regions are looked for, in which order, and that they are never
- * mixed nor told. */
+/* credentials.c and credentials_given.c: what objects are made of, what they tell, and how
+ * several become one. Who asks sources again, and when, is test_refresher.c's matter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,57 +7,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
+#include <haul/endpoint.h>
+
 #include "credentials.h"
-#include "temp.h"
 
-static const char *const variables[] = {
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CONFIG_FILE",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-};
-
-/* A home of its own, and nothing of AWS in the environment. */
-static int make_home(void **state)
+/* Nothing of AWS in the environment. */
+static int clear_environment(void **state)
 {
-    char path[4096];
-    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
-        unsetenv(variables[i]);
-    *state = temp_make();
-    setenv("HOME", *state, 1);
-    snprintf(path, sizeof path, "%s/.aws", (char *) *state);
-    return mkdir(path, 0700);
-}
-
-static int remove_home(void **state)
-{
-    temp_remove(*state);
+    (void) state;
+    unsetenv("AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    unsetenv("AWS_SESSION_TOKEN");
     return 0;
 }
 
-static void write_file(void **state, const char *name, const char *text)
+static void assert_text(const char *text, const char *expected)
 {
-    free(temp_write_text(*state, name, text));
+    if (expected == NULL)
+        assert_null(text);
+    else
+        assert_string_equal(text ? text : "(none)", expected);
 }
 
+/* Frees them. */
 static void assert_keys(
     struct haul_credentials *c, const char *key_id, const char *secret, const char *token)
 {
+    struct haul_error err;
+    const struct keys *k;
     assert_non_null(c);
-    assert_string_equal(haul_credentials_key_id(c), key_id);
-    assert_string_equal(c->secret, secret);
-    if (token == NULL)
-        assert_null(c->token);
-    else
-        assert_string_equal(c->token, token);
+    assert_int_equal(credentials_hold(c, &k, &err), 0);
+    assert_text(k->key_id, key_id);
+    assert_text(k->secret, secret);
+    assert_text(k->token, token);
+    keys_release(k);
     haul_credentials_free(c);
 }
 
@@ -82,14 +68,23 @@ static void given_keys_are_copied(void **state)
     assert_keys(haul_credentials_static("id", "hush", "", NULL), "id", "hush", NULL);
 }
 
-static void half_a_pair_is_refused(void **state)
+static void half_a_pair_is_refused_by_endpoints(void **state)
 {
     (void) state;
-    struct haul_error err;
-    assert_none(haul_credentials_static("id", NULL, NULL, &err), &err, HAUL_NO_CREDENTIALS,
-        "the secret");
-    assert_none(haul_credentials_static("", "hush", NULL, &err), &err, HAUL_NO_CREDENTIALS,
-        "the key id");
+    static const struct {
+        const char *key_id, *secret, *missing;
+    } halves[] = { { "id", NULL, "the secret" }, { "", "hush", "the key id" },
+        { NULL, NULL, "the key id" } };
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        struct haul_error err;
+        struct haul_credentials *c =
+            haul_credentials_static(halves[i].key_id, halves[i].secret, "hush", &err);
+        assert_non_null(c);
+        assert_null(
+            haul_endpoint_new(&(struct haul_endpoint_options){ .credentials = c }, &err));
+        assert_none(NULL, &err, HAUL_NO_CREDENTIALS, halves[i].missing);
+        haul_credentials_free(c);
+    }
 }
 
 static void a_control_character_is_refused_without_telling(void **state)
@@ -105,10 +100,16 @@ static void a_control_character_is_refused_without_telling(void **state)
 static void anonymous_has_no_keys(void **state)
 {
     (void) state;
+    struct haul_error err;
+    struct haul_identity who;
+    const struct keys *k;
     struct haul_credentials *c = haul_credentials_anonymous(NULL);
     assert_non_null(c);
-    assert_null(c->key_id);
-    assert_string_equal(haul_credentials_key_id(c), "");
+    haul_credentials_describe(c, &who);
+    assert_string_equal(who.source, "anonymous");
+    assert_string_equal(who.key_id, "");
+    assert_int_equal(credentials_hold(c, &k, &err), 0);
+    assert_null(k);
     haul_credentials_free(c);
     haul_credentials_free(NULL);
 }
@@ -120,192 +121,23 @@ static void the_environment_gives_keys(void **state)
     assert_none(haul_credentials_from_environment(&err), &err, HAUL_NO_CREDENTIALS,
         "AWS_ACCESS_KEY_ID");
     setenv("AWS_ACCESS_KEY_ID", "id", 1);
-    assert_none(haul_credentials_from_environment(&err), &err, HAUL_NO_CREDENTIALS,
-        "AWS_SECRET_ACCESS_KEY");
+    assert_keys(haul_credentials_from_environment(&err), "id", NULL, NULL);
     setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
     assert_keys(haul_credentials_from_environment(&err), "id", "hush", NULL);
     setenv("AWS_SESSION_TOKEN", "token", 1);
     assert_keys(haul_credentials_from_environment(&err), "id", "hush", "token");
 }
 
-static void the_credentials_file_comes_before_the_config_file(void **state)
-{
-    write_file(state, ".aws/config",
-        "[default]\naws_access_key_id = config\n"
-        "aws_secret_access_key = hush\n"
-        "[profile x]\naws_access_key_id = xconfig\n"
-        "aws_secret_access_key = hush\n");
-    assert_keys(haul_credentials_from_profile(NULL, NULL, NULL), "config", "hush", NULL);
-    write_file(state, ".aws/credentials",
-        "[default]\naws_access_key_id = cred\n"
-        "aws_secret_access_key = hush2\n"
-        "aws_session_token = token\n");
-    assert_keys(haul_credentials_from_profile(NULL, NULL, NULL), "cred", "hush2", "token");
-    assert_keys(haul_credentials_from_profile("x", NULL, NULL), "xconfig", "hush", NULL);
-}
-
-static void the_config_file_has_no_bare_sections_but_the_default(void **state)
-{
-    struct haul_error err;
-    write_file(
-        state, ".aws/config", "[x]\naws_access_key_id = id\naws_secret_access_key = hush\n");
-    assert_none(haul_credentials_from_profile("x", NULL, &err), &err, HAUL_NO_CREDENTIALS,
-        "profile \"x\"");
-}
-
-static void fields_of_two_sections_are_never_mixed(void **state)
-{
-    struct haul_error err;
-    write_file(state, ".aws/credentials", "[x]\naws_access_key_id = id\n");
-    write_file(state, ".aws/config",
-        "[profile x]\naws_access_key_id = id\n"
-        "aws_secret_access_key = hush\n");
-    assert_none(haul_credentials_from_profile("x", NULL, &err), &err, HAUL_NO_CREDENTIALS,
-        "aws_secret_access_key");
-    assert_non_null(strstr(err.text, ".aws/credentials"));
-}
-
-static void a_section_without_any_key_is_passed_over(void **state)
-{
-    write_file(state, ".aws/credentials", "[x]\nregion = eu-west-1\n");
-    write_file(state, ".aws/config",
-        "[profile x]\naws_access_key_id = id\n"
-        "aws_secret_access_key = hush\n");
-    assert_keys(haul_credentials_from_profile("x", NULL, NULL), "id", "hush", NULL);
-}
-
-static void variables_name_the_profile_and_the_files(void **state)
-{
-    char path[4096];
-    write_file(
-        state, "elsewhere", "[x]\naws_access_key_id = id\naws_secret_access_key = hush\n");
-    snprintf(path, sizeof path, "%s/elsewhere", (char *) *state);
-    setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
-    setenv("AWS_PROFILE", "x", 1);
-    assert_keys(haul_credentials_from_profile(NULL, NULL, NULL), "id", "hush", NULL);
-    setenv("AWS_SHARED_CREDENTIALS_FILE", "~/elsewhere", 1);
-    assert_keys(haul_credentials_from_profile(NULL, NULL, NULL), "id", "hush", NULL);
-    setenv("AWS_PROFILE", "", 1);
-    assert_null(haul_credentials_from_profile(NULL, NULL, NULL));
-}
-
-static void a_given_file_is_the_only_one(void **state)
-{
-    struct haul_error err;
-    write_file(state, ".aws/credentials",
-        "[x]\naws_access_key_id = wrong\naws_secret_access_key = hush\n");
-    write_file(state, "own",
-        "[profile x]\naws_access_key_id = id\n"
-        "aws_secret_access_key = hush\n"
-        "[y]\naws_access_key_id = idy\naws_secret_access_key = hush\n");
-    assert_keys(haul_credentials_from_profile("x", "~/own", NULL), "id", "hush", NULL);
-    assert_keys(haul_credentials_from_profile("y", "~/own", NULL), "idy", "hush", NULL);
-    assert_none(haul_credentials_from_profile("x", "~/none", &err), &err, HAUL_NO_CREDENTIALS,
-        "~/none");
-    assert_none(haul_credentials_from_profile("x", "", &err), &err, HAUL_NO_CREDENTIALS,
-        "profile \"x\"");
-}
-
-static void a_broken_file_is_named(void **state)
-{
-    struct haul_error err;
-    write_file(state, ".aws/credentials", "[default]\nhush\n");
-    assert_none(haul_credentials_from_profile(NULL, NULL, &err), &err, HAUL_BAD_CONFIG,
-        ".aws/credentials:2:");
-}
-
-static void without_a_home_there_are_no_files(void **state)
-{
-    (void) state;
-    struct haul_error err;
-    unsetenv("HOME");
-    assert_none(haul_credentials_from_profile(NULL, NULL, &err), &err, HAUL_NO_CREDENTIALS,
-        "profile \"default\"");
-}
-
-static void names_that_are_too_long_are_refused(void **state)
-{
-    (void) state;
-    struct haul_error err;
-    char name[5000];
-    memset(name, 'x', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
-    assert_none(haul_credentials_from_profile(name, NULL, &err), &err, HAUL_BAD_CONFIG, "xxx");
-    assert_none(haul_credentials_from_profile("x", name, &err), &err, HAUL_BAD_CONFIG, "xxx");
-}
-
-static void by_default_the_environment_comes_before_the_profile(void **state)
-{
-    struct haul_error err;
-    write_file(state, ".aws/credentials",
-        "[default]\naws_access_key_id = file\naws_secret_access_key = hush\n");
-    setenv("AWS_SECRET_ACCESS_KEY", "", 1);
-    assert_keys(haul_credentials_default(NULL), "file", "hush", NULL);
-    setenv("AWS_ACCESS_KEY_ID", "environment", 1);
-    setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
-    assert_keys(haul_credentials_default(NULL), "environment", "hush", NULL);
-    unsetenv("AWS_SECRET_ACCESS_KEY");
-    assert_none(
-        haul_credentials_default(&err), &err, HAUL_NO_CREDENTIALS, "AWS_SECRET_ACCESS_KEY");
-}
-
-static void assert_region(const char *profile, const char *file, const char *expected)
-{
-    char region[64];
-    assert_int_equal(haul_default_region(profile, file, region, NULL), 0);
-    assert_string_equal(region, expected);
-}
-
-static void the_region_comes_from_the_environment_and_then_the_profile(void **state)
-{
-    assert_region(NULL, NULL, "");
-    write_file(state, ".aws/config",
-        "[default]\nregion = eu-west-1\n"
-        "[profile x]\nregion = eu-north-1\n");
-    assert_region(NULL, NULL, "eu-west-1");
-    assert_region("x", NULL, "eu-north-1");
-    assert_region("y", NULL, "");
-    assert_region("x", "~/.aws/config", "eu-north-1");
-    setenv("AWS_DEFAULT_REGION", "us-west-2", 1);
-    assert_region("x", NULL, "us-west-2");
-    setenv("AWS_REGION", "us-west-1", 1);
-    assert_region("x", NULL, "us-west-1");
-}
-
-static void what_cannot_be_a_region_is_refused(void **state)
-{
-    struct haul_error err;
-    char region[64];
-    write_file(state, ".aws/config", "[default]\nregion = eu/west\n");
-    assert_int_equal(haul_default_region(NULL, NULL, region, &err), -1);
-    assert_int_equal(err.code, HAUL_BAD_CONFIG);
-    setenv("AWS_REGION", "a234567890123456789012345678901234567890123456789012345678901234", 1);
-    assert_int_equal(haul_default_region(NULL, NULL, region, &err), -1);
-    assert_non_null(strstr(err.text, "AWS_REGION"));
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_home, remove_home)
+#define TEST(name) cmocka_unit_test_setup(name, clear_environment)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(given_keys_are_copied),
-        TEST(half_a_pair_is_refused),
+        TEST(half_a_pair_is_refused_by_endpoints),
         TEST(a_control_character_is_refused_without_telling),
         TEST(anonymous_has_no_keys),
         TEST(the_environment_gives_keys),
-        TEST(the_credentials_file_comes_before_the_config_file),
-        TEST(the_config_file_has_no_bare_sections_but_the_default),
-        TEST(fields_of_two_sections_are_never_mixed),
-        TEST(a_section_without_any_key_is_passed_over),
-        TEST(variables_name_the_profile_and_the_files),
-        TEST(a_given_file_is_the_only_one),
-        TEST(a_broken_file_is_named),
-        TEST(without_a_home_there_are_no_files),
-        TEST(names_that_are_too_long_are_refused),
-        TEST(by_default_the_environment_comes_before_the_profile),
-        TEST(the_region_comes_from_the_environment_and_then_the_profile),
-        TEST(what_cannot_be_a_region_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "credentials.h"
 #include "endpoint.h"
 #include "temp.h"
 
@@ -30,7 +31,7 @@ static const char *place(const struct haul_endpoint *e, const char *bucket, cons
     char region[REGION_SIZE];
     struct buf host = buf_make(256), path = buf_make(512);
     endpoint_region(e, bucket, region);
-    endpoint_add_host(&host, e, bucket, region);
+    endpoint_add_host(&host, e, bucket, region, key != NULL);
     endpoint_add_path(&path, e, bucket, key);
     snprintf(text, sizeof text, "%s://%s%s", e->scheme, buf_text(&host), buf_text(&path));
     buf_free(&host);
@@ -278,31 +279,34 @@ static void a_reply_s_date_sets_the_clock_that_is_told(void **state)
     haul_endpoint_free(e);
 }
 
-static void the_signing_key_follows_date_and_region(void **state)
+static void the_signing_key_follows_keys_date_and_region(void **state)
 {
     static const struct {
-        const char *date, *region;
-    } order[] = { { "20260131", "a" }, { "20260131", "a" }, { "20260131", "b" },
-        { "20260201", "b" }, { "20260131", "a" } };
+        const char *secret, *date, *region;
+        unsigned number;
+    } order[] = { { "one", "20260131", "a", 1 }, { "one", "20260131", "a", 1 },
+        { "one", "20260131", "b", 1 }, { "one", "20260201", "b", 1 },
+        { "two", "20260201", "b", 2 }, { "one", "20260131", "a", 3 } };
     (void) state;
-    struct haul_error err;
-    struct haul_credentials *keys = haul_credentials_static("id", "secret", NULL, &err);
-    struct haul_endpoint *e = open_endpoint(
-        (struct haul_endpoint_options){ .url = "http://lab", .credentials = keys });
+    struct haul_endpoint *e =
+        open_endpoint((struct haul_endpoint_options){ .url = "http://lab" });
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        struct keys keys = { .secret = (char *) order[i].secret, .number = order[i].number };
         struct sigv4_key key, expected;
-        assert_int_equal(endpoint_signing_key(e, order[i].date, order[i].region, &key), 0);
         assert_int_equal(
-            sigv4_derive_key("secret", order[i].date, order[i].region, &expected), 0);
+            endpoint_signing_key(e, &keys, order[i].date, order[i].region, &key), 0);
+        assert_int_equal(
+            sigv4_derive_key(order[i].secret, order[i].date, order[i].region, "s3", &expected),
+            0);
         assert_memory_equal(key.bytes, expected.bytes, sizeof key.bytes);
     }
     haul_endpoint_free(e);
-    haul_credentials_free(keys);
 }
 
 static void *learn(void *payload)
 {
     struct haul_endpoint *e = payload;
+    const struct keys keys = { .secret = (char *) "secret", .number = 1 };
     for (int i = 0; i < 1000; i++) {
         char region[REGION_SIZE], bucket[16];
         struct sigv4_key key;
@@ -310,7 +314,7 @@ static void *learn(void *payload)
         endpoint_learn_region(e, bucket, i % 2 ? "eu-west-1" : "us-east-2");
         endpoint_region(e, bucket, region);
         endpoint_learn_clock(e, endpoint_signing_ms(e) + (i % 3 - 1) * 1000000);
-        endpoint_signing_key(e, "20260131", region, &key);
+        endpoint_signing_key(e, &keys, "20260131", region, &key);
     }
     return NULL;
 }
@@ -318,18 +322,15 @@ static void *learn(void *payload)
 static void threads_may_share_an_endpoint(void **state)
 {
     (void) state;
-    struct haul_error err;
     pthread_t threads[4];
-    struct haul_credentials *keys = haul_credentials_static("id", "secret", NULL, &err);
-    struct haul_endpoint *e = open_endpoint(
-        (struct haul_endpoint_options){ .url = "http://lab", .credentials = keys });
+    struct haul_endpoint *e =
+        open_endpoint((struct haul_endpoint_options){ .url = "http://lab" });
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, learn, e), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(e->locked.bucket_count, 50);
     haul_endpoint_free(e);
-    haul_credentials_free(keys);
 }
 
 int main(void)
@@ -346,7 +347,7 @@ int main(void)
         cmocka_unit_test(what_is_no_region_is_not_learnt),
         cmocka_unit_test(a_refused_signature_sets_the_clock_that_signs),
         cmocka_unit_test(a_reply_s_date_sets_the_clock_that_is_told),
-        cmocka_unit_test(the_signing_key_follows_date_and_region),
+        cmocka_unit_test(the_signing_key_follows_keys_date_and_region),
         cmocka_unit_test(threads_may_share_an_endpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,7 @@ static void check_form(const struct form *f, const char *aws_url)
     assert_string_equal(show(l.bucket), show(f->bucket));
     assert_string_equal(l.region, f->region ? f->region : "");
     assert_int_equal(l.addressing, f->addressing);
+    assert_int_equal(l.is_default, strncasecmp(f->url, "s3:", 3) == 0);
     assert_null(l.credentials);
     location_free(&l);
 }
@@ -229,9 +230,12 @@ static void keys_in_the_url_are_decoded(void **state)
                 &l, &err) < 0)
             fail_msg("%s: %s", cases[i].url, err.text);
         assert_non_null(l.credentials);
-        assert_string_equal(l.credentials->key_id, cases[i].key);
-        assert_string_equal(l.credentials->secret, cases[i].secret);
-        assert_null(l.credentials->token);
+        const struct keys *k;
+        assert_int_equal(credentials_hold(l.credentials, &k, &err), 0);
+        assert_string_equal(k->key_id, cases[i].key);
+        assert_string_equal(k->secret, cases[i].secret);
+        assert_null(k->token);
+        keys_release(k);
         assert_string_equal(show(l.url), show(cases[i].endpoint));
         assert_string_equal(show(l.bucket), show(cases[i].bucket));
         location_free(&l);

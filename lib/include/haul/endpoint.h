@@ -78,6 +78,9 @@ void haul_endpoint_free(struct haul_endpoint *e);
 /* "https://host:port", for messages. */
 const char *haul_endpoint_url(const struct haul_endpoint *e);
 
+/* The region that requests are signed for, unless a bucket turns out to be in another. */
+const char *haul_endpoint_region(const struct haul_endpoint *e);
+
 /* The server's clock as far as its replies have told, ms since the epoch. */
 int64_t haul_endpoint_now_ms(const struct haul_endpoint *e);
 

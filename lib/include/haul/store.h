@@ -14,6 +14,7 @@
 
 #include <haul/client.h>
 #include <haul/endpoint.h>
+#include <haul/settings.h>
 
 HAUL_BEGIN
 
@@ -23,6 +24,8 @@ struct haul_store_options {
     struct haul_endpoint_options endpoint; /* its url is not looked at */
     struct haul_client_options client;
     const char *bucket; /* NULL: as the URL has it, else given with each request */
+    const struct haul_settings *settings; /* where the options and the URL are silent; NULL: as
+                                           * haul_settings_find() has them for NULL, NULL */
 };
 
 struct haul_store;

@@ -1,0 +1,121 @@
+/* What an endpoint learns from replies, and the signing key that it keeps: see endpoint.h. The
+ * caller's object is const to clients; all this stands behind a lock. */
+#include "endpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "credentials.h"
+#include "partition.h"
+
+/* Whoever answers could have us sign for any day: beyond that, a person has to set the clock.
+ */
+#define CLOCK_OFF_MAX_MS (24 * 3600 * (int64_t) 1000)
+
+/* What is learnt is a cache, so a const endpoint may still learn. */
+static struct haul_endpoint *learner(const struct haul_endpoint *e)
+{
+    return (struct haul_endpoint *) e;
+}
+
+static struct bucket_region *find_bucket_locked(struct haul_endpoint *e, const char *bucket)
+{
+    for (size_t i = 0; i < e->locked.bucket_count; i++)
+        if (strcmp(e->locked.buckets[i].bucket, bucket) == 0)
+            return &e->locked.buckets[i];
+    return NULL;
+}
+
+void endpoint_region(
+    const struct haul_endpoint *e, const char *bucket, char region[static REGION_SIZE])
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    const struct bucket_region *known = bucket ? find_bucket_locked(l, bucket) : NULL;
+    strcpy(region, known ? known->region : e->region);
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool endpoint_learn_region(
+    const struct haul_endpoint *e, const char *bucket, const char *region)
+{
+    struct haul_endpoint *l = learner(e);
+    bool news = false;
+    /* It becomes part of a host's name: nothing but a region will do, and where that makes the
+     * host, none of another partition, whose keys ours are not. */
+    if (bucket == NULL || !partition_is_region(region) || strlen(region) >= REGION_SIZE ||
+        (e->host == NULL && partition_of(region) != partition_of(e->region)))
+        return false;
+    pthread_mutex_lock(&l->lock);
+    struct bucket_region *known = find_bucket_locked(l, bucket);
+    if (known != NULL) {
+        news = strcmp(known->region, region) != 0;
+    } else if (strcmp(e->region, region) != 0) {
+        struct bucket_region *more =
+            realloc(l->locked.buckets, (l->locked.bucket_count + 1) * sizeof *more);
+        if (more != NULL) {
+            l->locked.buckets = more;
+            known = &more[l->locked.bucket_count];
+            known->bucket = strdup(bucket);
+            news = known->bucket != NULL;
+            l->locked.bucket_count += news;
+        }
+    }
+    if (news)
+        strcpy(known->region, region);
+    pthread_mutex_unlock(&l->lock);
+    return news;
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t haul_endpoint_now_ms(const struct haul_endpoint *e)
+{
+    return clock_ms() + atomic_load(&learner(e)->date_offset_ms);
+}
+
+int64_t endpoint_signing_ms(const struct haul_endpoint *e)
+{
+    return clock_ms() + atomic_load(&learner(e)->signing_offset_ms);
+}
+
+void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms)
+{
+    int64_t offset_ms = server_ms - clock_ms();
+    atomic_store(&learner(e)->date_offset_ms, offset_ms);
+}
+
+bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
+{
+    int64_t offset_ms = server_ms - clock_ms();
+    if (llabs(server_ms - endpoint_signing_ms(e)) < 60000 ||
+        llabs(offset_ms) > CLOCK_OFF_MAX_MS)
+        return false;
+    atomic_store(&learner(e)->signing_offset_ms, offset_ms);
+    return true;
+}
+
+int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,
+    const char *date, const char *region, struct sigv4_key *key)
+{
+    struct haul_endpoint *l = learner(e);
+    int rc = 0;
+    pthread_mutex_lock(&l->lock);
+    if (l->locked.keys_number != keys->number || strcmp(l->locked.date, date) != 0 ||
+        strcmp(l->locked.region, region) != 0) {
+        rc = sigv4_derive_key(keys->secret, date, region, e->service, &l->locked.key);
+        l->locked.keys_number = keys->number;
+        snprintf(l->locked.date, sizeof l->locked.date, "%s", rc == 0 ? date : "");
+        snprintf(l->locked.region, sizeof l->locked.region, "%s", region);
+    }
+    *key = l->locked.key;
+    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
