@@ -17,6 +17,8 @@
 #define SLOW_OPERATION_STALL_MS 600000
 #define ERROR_BODY_MAX 65536
 
+_Static_assert(WORDS_SIZE >= CURL_ERROR_SIZE, "libcurl writes so much");
+
 /* ---- Callbacks: they move bytes and nothing else ---- */
 
 /* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
@@ -342,14 +344,23 @@ static long buffer_size(const struct haul_client *c, uint64_t expected)
 static bool set_texts(const struct haul_client *c, CURL *easy, const char *method,
     const char *url, const struct haul_endpoint *e)
 {
-    const char *const proxy = e->proxy, *const ca_file = e->ca_file;
-    return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK &&
-           (ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK) &&
-           (proxy == NULL || (curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK &&
-                                 /* NO_PROXY is of the environment's */
-                                 curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK));
+    const struct {
+        CURLoption option;
+        const char *text; /* NULL: left as it is */
+    } texts[] = {
+        { CURLOPT_URL, url }, { CURLOPT_CUSTOMREQUEST, method },
+        { CURLOPT_USERAGENT, c->user_agent }, { CURLOPT_CAINFO, e->ca_file },
+        { CURLOPT_SSLCERT, e->client_cert }, { CURLOPT_SSLKEY, e->client_key },
+        /* OpenSSL would ask on the terminal for what is not set. */
+        { CURLOPT_KEYPASSWD, e->client_key_password ? e->client_key_password : "" },
+        { CURLOPT_PROXY, e->proxy },
+        { CURLOPT_NOPROXY, e->proxy ? "" : NULL }, /* NO_PROXY is of the environment's */
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].text != NULL &&
+            curl_easy_setopt(easy, texts[i].option, texts[i].text) != CURLE_OK)
+            return false;
+    return true;
 }
 
 static int set_options(
@@ -361,7 +372,9 @@ static int set_options(
     long stall_ms = operation_is_slow(x->request->operation)
                         ? SLOW_OPERATION_STALL_MS
                         : (long) c->options.stall_timeout_ms;
+    x->words[0] = '\0';
     curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *) x);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->words);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);

@@ -13,6 +13,7 @@
 
 #define IDLE_HANDLES_MAX 64
 #define SMALLEST_BUFFER 16384 /* libcurl's */
+#define WORDS_SIZE 256        /* libcurl's CURL_ERROR_SIZE */
 
 struct chunked;
 struct curl_slist;
@@ -49,7 +50,8 @@ struct exchange {
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
-    bool begun; /* it has been on its way to the server */
+    bool begun;             /* it has been on its way to the server */
+    char words[WORDS_SIZE]; /* libcurl's, of what went wrong */
     bool head_checked;
     int64_t expected;        /* body bytes; -1: not known */
     struct haul_error error; /* set by a callback that aborted the transfer */

@@ -18,8 +18,9 @@ struct chunked {
     struct haul_body body; /* the payload is the caller's */
     struct sigv4_key key;
     char time[SIGV4_TIME_SIZE], seed[SHA256_HEX_SIZE];
-    char *region;       /* owned */
-    struct buf to_sign; /* kept for its memory */
+    char *region;        /* owned */
+    const char *service; /* borrowed: the endpoint's */
+    struct buf to_sign;  /* kept for its memory */
 
     uint64_t taken;                  /* of the body */
     uint64_t start;                  /* of the chunk in hand, in the stream */
@@ -66,6 +67,7 @@ struct chunked *chunked_new(
     c->body = *body;
     c->key = *key;
     c->region = strdup(r->region);
+    c->service = r->service;
     c->to_sign = buf_make(TO_SIGN_BYTES_MAX);
     snprintf(c->time, sizeof c->time, "%s", r->time);
     memcpy(c->seed, r->signature, sizeof c->seed);
@@ -89,7 +91,7 @@ void chunked_free(struct chunked *c)
 
 static int sign(struct chunked *c, const char *data, size_t len)
 {
-    struct sigv4_request r = { .time = c->time, .region = c->region };
+    struct sigv4_request r = { .time = c->time, .region = c->region, .service = c->service };
     buf_clear(&c->to_sign);
     sigv4_add_chunk_string_to_sign(&c->to_sign, &r, c->signature, data, len);
     int rc = sigv4_sign_text(&c->to_sign, &c->key, c->signature);

@@ -14,6 +14,7 @@
 #include "credentials.h"
 #include "endpoint.h"
 #include "retry.h"
+#include "transport.h"
 
 #define DEFAULT_RETRIES 10
 #define DEFAULT_CONNECTIONS 64
@@ -96,26 +97,6 @@ static void fail(struct haul_client *c, struct exchange *x, const struct haul_er
     deliver(x);
 }
 
-/* No reply, or half of one. */
-static void judge_transport(const struct exchange *x, CURLcode code, struct haul_result *result)
-{
-    /* Not CURLE_SSL_CONNECT_ERROR, which is also a connection that was lost in the handshake.
-     */
-    static const CURLcode tls[] = { CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
-        CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR,
-        CURLE_SSL_PINNEDPUBKEYNOTMATCH };
-    struct haul_error *err = &result->error;
-    haul_error_set(err, code == CURLE_OUT_OF_MEMORY ? HAUL_NO_MEMORY : HAUL_NETWORK, "%s: %s",
-        haul_endpoint_url(x->request->endpoint), curl_easy_strerror(code));
-    err->retry = HAUL_RETRY_LATER;
-    for (size_t i = 0; i < sizeof tls / sizeof *tls; i++)
-        if (tls[i] == code) {
-            err->code = HAUL_TLS;
-            err->retry = HAUL_RETRY_WHEN_FIXED;
-        }
-    result->outcome_unknown = x->begun;
-}
-
 /* Tells the source of the keys when they were refused because they have expired. true: it can
  * give others. */
 static bool report_expiry(const struct exchange *x, const struct haul_result *r)
@@ -185,12 +166,14 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     attempt_read_head(x);
     /* A refusal that came while we were still sending is a reply like any other. */
     bool refused = x->reply.status >= 300;
-    if (x->error.code != HAUL_OK)
+    if (x->error.code != HAUL_OK) {
         r->error = x->error;
-    else if (code != CURLE_OK && !refused)
-        judge_transport(x, code, r);
-    else
+    } else if (code != CURLE_OK && !refused) {
+        transport_judge(x, (int) code, &r->error);
+        r->outcome_unknown = x->begun;
+    } else {
         reply_judge(x->request, &x->reply, x->received, r, &x->document);
+    }
     if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
         x->attempts--; /* nobody's failure */
         r->error.retry = HAUL_RETRY_NOW;

@@ -222,11 +222,13 @@ bool ini_has(const struct ini *i, const char *section)
     return false;
 }
 
-const char *ini_section(const struct ini *i, size_t n)
+const char *ini_next_section(const struct ini *i, size_t *at)
 {
-    for (size_t k = 0; k < i->count; k++)
-        if (i->lines[k].key == NULL && n-- == 0)
-            return i->lines[k].section;
+    while (*at < i->count) {
+        const struct line *l = &i->lines[(*at)++];
+        if (l->key == NULL)
+            return l->section;
+    }
     return NULL;
 }
 

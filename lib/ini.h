@@ -28,8 +28,9 @@ void ini_free(struct ini *i); /* wipes; NULL is fine */
 /* Was there a [section]? */
 bool ini_has(const struct ini *i, const char *section);
 
-/* The nth section's name, in the order of the file, duplicates and all; NULL: no more. */
-const char *ini_section(const struct ini *i, size_t n);
+/* The sections in the order of the file, duplicates and all, beginning with *at = 0; NULL: no
+ * more. */
+const char *ini_next_section(const struct ini *i, size_t *at);
 
 /* The value, trimmed; of duplicate sections or keys the last wins. NULL: not there. Lives as
  * long as the ini. */

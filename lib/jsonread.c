@@ -286,6 +286,6 @@ int64_t json_time_ms(const char *text)
     if (!read_zone(text + len, &minutes) ||
         snprintf(utc, sizeof utc, "%.*sZ", (int) len, text) >= (int) sizeof utc)
         return -1;
-    int64_t ms = rows_time_ms(utc);
-    return ms < 0 ? -1 : ms - minutes * (int64_t) 60000;
+    int64_t ms = rows_time_ms(utc), ahead_ms = minutes * (int64_t) 60000;
+    return ms < 0 || ms < ahead_ms ? -1 : ms - ahead_ms;
 }

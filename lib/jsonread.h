@@ -1,6 +1,7 @@
 /* The small JSON documents of the credential services, the one place for libyaml here: JSON is
- * YAML's subset. Input is hostile: bounded depth, no aliases, no tags; 64 KiB. What is kept of
- * it is wiped. Pure, any thread. */
+ * YAML's subset, but for "\ud83d\ude00", the escapes of what is beyond 16 bits, which are
+ * refused. Input is hostile: bounded depth, no aliases, no tags; 64 KiB. What is kept of it is
+ * wiped. Pure, any thread. */
 #ifndef JSONREAD_H
 #define JSONREAD_H
 

@@ -1,7 +1,6 @@
 /* Profiles of AWS's shared files: see profile.h. */
 #include "profile.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,6 @@
 #include "ini.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define SECTION_SIZE 256 /* a longer name is nowhere */
 
 struct file {
     char path[PATH_MAX];
@@ -41,7 +39,13 @@ struct profiles {
 /* One of a profile's sections, which may be there or not. */
 struct spot {
     const struct file *file;
-    char section[SECTION_SIZE];
+    char section[PROFILE_SECTION_SIZE];
+};
+
+const char *const profile_key_names[3] = {
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
 };
 
 static bool is_given(const char *text)
@@ -124,7 +128,8 @@ static bool find_spot(const struct profiles *p, size_t n, const char *profile, s
     if (place->is_default_only &&
         (strcmp(profile, "default") != 0 || ini_has(out->file->ini, "profile default")))
         return false;
-    return snprintf(out->section, SECTION_SIZE, "%s%s", place->prefix, profile) < SECTION_SIZE;
+    return snprintf(out->section, PROFILE_SECTION_SIZE, "%s%s", place->prefix, profile) <
+           PROFILE_SECTION_SIZE;
 }
 
 bool profile_exists(const struct profiles *p, const char *profile)
@@ -166,19 +171,72 @@ static const struct file *config_of(const struct profiles *p)
 
 bool profiles_section_exists(const struct profiles *p, const char *kind, const char *name)
 {
-    char section[SECTION_SIZE];
-    return snprintf(section, sizeof section, "%s %s", kind, name) < SECTION_SIZE &&
+    char section[PROFILE_SECTION_SIZE];
+    return snprintf(section, sizeof section, "%s %s", kind, name) < PROFILE_SECTION_SIZE &&
            ini_has(config_of(p)->ini, section);
 }
 
 const char *profiles_section_get(const struct profiles *p, const char *kind, const char *name,
     const char *setting, const char *nested)
 {
-    char section[SECTION_SIZE];
-    if (snprintf(section, sizeof section, "%s %s", kind, name) >= SECTION_SIZE)
+    char section[PROFILE_SECTION_SIZE];
+    if (snprintf(section, sizeof section, "%s %s", kind, name) >= PROFILE_SECTION_SIZE)
         return NULL;
     return given(ini_get_nested(config_of(p)->ini, section, setting, nested));
 }
+
+static void tell_spot(const struct spot *spot, char *out, size_t size)
+{
+    snprintf(out, size, "[%s] in %s", spot->section, spot->file->path);
+}
+
+/* ---- Keys ---- */
+
+static bool has_keys(const struct ini *ini, const char *section)
+{
+    for (size_t i = 0; i < COUNT(profile_key_names); i++)
+        if (is_given(ini_get(ini, section, profile_key_names[i])))
+            return true;
+    return false;
+}
+
+bool profile_find_keys(const struct profiles *p, const char *profile, enum profile_place place,
+    struct profile_spot *out)
+{
+    struct spot spot;
+    for (size_t n = 0; n < p->place_count; n++) {
+        if ((place != PROFILE_EITHER_FILE && place != p->places[n].file) ||
+            !find_spot(p, n, profile, &spot) || !has_keys(spot.file->ini, spot.section))
+            continue;
+        memcpy(out->path, spot.file->path, sizeof out->path);
+        memcpy(out->section, spot.section, sizeof out->section);
+        tell_spot(&spot, out->where, sizeof out->where);
+        return true;
+    }
+    return false;
+}
+
+enum profile_means profile_means(
+    const struct profiles *p, const char *profile, bool is_source_profile)
+{
+    struct profile_spot spot;
+    const bool keys = profile_find_keys(p, profile, PROFILE_EITHER_FILE, &spot);
+    const bool web = profile_get(p, profile, "web_identity_token_file") != NULL;
+    if (profile_get(p, profile, "role_arn") != NULL && !web && !(is_source_profile && keys))
+        return PROFILE_ROLE;
+    if (web)
+        return PROFILE_WEB_IDENTITY;
+    if (profile_get(p, profile, "sso_account_id") != NULL ||
+        profile_get(p, profile, "sso_role_name") != NULL)
+        return PROFILE_SSO;
+    if (profile_find_keys(p, profile, PROFILE_CREDENTIALS_FILE, &spot))
+        return PROFILE_KEYS;
+    if (profile_get(p, profile, "credential_process") != NULL)
+        return PROFILE_PROCESS;
+    return keys ? PROFILE_KEYS : PROFILE_NOTHING;
+}
+
+/* ---- Messages ---- */
 
 void profiles_tell_files(const struct profiles *p, char *out, size_t size)
 {
@@ -186,9 +244,40 @@ void profiles_tell_files(const struct profiles *p, char *out, size_t size)
     snprintf(out, size, "%s%s%s", one, *other == '\0' ? "" : " and ", other);
 }
 
-static void tell_spot(const struct spot *spot, char *out, size_t size)
+/* The profile whose section this is; NULL: none. */
+static const char *name_in(const struct place *place, const char *section)
 {
-    snprintf(out, size, "[%s] in %s", spot->section, spot->file->path);
+    static const char *const kinds[] = { "profile ", "sso-session ", "services " };
+    const size_t len = strlen(place->prefix);
+    for (size_t i = 0; i < COUNT(kinds) && len == 0; i++)
+        if (strncmp(section, kinds[i], strlen(kinds[i])) == 0)
+            return NULL;
+    if (place->is_default_only && strcmp(section, "default") != 0)
+        return NULL;
+    return strncmp(section, place->prefix, len) == 0 ? section + len : NULL;
+}
+
+void profiles_tell_names(const struct profiles *p, char *out, size_t size)
+{
+    char quoted[PROFILE_SECTION_SIZE + 2];
+    size_t len = 0;
+    *out = '\0';
+    for (size_t i = 0; i < p->place_count; i++) {
+        const struct place *place = &p->places[i];
+        const struct ini *ini =
+            place->file == PROFILE_CONFIG_FILE ? p->config.ini : p->credentials.ini;
+        const char *section;
+        size_t at = 0;
+        while (len < size && (section = ini_next_section(ini, &at)) != NULL) {
+            const char *name = name_in(place, section);
+            if (name == NULL)
+                continue;
+            snprintf(quoted, sizeof quoted, "\"%s\"", name);
+            if (strstr(out, quoted) == NULL)
+                len += (size_t) snprintf(
+                    out + len, size - len, "%s%s", len == 0 ? "" : ", ", quoted);
+        }
+    }
 }
 
 void profile_tell_place(const struct profiles *p, const char *profile, const char *setting,
@@ -197,26 +286,4 @@ void profile_tell_place(const struct profiles *p, const char *profile, const cha
     struct spot spot;
     find(p, profile, setting, nested, &spot);
     tell_spot(&spot, out, size);
-}
-
-bool profile_find_keys(const struct profiles *p, const char *profile, enum profile_place place,
-    struct profile_keys *out)
-{
-    struct spot spot;
-    for (size_t n = 0; n < p->place_count; n++) {
-        if ((place != PROFILE_EITHER && place != p->places[n].file) ||
-            !find_spot(p, n, profile, &spot))
-            continue;
-        const struct ini *ini = spot.file->ini;
-        *out = (struct profile_keys){
-            .key_id = given(ini_get(ini, spot.section, "aws_access_key_id")),
-            .secret = given(ini_get(ini, spot.section, "aws_secret_access_key")),
-            .token = given(ini_get(ini, spot.section, "aws_session_token")),
-        };
-        if (out->key_id == NULL && out->secret == NULL && out->token == NULL)
-            continue;
-        tell_spot(&spot, out->where, sizeof out->where);
-        return true;
-    }
-    return false;
 }

@@ -4,10 +4,13 @@
 #ifndef PROFILE_H
 #define PROFILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include <haul/error.h>
+
+#define PROFILE_SECTION_SIZE 256 /* a longer name is nowhere */
 
 /* Both files, or the one that a caller names. */
 struct profiles;
@@ -36,22 +39,38 @@ const char *profiles_section_get(const struct profiles *p, const char *kind, con
     const char *setting, const char *nested);
 bool profiles_section_exists(const struct profiles *p, const char *kind, const char *name);
 
-/* For messages, as much as fits: "A and B", the files; "[x] in PATH", where a setting stands
- * (or would have to: in the first file). */
+/* For messages, as much as fits: the files ("A and B"), the profiles ("x", "y"), and where a
+ * setting that is there stands ("[x] in PATH"). */
 void profiles_tell_files(const struct profiles *p, char *out, size_t size);
+void profiles_tell_names(const struct profiles *p, char *out, size_t size);
 void profile_tell_place(const struct profiles *p, const char *profile, const char *setting,
     const char *nested, char *out, size_t size);
 
-/* Key id, secret and token, of one section that has any of the three. */
-struct profile_keys {
-    const char *key_id, *secret, *token; /* NULL: none */
-    char where[256];                     /* "[x] in PATH", as much as fits */
+/* The first section of the profile's that has any of key id, secret and token: they are never
+ * mixed. A file of the caller's counts as the credentials file. false: there is none. */
+enum profile_place { PROFILE_EITHER_FILE, PROFILE_CREDENTIALS_FILE, PROFILE_CONFIG_FILE };
+struct profile_spot {
+    char path[PATH_MAX];
+    char section[PROFILE_SECTION_SIZE];
+    char where[256]; /* "[x] in PATH", as much as fits */
 };
-
-/* Looks into the credentials file, the config file, or (PROFILE_EITHER) first the one and then
- * the other. A file of the caller's counts as the credentials file. true: found. */
-enum profile_place { PROFILE_EITHER, PROFILE_CREDENTIALS_FILE, PROFILE_CONFIG_FILE };
 bool profile_find_keys(const struct profiles *p, const char *profile, enum profile_place place,
-    struct profile_keys *out);
+    struct profile_spot *out);
+
+/* Their names there, in this order. */
+extern const char *const profile_key_names[3];
+
+/* What a profile gives keys by: the first that it has, in the SDKs' order. The keys of one that
+ * is another's source_profile go before its role. */
+enum profile_means {
+    PROFILE_NOTHING,
+    PROFILE_ROLE, /* role_arn without web_identity_token_file */
+    PROFILE_WEB_IDENTITY,
+    PROFILE_SSO,
+    PROFILE_KEYS, /* in the credentials file; or, after the process, in the config file */
+    PROFILE_PROCESS,
+};
+enum profile_means profile_means(
+    const struct profiles *p, const char *profile, bool is_source_profile);
 
 #endif

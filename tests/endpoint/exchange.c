@@ -318,7 +318,9 @@ bool exchange_serve(struct server *server, struct request *r)
     x.seq = ledger_begin(server->ledger, operation_row(x.operation));
     write_headers(&x);
     faults_match(server->faults,
-        &(struct subject){ x.operation->name, &x.key, x.part, first_byte(r) }, &x.play);
+        &(struct subject){ x.operation->name, &x.key, x.part, first_byte(r),
+            request_header(r, "x-amz-security-token") },
+        &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
     if (strcmp(x.operation->name, "PutObject") == 0 ||
         strcmp(x.operation->name, "UploadPart") == 0)

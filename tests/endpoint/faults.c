@@ -60,9 +60,10 @@ enum when { NEVER, NTH, EVERY, ALWAYS };
 struct fault {
     struct fault *next;
     char line[FAULT_TEXT_MAX], op[32];
-    struct text key; /* owned; empty: any */
-    int64_t part;    /* 0: any */
-    int64_t range;   /* where the request's begins; -1: anywhere, or nowhere */
+    char token[FAULT_WORD_MAX]; /* "": any, or none */
+    struct text key;            /* owned; empty: any */
+    int64_t part;               /* 0: any */
+    int64_t range;              /* where the request's begins; -1: anywhere, or nowhere */
     enum when when;
     int64_t number, count, seen, played; /* count 0: no limit */
     struct play play;
@@ -172,6 +173,10 @@ static int parse_condition(struct fault *f, const char *name, const char *value)
         text_add_unpercent(
             &f->key, value != NULL ? value : "", value != NULL ? strlen(value) : 0, false);
         return f->key.len > 0 ? 1 : -1;
+    }
+    if (strcmp(name, "token") == 0) {
+        snprintf(f->token, sizeof f->token, "%s", value != NULL ? value : "");
+        return f->token[0] != '\0' ? 1 : -1;
     }
     for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
         if (strcmp(name, conditions[i].name) != 0)
@@ -352,6 +357,7 @@ static bool fits(const struct fault *f, const struct subject *s)
     const struct text *key = s->key;
     return (strcmp(f->op, "*") == 0 || strcmp(f->op, s->op) == 0) &&
            (f->part == 0 || f->part == s->part) && (f->range < 0 || f->range == s->range) &&
+           (f->token[0] == '\0' || (s->token != NULL && strcmp(f->token, s->token) == 0)) &&
            (f->key.len == 0 ||
                (key->len > 0 && memmem(key->at, key->len, f->key.at, f->key.len) != NULL));
 }

@@ -25,8 +25,9 @@ struct play {
 struct subject {
     const char *op;
     const struct text *key;
-    unsigned part; /* 0: none */
-    int64_t range; /* its first byte; -1: none */
+    unsigned part;     /* 0: none */
+    int64_t range;     /* its first byte; -1: none */
+    const char *token; /* x-amz-security-token; NULL: none */
 };
 
 struct faults;

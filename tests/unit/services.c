@@ -20,6 +20,11 @@ struct services {
 
 struct services *services_start(void)
 {
+    return services_start_at(NULL);
+}
+
+struct services *services_start_at(const char *more)
+{
     struct services *s = calloc(1, sizeof *s);
     int in[2], out[2];
     if (s == NULL || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
@@ -29,7 +34,8 @@ struct services *services_start(void)
     if (s->pid == 0) {
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
-        execl(HAUL_PYTHON, HAUL_PYTHON, "-B", SERVICES_PY, (char *) NULL);
+        execl(HAUL_PYTHON, HAUL_PYTHON, "-B", SERVICES_PY, "--listen", "127.0.0.1:0",
+            more ? "--listen" : (char *) NULL, more, (char *) NULL);
         err(1, "%s", HAUL_PYTHON);
     }
     close(in[0]);

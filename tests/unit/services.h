@@ -17,8 +17,10 @@
 
 struct services;
 
-/* On a free port. services_stop() ends and frees them; so does the end of the program. */
+/* On a free port. services_stop() ends and frees them; so does the end of the program. The
+ * second: at "ADDRESS:PORT", too. */
 struct services *services_start(void);
+struct services *services_start_at(const char *more);
 void services_stop(struct services *s); /* NULL is fine */
 
 /* The functions from here on may be called from any thread. */

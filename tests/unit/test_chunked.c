@@ -49,6 +49,7 @@ static struct chunked *make(struct source *s, uint64_t size)
     struct sigv4_key key = { "a key of 32 bytes, all the same" };
     struct sigv4_request r = { .time = "20260131T235959Z",
         .region = "eu-central-1",
+        .service = "s3",
         .signature = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9" };
     struct haul_body body = { size > 0 ? read_source : NULL, s, size };
     struct chunked *c = chunked_new(&body, &r, &key);

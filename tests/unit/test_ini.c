@@ -130,7 +130,6 @@ static void a_section_of_two_words_goes_without_quotes_and_blanks(void **state)
         char text[100];
         snprintf(text, sizeof text, "%s\nk = 1\n", heads[n]);
         struct ini *i = read_text(state, text);
-        assert_string_equal(ini_section(i, 0), "profile my name");
         assert_string_equal(ini_get(i, "profile my name", "k"), "1");
         ini_free(i);
     }
@@ -155,13 +154,14 @@ static void what_is_in_quotes_is_no_comment(void **state)
     ini_free(i);
 }
 
-static void sections_are_counted_in_their_order(void **state)
+static void sections_come_in_their_order(void **state)
 {
     struct ini *i = read_text(state, "[b]\nk = 1\n[a]\n[b]\n");
-    assert_string_equal(ini_section(i, 0), "b");
-    assert_string_equal(ini_section(i, 1), "a");
-    assert_string_equal(ini_section(i, 2), "b");
-    assert_null(ini_section(i, 3));
+    size_t at = 0;
+    assert_string_equal(ini_next_section(i, &at), "b");
+    assert_string_equal(ini_next_section(i, &at), "a");
+    assert_string_equal(ini_next_section(i, &at), "b");
+    assert_null(ini_next_section(i, &at));
     ini_free(i);
 }
 
@@ -245,7 +245,7 @@ int main(void)
         TEST(a_section_of_two_words_goes_without_quotes_and_blanks),
         TEST(quotes_that_do_not_match_belong_to_the_name),
         TEST(what_is_in_quotes_is_no_comment),
-        TEST(sections_are_counted_in_their_order),
+        TEST(sections_come_in_their_order),
         TEST(a_section_may_be_indented_as_a_whole),
         TEST(an_empty_section_is_there_all_the_same),
         TEST(a_missing_file_is_an_empty_one),

@@ -61,6 +61,7 @@ static void read_request(struct signing *s, const char *name)
     *s = (struct signing){ .path = buf_make(4096), .query = buf_make(4096) };
     struct sigv4_request *r = &s->request;
     r->headers = s->headers;
+    r->service = "s3";
     const struct {
         const char *word, **text;
     } words[] = {
@@ -184,7 +185,7 @@ static void each_stage_is_as_the_folder_says(void **state)
     char date[9];
     read_request(&s, name);
     snprintf(date, sizeof date, "%.8s", s.request.time);
-    assert_int_equal(sigv4_derive_key(s.secret, date, s.request.region, &s.key), 0);
+    assert_int_equal(sigv4_derive_key(s.secret, date, s.request.region, "s3", &s.key), 0);
     if (s.expires != NULL) {
         sigv4_add_query(&query, &s.request, s.key_id, s.token, (unsigned) atoi(s.expires));
         s.request.query = buf_text(&query);
@@ -216,23 +217,25 @@ static void each_stage_is_as_the_folder_says(void **state)
     free(s.text);
 }
 
-static void the_key_is_bound_to_date_and_region(void **state)
+static void the_key_is_bound_to_date_region_and_service(void **state)
 {
     (void) state;
-    struct sigv4_key a, b, c;
-    assert_int_equal(sigv4_derive_key("secret", "20130524", "us-east-1", &a), 0);
-    assert_int_equal(sigv4_derive_key("secret", "20130525", "us-east-1", &b), 0);
-    assert_int_equal(sigv4_derive_key("secret", "20130524", "us-east-2", &c), 0);
+    struct sigv4_key a, b, c, d;
+    assert_int_equal(sigv4_derive_key("secret", "20130524", "us-east-1", "s3", &a), 0);
+    assert_int_equal(sigv4_derive_key("secret", "20130525", "us-east-1", "s3", &b), 0);
+    assert_int_equal(sigv4_derive_key("secret", "20130524", "us-east-2", "s3", &c), 0);
+    assert_int_equal(sigv4_derive_key("secret", "20130524", "us-east-1", "sts", &d), 0);
     assert_memory_not_equal(&a, &b, sizeof a);
     assert_memory_not_equal(&a, &c, sizeof a);
+    assert_memory_not_equal(&a, &d, sizeof a);
 }
 
 static void blanks_at_the_end_of_a_header_are_not_signed(void **state)
 {
     (void) state;
     struct sigv4_header headers[] = { { "host", " h \t " }, { "a", "   " } };
-    struct sigv4_request r = { "GET", "/", "", headers, 2, SIGV4_UNSIGNED_PAYLOAD, "r", "t",
-        "" };
+    struct sigv4_request r = { "GET", "/", "", headers, 2, SIGV4_UNSIGNED_PAYLOAD, "r", "s3",
+        "t", "" };
     struct buf b = buf_make(1000);
     sigv4_add_canonical_request(&b, &r);
     assert_string_equal(buf_text(&b), "GET\n/\n\na:\nhost:h\n\na;host\nUNSIGNED-PAYLOAD");
@@ -246,8 +249,8 @@ static void a_request_that_is_too_long_is_refused(void **state)
     memset(value, 'x', 99999);
     value[99999] = '\0';
     struct sigv4_header header = { "host", value };
-    struct sigv4_request r = { "GET", "/", "", &header, 1, SIGV4_UNSIGNED_PAYLOAD, "r", "t",
-        "" };
+    struct sigv4_request r = { "GET", "/", "", &header, 1, SIGV4_UNSIGNED_PAYLOAD, "r", "s3",
+        "t", "" };
     struct sigv4_key key = { { 0 } };
     struct haul_error err;
     struct buf b = buf_make(1000);
@@ -278,7 +281,7 @@ int main(void)
             .initial_state = folders[i]->d_name,
         };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_key_is_bound_to_date_and_region),
+        cmocka_unit_test(the_key_is_bound_to_date_region_and_service),
         cmocka_unit_test(blanks_at_the_end_of_a_header_are_not_signed),
         cmocka_unit_test(a_request_that_is_too_long_is_refused),
     };
