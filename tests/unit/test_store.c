@@ -10,10 +10,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "store.h"
@@ -283,116 +281,6 @@ static void a_call_that_waits_for_its_retry_is_stopped(void **state)
     pthread_join(thread, NULL);
 }
 
-/* ---- Proxies ---- */
-
-/* Answers one request, which it writes down. */
-struct proxy {
-    int fd;
-    unsigned port;
-    pthread_t thread;
-    char heard[4096];
-};
-
-static void *serve_one(void *payload)
-{
-    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    struct proxy *x = payload;
-    size_t len = 0;
-    int peer = accept(x->fd, NULL, NULL);
-    while (strstr(x->heard, "\r\n\r\n") == NULL) {
-        ssize_t got = read(peer, x->heard + len, sizeof x->heard - 1 - len);
-        if (got <= 0)
-            break;
-        len += (size_t) got;
-    }
-    (void) !write(peer, reply, sizeof reply - 1);
-    close(peer);
-    return NULL;
-}
-
-static void start_proxy(struct proxy *x)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof at;
-    memset(x->heard, 0, sizeof x->heard);
-    x->fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(x->fd, (struct sockaddr *) &at, sizeof at), 0);
-    assert_int_equal(listen(x->fd, 1), 0);
-    assert_int_equal(getsockname(x->fd, (struct sockaddr *) &at, &size), 0);
-    x->port = ntohs(at.sin_port);
-    assert_int_equal(pthread_create(&x->thread, NULL, serve_one, x), 0);
-}
-
-static struct haul_store *store_behind(struct shop *p, const char *proxy)
-{
-    struct haul_store *s = haul_store_new("http://store.example:81/" BUCKET,
-        &(struct haul_store_options){ .endpoint.credentials = p->base->keys,
-            .endpoint.proxy = proxy,
-            .client.retries = HAUL_NO_RETRIES },
-        &p->err);
-    assert_non_null(s);
-    return s;
-}
-
-static void a_proxy_is_asked_for_the_whole_url_with_its_password(void **state)
-{
-    struct shop *p = *state;
-    struct proxy x;
-    char url[64];
-    start_proxy(&x);
-    snprintf(url, sizeof url, "http://user:open%%2Fsesame@127.0.0.1:%u", x.port);
-    struct haul_store *s = store_behind(p, url);
-    good(p, haul_head_bucket(s, NULL, &p->err));
-    pthread_join(x.thread, NULL);
-    assert_non_null(strstr(x.heard, "HEAD http://store.example:81/" BUCKET " HTTP/1.1\r\n"));
-    assert_non_null(strstr(x.heard, "Basic dXNlcjpvcGVuL3Nlc2FtZQ==")); /* user:open/sesame */
-    haul_store_free(s);
-    close(x.fd);
-}
-
-static void a_proxy_that_fails_is_not_named(void **state)
-{
-    struct shop *p = *state;
-    struct haul_store *s = store_behind(p, "http://user:sesame@127.0.0.1:1");
-    assert_null(haul_head_bucket(s, NULL, &p->err));
-    assert_int_equal(p->err.code, HAUL_NETWORK);
-    assert_null(strstr(p->err.text, "sesame"));
-    haul_store_free(s);
-}
-
-static void the_environment_names_a_proxy_unless_the_option_says_none(void **state)
-{
-    struct shop *p = *state;
-    struct haul_store_options o = { .endpoint.credentials = p->base->keys,
-        .client.retries = HAUL_NO_RETRIES };
-    unsetenv("no_proxy");
-    unsetenv("NO_PROXY");
-    setenv("http_proxy", "http://127.0.0.1:1", 1);
-    struct haul_store *s = open_url(p, "", o);
-    assert_null(haul_head_bucket(s, NULL, &p->err));
-    assert_int_equal(p->err.code, HAUL_NETWORK);
-    haul_store_free(s);
-    o.endpoint.proxy = "";
-    assert_reaches(p, open_url(p, "", o));
-    unsetenv("http_proxy");
-}
-
-static void what_is_no_proxy_is_refused_without_repeating_it(void **state)
-{
-    static const char *const proxies[] = { "ftp://user:sesame@host", "http://user:sesame@",
-        "http://user:sesame@host:port", "sesame host" };
-    struct shop *p = *state;
-    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) {
-        assert_null(haul_store_new("https://store.example",
-            &(struct haul_store_options){
-                .endpoint.credentials = p->base->keys, .endpoint.proxy = proxies[i] },
-            &p->err));
-        assert_int_equal(p->err.code, HAUL_BAD_CONFIG);
-        assert_null(strstr(p->err.text, "sesame"));
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bare, close_shop)
 
 int main(void)
@@ -411,10 +299,6 @@ int main(void)
         TEST(another_thread_stops_the_call_under_way_and_all_later_ones),
         TEST(a_signal_handler_may_stop_it),
         TEST(a_call_that_waits_for_its_retry_is_stopped),
-        TEST(a_proxy_is_asked_for_the_whole_url_with_its_password),
-        TEST(a_proxy_that_fails_is_not_named),
-        TEST(the_environment_names_a_proxy_unless_the_option_says_none),
-        TEST(what_is_no_proxy_is_refused_without_repeating_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
