@@ -80,6 +80,20 @@ static bool is_distrust(CURLcode code, const char *words)
     return false;
 }
 
+static void judge_distrust(
+    const struct haul_endpoint *e, CURLcode code, const char *words, struct haul_error *err)
+{
+    static const char mark[] = "SSL routines::"; /* before what OpenSSL says in English */
+    const char *next = "", *marked = strstr(words, mark);
+    const char *said = marked ? marked + strlen(mark) : words;
+    size_t len = marked ? strcspn(said, ",") : strlen(said);
+    if (code == CURLE_SSL_CERTPROBLEM)
+        next = ": check client_cert, client_key and client_key_password";
+    else if (e->client_cert == NULL && strstr(words, " alert ") != NULL)
+        next = ": it may ask for a client_cert";
+    haul_error_set(err, HAUL_TLS, "%s: %.*s%s", haul_endpoint_url(e), (int) len, said, next);
+}
+
 /* The proxy's own reply to CONNECT. */
 static void judge_connect(CURL *easy, const char *url, int status, struct haul_error *err)
 {
@@ -109,10 +123,7 @@ void transport_judge(const struct exchange *x, int code, struct haul_error *err)
     } else if (status >= 300) {
         judge_connect(x->easy, url, (int) status, err);
     } else if (is_distrust((CURLcode) code, words)) {
-        haul_error_set(err, HAUL_TLS, "%s: %s%s", url, words,
-            code == CURLE_SSL_CERTPROBLEM
-                ? ": check client_cert, client_key and client_key_password"
-                : "");
+        judge_distrust(x->request->endpoint, (CURLcode) code, words, err);
     } else if (find_peer(words, &peer)) {
         bool proxy = is_proxy(x->easy, &peer);
         haul_error_set(err, HAUL_NETWORK, "%s%s: can't connect to %s%s port %u: %s",
