@@ -252,10 +252,12 @@ static enum exit_code read_arguments(
     return EXIT_DONE;
 }
 
-/* Keys are in our memory: no core file may hold them. Transfers need descriptors. */
+/* Keys are in our memory: no core file may hold them. Where a program gets the core
+ * (core_pattern), a limit of 0 does not keep it from it, but 1 does, and is too small for a
+ * file. Transfers need descriptors. */
 static void set_limits(void)
 {
-    struct rlimit none = { 0, 0 }, files;
+    struct rlimit none = { 1, 1 }, files;
     setrlimit(RLIMIT_CORE, &none);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
