@@ -96,7 +96,8 @@ int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_co
 {
     haul_error_set(err, code, "%s at %s %s", q->whom, q->url, a->reason);
     err->http_status = a->status;
-    err->retry = retry_class(a->status, "");
+    snprintf(err->aws_code, sizeof err->aws_code, "%s", a->code);
+    err->retry = retry_class(a->status, a->code);
     if (err->retry == HAUL_RETRY_NEVER) /* they refuse us, not one of our requests */
         err->retry = HAUL_RETRY_WHEN_FIXED;
     return -1;
@@ -122,9 +123,11 @@ static void on_done(void *payload, const struct haul_result *result)
     a->server_ms = result->server_ms;
     a->len = e->code == HAUL_OK ? result->body_len : 0;
     a->text[a->len] = '\0';
-    if (e->code == HAUL_SERVER)
-        snprintf(a->reason, sizeof a->reason, "answered %d%s%s%s%s", e->http_status,
-            *e->aws_code ? " " : "", e->aws_code, *e->message ? ": " : "", e->message);
+    if (e->code != HAUL_SERVER)
+        return;
+    snprintf(a->code, sizeof a->code, "%s", e->aws_code);
+    snprintf(a->reason, sizeof a->reason, "answered %d%s%s%s%s", e->http_status,
+        *e->aws_code ? " " : "", e->aws_code, *e->message ? ": " : "", e->message);
 }
 
 /* What the client said, in the words of whoever asked. */
