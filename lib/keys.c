@@ -26,13 +26,6 @@ static bool has_control(const char *text)
     return false;
 }
 
-static void free_secret(char *text)
-{
-    if (text != NULL)
-        wipe(text, strlen(text));
-    free(text);
-}
-
 struct keys *keys_new(const char *where, const char *key_id, const char *secret,
     const char *token, struct haul_error *err)
 {
@@ -68,9 +61,9 @@ void keys_release(const struct keys *k)
     struct keys *own = (struct keys *) k; /* const is what its holders see */
     if (k == NULL || atomic_fetch_sub(&own->holders, 1) > 1)
         return;
-    free_secret(own->key_id);
-    free_secret(own->secret);
-    free_secret(own->token);
+    wipe_text(own->key_id);
+    wipe_text(own->secret);
+    wipe_text(own->token);
     free(own);
 }
 
