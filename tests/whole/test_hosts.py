@@ -2,6 +2,7 @@
 region, option and bucket's name."""
 
 import os
+from functools import lru_cache
 from itertools import product
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,20 +23,24 @@ BUCKETS = ["bkt", "my.bkt", "My_Bkt", "b" * 63]
 KEY = "a/b"
 
 
-def theirs(region, options, bucket, addressing):
-    """What botocore's rules say: (host, path, region of the signature); None: they refuse."""
-    client = botocore.session.Session().create_client(
+@lru_cache
+def client_of(region, dualstack, fips, accelerate, addressing):
+    return botocore.session.Session().create_client(
         "s3", region, aws_access_key_id="AKID", aws_secret_access_key="secret",
         config=Config(
-            use_dualstack_endpoint="dualstack" in options,
-            use_fips_endpoint="fips" in options,
+            use_dualstack_endpoint=dualstack, use_fips_endpoint=fips,
             s3={
-                "use_accelerate_endpoint": "accelerate" in options,
-                "addressing_style": addressing,
+                "use_accelerate_endpoint": accelerate, "addressing_style": addressing,
                 # Or us-east-1 would be the host of old, s3.amazonaws.com, which asks for other
                 # regions' buckets, too. haul always names the region.
                 "us_east_1_regional_endpoint": "regional",
             }))
+
+
+def theirs(region, options, bucket, addressing):
+    """What botocore's rules say: (host, path, region of the signature); None: they refuse."""
+    client = client_of(
+        region, "dualstack" in options, "fips" in options, "accelerate" in options, addressing)
     operation = client.meta.service_model.operation_model("GetObject")
     try:
         found = client._ruleset_resolver.construct_endpoint(
