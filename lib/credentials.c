@@ -104,6 +104,15 @@ int keys_check(const struct keys *k, const char *where, struct haul_error *err)
     return haul_error_set(err, HAUL_NO_CREDENTIALS, "%s: %s is missing", where, missing);
 }
 
+/* Date has whole seconds, and a reply is some time under way: what is less than two seconds off
+ * may be nothing. */
+void keys_set_expiry(struct keys *k, int64_t expires_ms, int64_t server_ms)
+{
+    int64_t offset_ms = server_ms < 0 ? 0 : server_ms - clock_ms();
+    k->expires_ms = expires_ms;
+    k->issuer_offset_ms = offset_ms > -2000 && offset_ms < 2000 ? 0 : offset_ms;
+}
+
 bool keys_have_expired(const struct keys *k, int64_t server_ms)
 {
     if (k->expires_ms == KEYS_NEVER_EXPIRE)

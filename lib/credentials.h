@@ -36,6 +36,10 @@ void keys_release(const struct keys *k); /* wipes at the last one; NULL is fine 
 /* 0, or -1 with *err = HAUL_NO_CREDENTIALS: "WHERE: NAME is missing". */
 int keys_check(const struct keys *k, const char *where, struct haul_error *err);
 
+/* Before they are shared. server_ms: the issuer's clock, as its answer's Date had it; -1: it
+ * has ours. expires_ms may be KEYS_NEVER_EXPIRE. */
+void keys_set_expiry(struct keys *k, int64_t expires_ms, int64_t server_ms);
+
 /* By our clock, set right by the issuer's, or by server_ms, a server's (-1: not told). */
 bool keys_have_expired(const struct keys *k, int64_t server_ms);
 

@@ -33,6 +33,6 @@ void refusal_explain(const struct haul_error *refusal, const struct manifest_end
             next = advice[i].next;
             break;
         }
-    error_set(out, EXIT_PAUSED, "endpoint %s, bucket %s: %s: %s", endpoint->name, bucket,
-        refusal->text, next);
+    error_set(out, EXIT_PAUSED, "endpoint %s%s%s: %s: %s", endpoint->name,
+        *bucket ? ", bucket " : "", bucket, refusal->text, next);
 }
