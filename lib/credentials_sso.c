@@ -64,7 +64,7 @@ static int read_cache(const struct sso *s, struct sso_token *out, struct haul_er
 /* Of the file's token and one that could not be written there, the one that lives longer. */
 static int find_token(const struct sso *s, struct sso_token *out, struct haul_error *err)
 {
-    struct sso_token unsaved = { NULL };
+    struct sso_token unsaved = { .members = NULL };
     struct haul_error why;
     if (read_cache(s, out, &why) < 0) {
         if (why.code == HAUL_NO_MEMORY) {
@@ -91,7 +91,7 @@ static int take_renewed(
     struct sso *s, const struct answer *a, struct sso_token *t, struct haul_error *err)
 {
     struct buf text = buf_make_secret(SSO_CACHE_BYTES_MAX);
-    struct sso_token renewed = { NULL };
+    struct sso_token renewed = { .members = NULL };
     struct haul_error ignored;
     uint64_t seconds;
     int rc = -1;
@@ -157,7 +157,7 @@ out:
 static int prepare_token(
     struct sso *s, struct inquirer *i, struct sso_token *t, struct haul_error *err)
 {
-    struct sso_token again = { NULL };
+    struct sso_token again = { .members = NULL };
     struct haul_error why;
     bool is_refused = true;
     if (find_token(s, t, err) < 0)
@@ -211,7 +211,7 @@ static struct keys *ask_portal(
 
 static struct keys *ask(void *state, struct inquirer *i, struct haul_error *err)
 {
-    struct sso_token t = { NULL };
+    struct sso_token t = { .members = NULL };
     struct keys *k =
         prepare_token(state, i, &t, err) < 0 ? NULL : ask_portal(state, i, &t, err);
     sso_token_free(&t);

@@ -22,7 +22,7 @@
 void sso_token_free(struct sso_token *t)
 {
     json_free(t->members);
-    *t = (struct sso_token){ NULL };
+    *t = (struct sso_token){ .members = NULL };
 }
 
 int sso_cache_path(const char *name, char path[static PATH_MAX], struct haul_error *err)

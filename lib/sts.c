@@ -122,7 +122,7 @@ static int fill_in(struct role *r, const struct haul_role *given, struct haul_er
         return -1;
     if (given->duration_seconds != 0)
         snprintf(r->duration, sizeof r->duration, "%u", given->duration_seconds);
-    snprintf(r->whom, sizeof r->whom, "STS, for role %.200s,", given->arn);
+    snprintf(r->whom, sizeof r->whom, "STS (role %.200s)", given->arn);
     return copy_text(&r->arn, given->arn, err) < 0 ||
                    copy_text(&r->session_name, session_name, err) < 0 ||
                    copy_text(&r->external_id, given->external_id, err) < 0 ||

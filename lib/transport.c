@@ -15,7 +15,7 @@
 struct peer {
     char host[256];
     unsigned port;
-    const char *why; /* borrowed from the words */
+    const char *why; /* borrowed: the system's, or of the words */
 };
 
 static bool begins_with(const char *text, const char *start)
@@ -24,12 +24,14 @@ static bool begins_with(const char *text, const char *start)
 }
 
 /* "Failed to connect to HOST port PORT after 3 ms: WHY" */
-static bool find_peer(const char *words, struct peer *out)
+static bool find_peer(CURL *easy, const char *words, struct peer *out)
 {
+    long cause = 0;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &cause);
     if (sscanf(words, "Failed to connect to %255s port %u ", out->host, &out->port) != 2)
         return false;
     const char *why = strstr(words, " ms: ");
-    out->why = why ? why + strlen(" ms: ") : words;
+    out->why = cause != 0 ? strerror((int) cause) : why ? why + strlen(" ms: ") : words;
     return true;
 }
 
@@ -124,7 +126,7 @@ void transport_judge(const struct exchange *x, int code, struct haul_error *err)
         judge_connect(x->easy, url, (int) status, err);
     } else if (is_distrust((CURLcode) code, words)) {
         judge_distrust(x->request->endpoint, (CURLcode) code, words, err);
-    } else if (find_peer(words, &peer)) {
+    } else if (find_peer(x->easy, words, &peer)) {
         bool proxy = is_proxy(x->easy, &peer);
         haul_error_set(err, HAUL_NETWORK, "%s%s: can't connect to %s%s port %u: %s",
             proxy ? "on the way to " : "", url, proxy ? "the proxy " : "", peer.host, peer.port,

@@ -155,6 +155,7 @@ static void a_refusal_in_time_is_no_expiry(void **state)
 static void an_expiry_after_corrections_of_the_clock_is_no_failure(void **state)
 {
     struct scene *s = *state;
+    retry_at_most(s->f, 10, 0);
     s3_fault(s->f->s3, "PutObject nth=1 status=403 code=RequestTimeTooSkewed skew-s=1800\n"
                        "PutObject nth=2 status=403 code=RequestTimeTooSkewed\n"
                        "PutObject nth=3 status=400 code=ExpiredToken\n"

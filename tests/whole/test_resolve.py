@@ -3,150 +3,16 @@ by the same source and the same questions to STS, for the same region. resolve_c
 table, and says where haul differs on purpose, and why.
 """
 
-import json
-import os
-import pathlib
-import re
-import subprocess
-import sys
-import types
-import urllib.parse
-
 import pytest
-import sigv4
-import world
-from resolve_cases import CASES, KNOWN
-from test_refusals import PLAIN_USER
-
-FRESH = "sso.token sso-access-token\noidc.refresh-token sso-refresh-token\n"
-BOTO = pathlib.Path(__file__).with_name("resolve_boto.py")
-
-# botocore's credentials.method in haul's words.
-SOURCES = {
-    "env": "environment", "shared-credentials-file": "profile", "config-file": "profile",
-    "custom-process": "process", "sso": "sso", "assume-role": "role",
-    "assume-role-with-web-identity": "web_identity", "container-role": "container",
-    "iam-role": "instance",
-}
-
-
-class Job:
-    """A case's home, environment and services."""
-
-    def __init__(self, case, haul, services):
-        self.case, self.haul, self.services = case, haul, services
-        self.fill = {"{url}": services.url, "{home}": str(haul.home)}
-        self.env = {k: v for k, v in haul.env.items() if not k.lower().endswith("_proxy")}
-        self.env |= {"AWS_ENDPOINT_URL": services.url}
-        self.env |= {name: self.filled(value) for name, value in case.env.items()}
-        self.under = PLAIN_USER if case.plain_user else []
-
-    def filled(self, text):
-        for name, value in self.fill.items():
-            text = text.replace(name, value)
-        return text
-
-    def prepare(self):
-        """All as it was: a login that is refreshed leaves traces."""
-        case, services = self.case, self.services
-        files = {".aws/config": case.config, ".aws/credentials": case.credentials} | case.files
-        for name, text in files.items():
-            if text is not None:
-                self.write(self.haul.home / name, text)
-        if case.plain_user:
-            (self.haul.home / ".aws/credentials").chmod(0)
-        services.set(FRESH + KNOWN + case.services)
-        services.clear()
-        services.fault(case.faults)
-        services.reset()
-
-    def write(self, path, text):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else self.filled(text).encode())
-        path.chmod(0o700)
-
-    def run(self, *words):
-        """What it prints, or None when it fails; and what STS was asked meanwhile."""
-        self.prepare()
-        done = subprocess.run(
-            [*self.under, *map(str, words)], env=self.env, cwd=self.haul.home, text=True,
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
-        assert done.returncode in range(6), done.stderr
-        return done.stdout if done.returncode == 0 else None, [
-            self.question(entry) for entry in self.services.log() if entry["service"] == "sts"]
-
-    def question(self, entry):
-        """A request to STS as far as boto3 and haul should agree on it."""
-        form = dict(urllib.parse.parse_qsl(entry["body"]))
-        form.setdefault("DurationSeconds", "3600")
-        if not self.case.session:
-            form.pop("RoleSessionName", None)
-        key_id = re.search("Credential=([^/]+)/[0-9]+/([^/]+)/sts",
-                           entry["headers"].get("authorization", ""))
-        return form | {"signed by": key_id[1] if key_id else None}
-
-    def boto(self):
-        printed, asked = self.run(sys.executable, BOTO)
-        return json.loads(printed), asked
-
-    def whoami(self):
-        printed, asked = self.run(self.haul.program, "whoami", "--json")
-        return printed and json.loads(printed), asked
-
-    def presign(self):
-        return self.run(self.haul.program, "presign", "s3://bucket/a key")[0]
-
-
-def signer(url, keys):
-    """Does this presigned URL's signature come from those keys? Raises what S3 would say."""
-    here = world.World()
-    here.known[keys["key_id"]] = world.Key(
-        keys["key_id"], keys["secret"], keys["token"], None, "me")
-    parts = urllib.parse.urlsplit(url)
-    return sigv4.check(here, types.SimpleNamespace(
-        method="GET", path=urllib.parse.unquote(parts.path), raw_query=parts.query,
-        query=dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)),
-        headers={"host": parts.netloc}, body=b""), "s3", keys["region"])
-
-
-def check_haul(job, source, region):
-    """haul has keys by that source, or none."""
-    told, asked = job.whoami()
-    url = job.presign()
-    if source is None:
-        assert (told, url) == (None, None)
-        return None, asked, None
-    assert told is not None and url is not None
-    assert (told["source"], told["region"]) == (source, region)
-    return told, asked, url.strip()
+from resolve import Job, check_different, check_same
+from resolve_cases import CASES
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.why], ids=str)
 def test_haul_resolves_what_boto3_does(case, haul, services):
-    job = Job(case, haul, services)
-    boto, boto_asked = job.boto()
-    if case.source is None:
-        assert "error" in boto, boto
-        check_haul(job, None, None)
-        return
-    assert "error" not in boto, boto
-    boto["region"] = boto["region"] or "us-east-1"
-    assert (SOURCES[boto["source"]], boto["region"]) == (case.source, case.region)
-    if boto["token"] is None:
-        services.set(f"key {boto['key_id']} {boto['secret']}")
-    told, asked, url = check_haul(job, case.source, case.region)
-    assert told["key_id"] == boto["key_id"][-4:]
-    assert told["accepted"] is True
-    signer(url, boto)
-    assert [q for n, q in enumerate(asked) if q not in asked[:n]] == [
-        q for n, q in enumerate(boto_asked) if q not in boto_asked[:n]]
+    check_same(Job(case, haul, services))
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.why], ids=str)
 def test_haul_differs_from_boto3_where_it_should(case, haul, services):
-    job = Job(case, haul, services)
-    boto, _ = job.boto()
-    assert SOURCES.get(boto.get("source")) == case.source, boto
-    told, _, _ = check_haul(job, case.haul, case.haul_region or case.region)
-    if told is not None:
-        assert (told["key_id"], told["accepted"]) == (case.haul_key_id[-4:], True)
+    check_different(Job(case, haul, services))
