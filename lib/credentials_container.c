@@ -1,14 +1,13 @@
 /* Keys of the service beside a container (ECS, EKS Pod Identity, and what imitates them), found
  * by variables of the environment. Whom they may name is decided by the URL alone, no name is
  * looked up for that. See haul_credentials_from_container(). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "buf.h"
 #include "credentials.h"
 #include "endpoint.h"
-#include "hash.h"
 #include "inquiry.h"
 #include "keysjson.h"
 #include "tokenfile.h"
@@ -20,7 +19,6 @@
 #define TOKEN_FILE "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 
 #define ECS "http://169.254.170.2"
-#define URI_MAX_BYTES 2048
 #define PAIRS_MAX 16
 #define TIMEOUT_MS 2000
 
@@ -130,35 +128,33 @@ static int split(struct container *c, const char *whose, struct haul_error *err)
 static int find_uri(struct container *c, struct haul_error *err)
 {
     const char *relative = variable(RELATIVE), *full = variable(FULL);
-    struct buf uri = buf_make(URI_MAX_BYTES);
-    if (relative == NULL && full == NULL)
+    const char *uri = relative ? relative : full;
+    if (uri == NULL)
         return haul_error_set(
             err, HAUL_NO_CREDENTIALS, "the environment has no %s or %s", RELATIVE, FULL);
     if (relative != NULL && *relative != '/')
         return haul_error_set(err, HAUL_BAD_CONFIG, "%s does not begin with a slash", RELATIVE);
-    buf_adds(&uri, relative ? ECS : "");
-    buf_adds(&uri, relative ? relative : full);
-    c->uri = uri.data; /* ours, also when it failed */
-    if (buf_failed(&uri, relative ? RELATIVE : FULL, err) ||
-        split(c, relative ? RELATIVE : FULL, err) < 0)
+    if (asprintf(&c->uri, "%s%s", relative ? ECS : "", uri) < 0) {
+        c->uri = NULL;
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    }
+    if (split(c, relative ? RELATIVE : FULL, err) < 0)
         return -1;
     return relative ? 0 : check_host(c->url, err);
 }
 
 /* ---- Asking ---- */
 
+/* The file's name, or the token itself. */
 static int find_token(struct container *c, struct haul_error *err)
 {
-    const char *file = variable(TOKEN_FILE), *token = variable(TOKEN);
-    const char *fault = file == NULL && token != NULL ? tokenfile_fault(token) : NULL;
+    const char *file = variable(TOKEN_FILE), *token = file ? NULL : variable(TOKEN);
+    const char *fault = token ? tokenfile_fault(token) : NULL;
     if (fault != NULL)
         return haul_error_set(err, HAUL_BAD_CONFIG, "%s %s", TOKEN, fault);
-    if (file != NULL)
-        c->token_file = strdup(file);
-    else if (token != NULL)
-        c->token = strdup(token);
-    return (file != NULL && c->token_file == NULL) ||
-                   (token != NULL && c->token == NULL && file == NULL)
+    c->token_file = file ? strdup(file) : NULL;
+    c->token = token ? strdup(token) : NULL;
+    return (file && c->token_file == NULL) || (token && c->token == NULL)
                ? haul_error_set(err, HAUL_NO_MEMORY, "out of memory")
                : 0;
 }

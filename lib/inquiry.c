@@ -143,8 +143,9 @@ static int explain(
         return haul_error_set(err, HAUL_TOO_LARGE, "%s at %s: its answer is over %d KiB",
             q->whom, q->url, INQUIRY_BYTES_MAX / 1024);
     case HAUL_NETWORK:
-    case HAUL_TLS: /* the text begins with the URL */
-        return haul_error_set(err, why->code, "%s at %s", q->whom, why->text);
+    case HAUL_TLS: /* the text begins with the URL, unless it is about a proxy */
+        return haul_error_set(err, why->code, "%s%s%s", q->whom,
+            strncmp(why->text, q->url, strlen(q->url)) == 0 ? " at " : ": ", why->text);
     default:
         return haul_error_set(err, why->code == HAUL_BAD_ARGUMENT ? HAUL_BAD_CONFIG : why->code,
             "%s: %s", q->whom, why->text);

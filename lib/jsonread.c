@@ -39,7 +39,7 @@ static int next_event(struct reader *r, yaml_event_t *e)
 {
     if (yaml_parser_parse(&r->parser, e))
         return 0;
-    r->no_memory = r->parser.error == YAML_MEMORY_ERROR;
+    r->no_memory = r->parser.error == YAML_MEMORY_ERROR || r->parser.problem == NULL;
     return -1;
 }
 

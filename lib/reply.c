@@ -324,8 +324,9 @@ static void set_server_error(const struct haul_request *r, const struct reply *r
     const char *code = c->code ? c->code : "";
     quote_briefly(&reply->body, quote);
     const char *said = c->message ? c->message : quote;
-    haul_error_set(err, HAUL_SERVER, "%s answered %d%s%s%s%s", operation_name(r->operation),
-        reply->status, *code ? " " : "", code, *said ? ": " : "", said);
+    haul_error_set(err, HAUL_SERVER, "%s answered %d%s%s%s%s",
+        reply->status == 407 ? "the proxy" : operation_name(r->operation), reply->status,
+        *code ? " " : "", code, *said ? ": " : "", said);
     name_reply(reply, err);
     snprintf(err->aws_code, sizeof err->aws_code, "%s", code);
     snprintf(err->message, sizeof err->message, "%s", c->message ? c->message : "");
@@ -342,9 +343,10 @@ static void correct_signature(const struct haul_request *r, const struct reply *
         right = named_region;
     int64_t date = date_ms(reply_header(reply, "date"));
     bool skewed = strcmp(err->aws_code, "RequestTimeTooSkewed") == 0;
-    /* A reply to HEAD has no body to say so. */
-    bool silent = reply->status == 403 && reply->body.len == 0;
-    bool clock = (skewed || silent) && date >= 0 && endpoint_learn_clock(r->endpoint, date);
+    /* A reply to HEAD has no body to say so, and to STS an old signature does not match. */
+    bool vague = reply->status == 403 &&
+                 (reply->body.len == 0 || strcmp(err->aws_code, "SignatureDoesNotMatch") == 0);
+    bool clock = (skewed || vague) && date >= 0 && endpoint_learn_clock(r->endpoint, date);
     bool region =
         reply->status >= 300 && *right && endpoint_learn_region(r->endpoint, r->bucket, right);
     /* No news when another request has learnt it while this one was on its way: sign it again,

@@ -123,31 +123,52 @@ static void a_service_below_a_path_is_asked_there(void **state)
     answer_free(&a);
 }
 
-static void keys_sign_for_the_service_and_region(void **state)
+/* Asks STS who has the key AKIDEXAMPLE, which is known by the secret "s3cr3t". */
+static struct answer ask_sts(const struct fixture *f, const char *secret)
 {
-    const struct fixture *f = *state;
     const struct haul_pair type = { "content-type",
         "application/x-www-form-urlencoded; charset=utf-8" };
-    static const char *const secrets[] = { "s3cr3t", "other" };
-    static const char *const reasons[] = { "", "answered 403 SignatureDoesNotMatch" };
+    struct keys *k = keys_new("keys", "AKIDEXAMPLE", secret, "t0k3n", NULL);
     services_set(f->services, "key AKIDEXAMPLE s3cr3t t0k3n\nsts.region eu-west-1\n");
-    for (size_t i = 0; i < 2; i++) {
-        struct keys *k = keys_new("keys", "AKIDEXAMPLE", secrets[i], "t0k3n", NULL);
-        struct inquiry q = about(f);
-        q.path = NULL;
-        q.method = "POST";
-        q.headers = (struct haul_pairs){ &type, 1 };
-        q.body = "Action=GetCallerIdentity&Version=2011-06-15";
-        q.keys = k;
-        q.service = "sts";
-        q.region = "eu-west-1";
-        struct answer a = answered(f, &q);
-        if (strncmp(a.reason, reasons[i], strlen(reasons[i])) != 0 || (i == 0) != !*a.reason)
-            fail_msg("%s: %s", secrets[i], a.reason);
-        assert_int_equal(strstr(a.text, "user/AKIDEXAMPLE") != NULL, i == 0);
+    struct inquiry q = about(f);
+    q.path = NULL;
+    q.method = "POST";
+    q.headers = (struct haul_pairs){ &type, 1 };
+    q.body = "Action=GetCallerIdentity&Version=2011-06-15";
+    q.keys = k;
+    q.service = "sts";
+    q.region = "eu-west-1";
+    struct answer a = answered(f, &q);
+    keys_release(k);
+    return a;
+}
+
+static void keys_sign_for_the_service_and_region(void **state)
+{
+    struct answer a = ask_sts(*state, "s3cr3t");
+    assert_string_equal(a.reason, "");
+    assert_non_null(strstr(a.text, "user/AKIDEXAMPLE"));
+    answer_free(&a);
+    a = ask_sts(*state, "other");
+    assert_non_null(strstr(a.reason, "answered 403 SignatureDoesNotMatch: "));
+    answer_free(&a);
+}
+
+static void a_clock_that_is_off_is_corrected_once(void **state)
+{
+    static const char *const skews[] = { "clock.skew-s 3600\n", "clock.skew-s -3600\n" };
+    const struct fixture *f = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        services_set(f->services, skews[i]);
+        struct answer a = ask_sts(f, "s3cr3t");
+        assert_string_equal(a.reason, "");
+        assert_int_equal(services_count(f->services, "GetCallerIdentity"), 2 * (i + 1));
         answer_free(&a);
-        keys_release(k);
     }
+    struct answer a = ask_sts(f, "other");
+    assert_int_equal(a.status, 403);
+    assert_int_equal(services_count(f->services, "GetCallerIdentity"), 6);
+    answer_free(&a);
 }
 
 static void a_proxy_is_passed_by_when_asked_directly(void **state)
@@ -450,6 +471,7 @@ int main(void)
         TEST(method_path_query_headers_and_body_arrive),
         TEST(a_service_below_a_path_is_asked_there),
         TEST(keys_sign_for_the_service_and_region),
+        TEST(a_clock_that_is_off_is_corrected_once),
         TEST(a_proxy_is_passed_by_when_asked_directly),
         TEST(an_answer_has_its_text_and_its_date),
         TEST(a_refusal_tells_code_and_message_and_nothing_else),
