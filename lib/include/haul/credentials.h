@@ -15,7 +15,12 @@
  * fail with HAUL_NO_CREDENTIALS, whose text tells why.
  *
  * No secret is ever part of an error's text. What libhaul allocates for one is wiped when it is
- * freed; what libcurl, libyaml, libxml2 and the system copy on the way is not. */
+ * freed, and a secret key that the caller gave goes no further. Other libraries free their own
+ * copies as they are: libcurl of what it sends and receives (session tokens, customers' keys,
+ * presigned queries, a proxy's password, the answers of services that give keys), libxml2 of
+ * STS's answers. Who minds gives both a free() that wipes, by curl_global_init_mem() and
+ * xmlMemSetup(), before the first call of libhaul. What the system has of it (the environment,
+ * files, sockets) stays there. */
 #ifndef HAUL_CREDENTIALS_H
 #define HAUL_CREDENTIALS_H
 
