@@ -2,6 +2,7 @@
 #include "descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -102,4 +103,29 @@ ssize_t descriptor_read_at(int fd, uint64_t offset, void *data, size_t len)
         n = pread(fd, data, len, (off_t) offset);
     while (n < 0 && errno == EINTR);
     return n;
+}
+
+ssize_t descriptor_read_file(const char *path, void *data, size_t room)
+{
+    size_t len = 0;
+    ssize_t n;
+    char more;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    for (;;) {
+        n = len < room ? read(fd, (char *) data + len, room - len) : read(fd, &more, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        if (len == room) {
+            errno = EFBIG;
+            n = -1;
+            break;
+        }
+        len += (size_t) n;
+    }
+    descriptor_close(fd);
+    return n < 0 ? -1 : (ssize_t) len;
 }

@@ -96,7 +96,8 @@ int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_co
 {
     haul_error_set(err, code, "%s at %s %s", q->whom, q->url, a->reason);
     err->http_status = a->status;
-    err->retry = retry_class(a->status, "");
+    snprintf(err->aws_code, sizeof err->aws_code, "%s", a->code);
+    err->retry = retry_class(a->status, a->code);
     if (err->retry == HAUL_RETRY_NEVER) /* they refuse us, not one of our requests */
         err->retry = HAUL_RETRY_WHEN_FIXED;
     return -1;
@@ -122,9 +123,11 @@ static void on_done(void *payload, const struct haul_result *result)
     a->server_ms = result->server_ms;
     a->len = e->code == HAUL_OK ? result->body_len : 0;
     a->text[a->len] = '\0';
-    if (e->code == HAUL_SERVER)
-        snprintf(a->reason, sizeof a->reason, "answered %d%s%s%s%s", e->http_status,
-            *e->aws_code ? " " : "", e->aws_code, *e->message ? ": " : "", e->message);
+    if (e->code != HAUL_SERVER)
+        return;
+    snprintf(a->code, sizeof a->code, "%s", e->aws_code);
+    snprintf(a->reason, sizeof a->reason, "answered %d%s%s%s%s", e->http_status,
+        *e->aws_code ? " " : "", e->aws_code, *e->message ? ": " : "", e->message);
 }
 
 /* What the client said, in the words of whoever asked. */
@@ -140,8 +143,9 @@ static int explain(
         return haul_error_set(err, HAUL_TOO_LARGE, "%s at %s: its answer is over %d KiB",
             q->whom, q->url, INQUIRY_BYTES_MAX / 1024);
     case HAUL_NETWORK:
-    case HAUL_TLS: /* the text begins with the URL */
-        return haul_error_set(err, why->code, "%s at %s", q->whom, why->text);
+    case HAUL_TLS: /* the text begins with the URL, unless it is about a proxy */
+        return haul_error_set(err, why->code, "%s%s%s", q->whom,
+            strncmp(why->text, q->url, strlen(q->url)) == 0 ? " at " : ": ", why->text);
     default:
         return haul_error_set(err, why->code == HAUL_BAD_ARGUMENT ? HAUL_BAD_CONFIG : why->code,
             "%s: %s", q->whom, why->text);

@@ -43,6 +43,7 @@ struct answer {
     char *text; /* owned: INQUIRY_BYTES_MAX + 1 bytes; NUL-terminated */
     size_t len;
     int64_t server_ms; /* its Date, since the epoch; -1: not told */
+    char code[48];     /* of a refusal: AWS's; "": none */
     char reason[384];  /* of a refusal: "answered 403 AccessDenied: message", as far as XML or
                         * JSON say so; a few words of anything else are not among it */
 };

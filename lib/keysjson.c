@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "credentials.h"
 #include "inquiry.h"
@@ -48,9 +47,7 @@ struct keys *keysjson_read(const char *where, const struct json *j,
     struct keys *k = keys_new(where, key_id, secret, json_text(j, names->token), err);
     if (k == NULL)
         return NULL;
-    k->expires_ms = expires_ms;
-    if (server_ms >= 0) /* in whole seconds, as Date has it */
-        k->issuer_offset_ms = server_ms - (int64_t) time(NULL) * 1000;
+    keys_set_expiry(k, expires_ms, server_ms);
     return k;
 }
 

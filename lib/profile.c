@@ -1,9 +1,12 @@
 /* Profiles of AWS's shared files: see profile.h. */
 #include "profile.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ini.h"
 
@@ -72,10 +75,20 @@ static int read_file(struct file *f, const char *path, struct haul_error *err)
     return f->ini == NULL ? -1 : 0;
 }
 
-static const char *path_of(const char *variable, const char *usual)
+/* A home that nobody lets us look into is not ours, but was left in the environment by sudo or
+ * by a container's image: there is no file of ours in it. */
+static int read_shared(
+    struct file *f, const char *variable, const char *usual, struct haul_error *err)
 {
     const char *path = getenv(variable);
-    return is_given(path) ? path : usual;
+    if (is_given(path))
+        return read_file(f, path, err);
+    int rc = read_file(f, usual, err);
+    if (rc < 0 && faccessat(AT_FDCWD, f->path, F_OK, AT_EACCESS) < 0 && errno == EACCES) {
+        f->ini = ini_read("", err);
+        rc = f->ini == NULL ? -1 : 0;
+    }
+    return rc;
 }
 
 struct profiles *profiles_read(const char *file, struct haul_error *err)
@@ -93,10 +106,10 @@ struct profiles *profiles_read(const char *file, struct haul_error *err)
     } else {
         p->places = shared_places;
         p->place_count = COUNT(shared_places);
-        rc = read_file(
-            &p->credentials, path_of("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), err);
+        rc = read_shared(
+            &p->credentials, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", err);
         if (rc == 0)
-            rc = read_file(&p->config, path_of("AWS_CONFIG_FILE", "~/.aws/config"), err);
+            rc = read_shared(&p->config, "AWS_CONFIG_FILE", "~/.aws/config", err);
     }
     if (rc == 0)
         return p;

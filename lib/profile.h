@@ -52,7 +52,7 @@ enum profile_place { PROFILE_EITHER_FILE, PROFILE_CREDENTIALS_FILE, PROFILE_CONF
 struct profile_spot {
     char path[PATH_MAX];
     char section[PROFILE_SECTION_SIZE];
-    char where[256]; /* "[x] in PATH", as much as fits */
+    char where[PROFILE_SECTION_SIZE + PATH_MAX + 8]; /* "[x] in PATH" */
 };
 bool profile_find_keys(const struct profiles *p, const char *profile, enum profile_place place,
     struct profile_spot *out);

@@ -324,8 +324,9 @@ static void set_server_error(const struct haul_request *r, const struct reply *r
     const char *code = c->code ? c->code : "";
     quote_briefly(&reply->body, quote);
     const char *said = c->message ? c->message : quote;
-    haul_error_set(err, HAUL_SERVER, "%s answered %d%s%s%s%s", operation_name(r->operation),
-        reply->status, *code ? " " : "", code, *said ? ": " : "", said);
+    haul_error_set(err, HAUL_SERVER, "%s answered %d%s%s%s%s",
+        reply->status == 407 ? "the proxy" : operation_name(r->operation), reply->status,
+        *code ? " " : "", code, *said ? ": " : "", said);
     name_reply(reply, err);
     snprintf(err->aws_code, sizeof err->aws_code, "%s", code);
     snprintf(err->message, sizeof err->message, "%s", c->message ? c->message : "");

@@ -7,25 +7,28 @@
 struct inquirer;
 struct keys;
 
-/* A role, its strings owned, defaults filled in from environment and profile; see struct
- * haul_role. */
+/* A role and the STS to ask for it, its strings owned. */
 struct role;
 
-/* profile and file: whose settings say where STS is, when role does not; as for
- * haul_credentials_from_profile(). NULL with *err: HAUL_BAD_CONFIG, HAUL_NO_MEMORY. */
-struct role *role_new(const struct haul_role *role, const char *profile, const char *file,
-    struct haul_error *err);
+/* See struct haul_role, of which token_file is not looked at. Of sts_url, region and ca_file
+ * NULL means what environment and profile say; "": neither is asked. NULL with *err:
+ * HAUL_BAD_CONFIG, HAUL_NO_MEMORY. */
+struct role *role_new(const struct haul_role *given, struct haul_error *err);
 void role_free(struct role *r); /* NULL is fine */
 
 const char *role_arn(const struct role *r);
 
-/* AssumeRole, signed with `base`. Keys held once, or NULL with *err as the constructors of
- * <haul/credentials.h>: HAUL_NO_CREDENTIALS when STS says AccessDenied, HAUL_SERVER… */
+/* Both return keys held once, or NULL with *err as the constructors of <haul/credentials.h>:
+ * HAUL_NO_CREDENTIALS when STS denies the role, or takes no longer what it is asked with;
+ * HAUL_SERVER when it refuses for another reason. Then err->http_status and err->aws_code are
+ * STS's, too. */
+
+/* AssumeRole, signed with `base`. */
 struct keys *sts_assume_role(
     const struct role *r, const struct keys *base, struct inquirer *i, struct haul_error *err);
 
-/* AssumeRoleWithWebIdentity, with the token that r's file holds now. */
+/* AssumeRoleWithWebIdentity, unsigned; nor is the external id sent. */
 struct keys *sts_assume_role_with_web_identity(
-    const struct role *r, struct inquirer *i, struct haul_error *err);
+    const struct role *r, const char *token, struct inquirer *i, struct haul_error *err);
 
 #endif

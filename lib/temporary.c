@@ -97,7 +97,7 @@ static int open_folder(struct temporary *t, char path[static PATH_MAX])
     return t->folder < 0 ? -1 : 0;
 }
 
-static int create(struct temporary *t)
+static int create(struct temporary *t, mode_t mode)
 {
     for (int i = 0; i < NAMES_MAX; i++) {
         uint64_t random;
@@ -105,7 +105,7 @@ static int create(struct temporary *t)
             return -1;
         snprintf(t->name, sizeof t->name, ".haul-%016" PRIx64, random);
         t->fd = openat(
-            t->folder, t->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+            t->folder, t->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (t->fd >= 0)
             return 0;
         t->name[0] = '\0';
@@ -115,7 +115,8 @@ static int create(struct temporary *t)
     return -1;
 }
 
-int temporary_open(struct temporary *t, const char *path, bool replace, struct haul_error *err)
+static int open_it(
+    struct temporary *t, const char *path, bool replace, mode_t mode, struct haul_error *err)
 {
     char found[PATH_MAX];
     bool is_stream = false;
@@ -129,7 +130,7 @@ int temporary_open(struct temporary *t, const char *path, bool replace, struct h
         goto failed;
     if (is_stream)
         t->fd = open(found, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-    else if (open_folder(t, found) < 0 || create(t) < 0)
+    else if (open_folder(t, found) < 0 || create(t, mode) < 0)
         goto failed;
     if (t->fd >= 0)
         return 0;
@@ -137,6 +138,16 @@ failed:
     descriptor_error(err, path);
     temporary_discard(t);
     return -1;
+}
+
+int temporary_open(struct temporary *t, const char *path, bool replace, struct haul_error *err)
+{
+    return open_it(t, path, replace, 0666, err);
+}
+
+int temporary_open_private(struct temporary *t, const char *path, struct haul_error *err)
+{
+    return open_it(t, path, false, 0600, err);
 }
 
 bool temporary_is_stream(const struct temporary *t)

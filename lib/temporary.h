@@ -29,6 +29,9 @@ struct temporary {
  * Returns 0, or -1 with *err = HAUL_LOCAL. */
 int temporary_open(struct temporary *t, const char *path, bool replace, struct haul_error *err);
 
+/* The same, without `replace`, for a file with the mode 0600. */
+int temporary_open_private(struct temporary *t, const char *path, struct haul_error *err);
+
 bool temporary_is_stream(const struct temporary *t);
 
 /* Makes the file `size` bytes long, empty ones for a beginning, and finds out now whether the

@@ -15,7 +15,7 @@
 struct peer {
     char host[256];
     unsigned port;
-    const char *why; /* borrowed from the words */
+    const char *why; /* borrowed: the system's, or of the words */
 };
 
 static bool begins_with(const char *text, const char *start)
@@ -24,12 +24,14 @@ static bool begins_with(const char *text, const char *start)
 }
 
 /* "Failed to connect to HOST port PORT after 3 ms: WHY" */
-static bool find_peer(const char *words, struct peer *out)
+static bool find_peer(CURL *easy, const char *words, struct peer *out)
 {
+    long cause = 0;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &cause);
     if (sscanf(words, "Failed to connect to %255s port %u ", out->host, &out->port) != 2)
         return false;
     const char *why = strstr(words, " ms: ");
-    out->why = why ? why + strlen(" ms: ") : words;
+    out->why = cause != 0 ? strerror((int) cause) : why ? why + strlen(" ms: ") : words;
     return true;
 }
 
@@ -80,6 +82,20 @@ static bool is_distrust(CURLcode code, const char *words)
     return false;
 }
 
+static void judge_distrust(
+    const struct haul_endpoint *e, CURLcode code, const char *words, struct haul_error *err)
+{
+    static const char mark[] = "SSL routines::"; /* before what OpenSSL says in English */
+    const char *next = "", *marked = strstr(words, mark);
+    const char *said = marked ? marked + strlen(mark) : words;
+    size_t len = marked ? strcspn(said, ",") : strlen(said);
+    if (code == CURLE_SSL_CERTPROBLEM)
+        next = ": check client_cert, client_key and client_key_password";
+    else if (e->client_cert == NULL && strstr(words, " alert ") != NULL)
+        next = ": it may ask for a client_cert";
+    haul_error_set(err, HAUL_TLS, "%s: %.*s%s", haul_endpoint_url(e), (int) len, said, next);
+}
+
 /* The proxy's own reply to CONNECT. */
 static void judge_connect(CURL *easy, const char *url, int status, struct haul_error *err)
 {
@@ -109,11 +125,8 @@ void transport_judge(const struct exchange *x, int code, struct haul_error *err)
     } else if (status >= 300) {
         judge_connect(x->easy, url, (int) status, err);
     } else if (is_distrust((CURLcode) code, words)) {
-        haul_error_set(err, HAUL_TLS, "%s: %s%s", url, words,
-            code == CURLE_SSL_CERTPROBLEM
-                ? ": check client_cert, client_key and client_key_password"
-                : "");
-    } else if (find_peer(words, &peer)) {
+        judge_distrust(x->request->endpoint, (CURLcode) code, words, err);
+    } else if (find_peer(x->easy, words, &peer)) {
         bool proxy = is_proxy(x->easy, &peer);
         haul_error_set(err, HAUL_NETWORK, "%s%s: can't connect to %s%s port %u: %s",
             proxy ? "on the way to " : "", url, proxy ? "the proxy " : "", peer.host, peer.port,

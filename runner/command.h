@@ -20,10 +20,11 @@ struct arguments {
 
     /* One-shot commands. */
     bool recursive, abort;
-    const char *method, *expires; /* presign */
-    const char *manifest;         /* whose endpoints may be named */
-    const char *endpoint, *region, *profile, *addressing, *ca_file; /* without one */
-    bool insecure;
+    const char *method, *expires;                         /* presign */
+    const char *manifest;                                 /* whose endpoints may be named */
+    const char *endpoint, *region, *profile, *addressing; /* without one, as what follows */
+    const char *ca_file, *client_cert, *client_key;
+    bool insecure, dualstack, fips, accelerate;
 };
 
 /* Each returns the process's exit code. One with *err filled has it printed by main(). */
@@ -34,7 +35,8 @@ command_fn command_run, command_plan, command_check, command_resume, command_job
 
 /* One-shot commands: thin faces of libhaul's calls. */
 command_fn command_ls, command_cat, command_get, command_put, command_stat, command_rm,
-    command_cp, command_mv, command_presign, command_mb, command_rb, command_uploads;
+    command_cp, command_mv, command_presign, command_mb, command_rb, command_uploads,
+    command_whoami;
 
 /* Loads a manifest and prints its faults as FILE:LINE:COLUMN: text. NULL: err. */
 struct manifest *command_load(const char *path, const struct arguments *a, struct error *err);

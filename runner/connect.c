@@ -41,6 +41,12 @@ static struct haul_credentials *find_credentials(
         return haul_credentials_default(err);
     case CREDENTIALS_ENV:
         return haul_credentials_from_environment(err);
+    case CREDENTIALS_CONTAINER:
+        return haul_credentials_from_container(err);
+    case CREDENTIALS_INSTANCE:
+        return haul_credentials_from_instance(NULL, err);
+    case CREDENTIALS_WEB_IDENTITY:
+        return haul_credentials_from_web_identity(NULL, err);
     case CREDENTIALS_ANONYMOUS:
         return haul_credentials_anonymous(err);
     case CREDENTIALS_PROFILE:
@@ -51,33 +57,51 @@ static struct haul_credentials *find_credentials(
     return NULL;
 }
 
+static int mend_that(
+    const struct manifest_endpoint *e, const struct haul_error *why, struct error *err)
+{
+    return error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, why->text);
+}
+
 struct haul_credentials *connect_credentials(
     const struct manifest_endpoint *e, struct error *err)
 {
     struct haul_error error;
     struct haul_credentials *c = find_credentials(e, &error);
     if (c == NULL)
-        error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+        mend_that(e, &error, err);
     return c;
 }
 
-/* region: room for the environment's. */
-static int read_options(const struct manifest_endpoint *e, const struct haul_credentials *c,
-    struct haul_endpoint_options *out, char region[64], struct haul_error *err)
+static struct haul_endpoint_options options_of(
+    const struct manifest_endpoint *e, const struct haul_credentials *c)
 {
-    struct haul_settings settings;
-    if (haul_settings_find(e->profile, e->file, &settings, err) < 0)
-        return -1;
-    strcpy(region, settings.region);
-    *out = (struct haul_endpoint_options){ .url = e->url,
-        .region = e->region ? e->region
-                  : *region ? region
-                            : NULL,
+    const char *password = e->key_password_variable;
+    return (struct haul_endpoint_options){ .url = e->url,
+        .region = e->region,
         .addressing = e->addressing,
         .payload = e->payload,
         .credentials = c,
         .ca_file = e->ca_file,
-        .insecure = e->insecure };
+        .insecure = e->insecure,
+        .client_cert = e->client_cert,
+        .client_key = e->client_key,
+        .client_key_password = password ? getenv(password) : NULL,
+        .dualstack = e->dualstack,
+        .fips = e->fips,
+        .accelerate = e->accelerate };
+}
+
+/* What environment and profile say now, but for where it is: that was settled when the manifest
+ * was read. */
+static int find_settings(
+    const struct manifest_endpoint *e, struct haul_settings *out, struct haul_error *err)
+{
+    if (haul_settings_find(e->profile, e->file, out, err) < 0)
+        return -1;
+    out->url[0] = '\0';
+    out->dualstack = out->fips = out->accelerate = false;
+    out->addressing = HAUL_ADDRESS_AUTO;
     return 0;
 }
 
@@ -85,13 +109,18 @@ static struct haul_endpoint *connect_one(const struct manifest_endpoint *e,
     const struct haul_credentials *credentials, struct error *err)
 {
     struct haul_error error;
-    struct haul_endpoint_options options;
+    struct haul_settings found;
+    struct haul_endpoint_options options = options_of(e, credentials);
     struct haul_endpoint *endpoint = NULL;
-    char region[64];
-    if (read_options(e, credentials, &options, region, &error) == 0)
+    if (find_settings(e, &found, &error) == 0) {
+        if (options.region == NULL && found.region[0] != '\0')
+            options.region = found.region;
+        if (options.ca_file == NULL && found.ca_file[0] != '\0')
+            options.ca_file = found.ca_file;
         endpoint = haul_endpoint_new(&options, &error);
+    }
     if (endpoint == NULL)
-        error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+        mend_that(e, &error, err);
     return endpoint;
 }
 
@@ -99,9 +128,12 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
     const struct haul_credentials *credentials, const char *bucket, struct error *err)
 {
     struct haul_error error;
-    struct haul_store_options options = { .client = { .retries = RETRIES } };
+    struct haul_settings found;
+    struct haul_store_options options = { .endpoint = options_of(e, credentials),
+        .client = { .retries = RETRIES },
+        .settings = &found };
     struct haul_store *store = NULL;
-    char region[64], *url = NULL;
+    char *url = NULL;
     /* With the bucket behind it, so that what else is in the path is the endpoint's base. */
     size_t len = e->url ? strlen(e->url) : 0;
     const char *slash = len > 0 && e->url[len - 1] != '/' ? "/" : "";
@@ -109,11 +141,11 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
         error_set(err, EXIT_QUEUE, "out of memory");
         return NULL;
     }
-    if (read_options(e, credentials, &options.endpoint, region, &error) == 0)
+    if (find_settings(e, &found, &error) == 0)
         store = haul_store_new(url, &options, &error);
     free(url);
     if (store == NULL)
-        error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, error.text);
+        mend_that(e, &error, err);
     return store;
 }
 
@@ -127,6 +159,7 @@ void connect_warn(const struct manifest_endpoint *e)
 int connect_all(const struct manifest *m, struct connections *out, struct error *err)
 {
     struct connections c = { .count = m->endpoint_count };
+    struct haul_error error;
     c.endpoints = calloc(c.count ? c.count : 1, sizeof *c.endpoints);
     c.credentials = calloc(c.count ? c.count : 1, sizeof *c.credentials);
     if (c.endpoints == NULL || c.credentials == NULL) {
@@ -147,6 +180,11 @@ int connect_all(const struct manifest *m, struct connections *out, struct error 
         if (c.endpoints[i] == NULL)
             goto failed;
     }
+    c.refresher = haul_refresher_start(c.credentials, c.count, &error);
+    if (c.refresher == NULL) {
+        error_set(err, EXIT_QUEUE, "%s", error.text);
+        goto failed;
+    }
     *out = c;
     return 0;
 failed:
@@ -156,6 +194,7 @@ failed:
 
 void connections_free(struct connections *c)
 {
+    haul_refresher_stop(c->refresher);
     for (size_t i = 0; i < c->count; i++) {
         if (c->endpoints)
             haul_endpoint_free(c->endpoints[i]);

@@ -3,6 +3,7 @@
 #define CONNECT_H
 
 #include <haul/client.h>
+#include <haul/refresher.h>
 #include <haul/store.h>
 
 #include "manifest.h"
@@ -10,6 +11,7 @@
 struct connections {
     struct haul_endpoint **endpoints;      /* owned; one a manifest's endpoint, same order */
     struct haul_credentials **credentials; /* owned */
+    struct haul_refresher *refresher;      /* owned: keeps all of them fresh */
     size_t count;
 };
 
@@ -21,8 +23,7 @@ void connections_free(struct connections *c);
 struct haul_endpoint *connection_of(
     const struct connections *c, const struct manifest *m, const struct transfer *t);
 
-/* The steps of it, for one endpoint. NULL with *err (EXIT_PAUSED). The store's endpoint is
- * e->url, or s3:// of the environment; bucket may be NULL. */
+/* The steps of it, for one endpoint. NULL with *err (EXIT_PAUSED). bucket may be NULL. */
 struct haul_credentials *connect_credentials(
     const struct manifest_endpoint *e, struct error *err);
 struct haul_store *connect_store(const struct manifest_endpoint *e,

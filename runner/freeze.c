@@ -80,6 +80,15 @@ static void put_secret(struct writer *w, const char *name, const char *variable)
     w->comma = ",";
 }
 
+static void put_flag(struct writer *w, const char *name, bool value)
+{
+    if (!value)
+        return;
+    put_name(w, name);
+    fputs("true", w->out);
+    w->comma = ",";
+}
+
 static void put_list(struct writer *w, const char *name, char *const *list)
 {
     if (list == NULL)
@@ -117,11 +126,13 @@ static void put_endpoint(struct writer *w, const struct manifest_endpoint *e)
     put_word(w, "payload", payload_words, e->payload);
     put_credentials(w, e);
     put_field(w, "ca_file", e->ca_file);
-    if (e->insecure) {
-        put_name(w, "insecure");
-        fputs("true", w->out);
-        w->comma = ",";
-    }
+    put_field(w, "client_cert", e->client_cert);
+    put_field(w, "client_key", e->client_key);
+    put_secret(w, "client_key_password", e->key_password_variable);
+    put_flag(w, "insecure", e->insecure);
+    put_flag(w, "dualstack", e->dualstack);
+    put_flag(w, "fips", e->fips);
+    put_flag(w, "accelerate", e->accelerate);
     end(w, '}');
 }
 

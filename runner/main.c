@@ -36,8 +36,15 @@ enum {
     ADDRESSING = 1 << 15,
     CA_FILE = 1 << 16,
     INSECURE = 1 << 17,
-    /* Where the one-shot commands find their store. */
-    STORE = SET | MANIFEST | ENDPOINT | REGION | PROFILE | ADDRESSING | CA_FILE | INSECURE,
+    CLIENT_CERT = 1 << 18,
+    CLIENT_KEY = 1 << 19,
+    DUALSTACK = 1 << 20,
+    FIPS = 1 << 21,
+    ACCELERATE = 1 << 22,
+    /* Where the one-shot commands find their store: by a manifest, or by these. */
+    NO_MANIFEST = ENDPOINT | REGION | PROFILE | ADDRESSING | CA_FILE | INSECURE | CLIENT_CERT |
+                  CLIENT_KEY | DUALSTACK | FIPS | ACCELERATE,
+    STORE = SET | MANIFEST | NO_MANIFEST,
 };
 #define ANY_NUMBER ((size_t) -1)
 
@@ -85,6 +92,8 @@ static const struct command {
     { "rb", command_rb, 1, 1, STORE, "ADDRESS", "remove an empty bucket" },
     { "uploads", command_uploads, 1, 1, STORE | ABORT | JSON, "ADDRESS [--abort] [--json]",
         "open multipart uploads below a prefix; --abort: end them" },
+    { "whoami", command_whoami, 0, 1, STORE | JSON, "[ENDPOINT] [--json]",
+        "where the keys come from, until when they are good, does the server take them" },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -107,6 +116,11 @@ static const struct option long_options[] = {
     { "addressing", required_argument, NULL, ADDRESSING },
     { "ca-file", required_argument, NULL, CA_FILE },
     { "insecure", no_argument, NULL, INSECURE },
+    { "client-cert", required_argument, NULL, CLIENT_CERT },
+    { "client-key", required_argument, NULL, CLIENT_KEY },
+    { "dualstack", no_argument, NULL, DUALSTACK },
+    { "fips", no_argument, NULL, FIPS },
+    { "accelerate", no_argument, NULL, ACCELERATE },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
 };
@@ -125,6 +139,8 @@ static const struct {
     { PROFILE, offsetof(struct arguments, profile), 0 },
     { ADDRESSING, offsetof(struct arguments, addressing), 0 },
     { CA_FILE, offsetof(struct arguments, ca_file), 0 },
+    { CLIENT_CERT, offsetof(struct arguments, client_cert), 0 },
+    { CLIENT_KEY, offsetof(struct arguments, client_key), 0 },
     { FRESH, 0, offsetof(struct arguments, fresh) },
     { JSON, 0, offsetof(struct arguments, json) },
     { WATCH, 0, offsetof(struct arguments, watch) },
@@ -132,13 +148,17 @@ static const struct {
     { RECURSIVE, 0, offsetof(struct arguments, recursive) },
     { ABORT, 0, offsetof(struct arguments, abort) },
     { INSECURE, 0, offsetof(struct arguments, insecure) },
+    { DUALSTACK, 0, offsetof(struct arguments, dualstack) },
+    { FIPS, 0, offsetof(struct arguments, fips) },
+    { ACCELERATE, 0, offsetof(struct arguments, accelerate) },
 };
 
 static const char address_help[] =
-    "ADDRESS is s3://BUCKET/KEY; s3:// is where AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL\n"
-    "says, else AWS. --endpoint URL, --region NAME, --profile NAME, --addressing\n"
-    "path|virtual, --ca-file PATH and --insecure say more; with --manifest FILE the\n"
-    "endpoints of that manifest can be named: archive://BUCKET/KEY.\n";
+    "ADDRESS is s3://BUCKET/KEY; s3:// is where AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or\n"
+    "the profile says, else AWS. --endpoint URL, --region NAME, --profile NAME,\n"
+    "--addressing path|virtual, --ca-file PATH, --client-cert PATH, --client-key PATH and\n"
+    "--insecure say more, --dualstack, --fips and --accelerate choose among AWS's hosts;\n"
+    "with --manifest FILE the endpoints of that manifest can be named: archive://BUCKET/KEY.\n";
 
 static void print_help(FILE *out)
 {
@@ -192,6 +212,7 @@ static enum exit_code read_arguments(
     const struct command *c, int argc, char **argv, struct arguments *a)
 {
     int option, which = 0;
+    unsigned given = 0;
     char letter[] = "-r";
     while ((option = getopt_long(argc, argv, ":hr", long_options, &which)) != -1) {
         if (option == 'h') {
@@ -217,7 +238,10 @@ static enum exit_code read_arguments(
         if (option == LOG_FORMAT)
             log_init(strcmp(optarg, "json") == 0);
         keep(a, option, optarg);
+        given |= (unsigned) option;
     }
+    if ((given & MANIFEST) && (given & NO_MANIFEST))
+        return bad_usage(c, "with --manifest the endpoint is what that says", "");
     a->operands = argv + optind;
     a->operand_count = (size_t) (argc - optind);
     a->operand = a->operand_count > 0 ? a->operands[0] : NULL;
@@ -228,10 +252,12 @@ static enum exit_code read_arguments(
     return EXIT_DONE;
 }
 
-/* Keys are in our memory: no core file may hold them. Transfers need descriptors. */
+/* Keys are in our memory: no core file may hold them. Where a program gets the core
+ * (core_pattern), a limit of 0 does not keep it from it, but 1 does, and is too small for a
+ * file. Transfers need descriptors. */
 static void set_limits(void)
 {
-    struct rlimit none = { 0, 0 }, files;
+    struct rlimit none = { 1, 1 }, files;
     setrlimit(RLIMIT_CORE, &none);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;

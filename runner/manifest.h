@@ -15,8 +15,11 @@
 /* All strings are owned by the manifest. */
 
 enum manifest_credentials {
-    CREDENTIALS_AUTO,      /* environment, then the default profile */
-    CREDENTIALS_ENV,       /* environment only */
+    CREDENTIALS_AUTO, /* the default chain of AWS's SDKs */
+    CREDENTIALS_ENV,  /* these sources alone */
+    CREDENTIALS_CONTAINER,
+    CREDENTIALS_INSTANCE,
+    CREDENTIALS_WEB_IDENTITY,
     CREDENTIALS_ANONYMOUS, /* unsigned */
     CREDENTIALS_PROFILE,   /* {profile: NAME} and perhaps {file: PATH} */
     CREDENTIALS_KEYS,      /* {access_key_id: ${env:A}, secret_access_key: ${env:B}, ...} */
@@ -24,8 +27,8 @@ enum manifest_credentials {
 
 struct manifest_endpoint {
     char *name;
-    char *url;    /* NULL: AWS */
-    char *region; /* NULL: from the environment or the profile */
+    char *url;    /* its own, else the environment's or the profile's; NULL: AWS */
+    char *region; /* NULL: as environment and profile have it when it is used */
     enum haul_addressing addressing;
     enum haul_payload payload; /* its own, else the defaults' */
     enum manifest_credentials credentials;
@@ -33,8 +36,11 @@ struct manifest_endpoint {
     /* CREDENTIALS_KEYS: the names of the environment's variables, never their values, so that
      * no secret can get from here into the queue. token_variable may be NULL. */
     char *key_id_variable, *secret_variable, *token_variable;
-    char *ca_file; /* absolute; NULL: the system's */
+    char *ca_file; /* absolute, as all paths; NULL: as environment and profile have it */
+    char *client_cert, *client_key; /* NULL: none; the key stands in client_cert */
+    char *key_password_variable;    /* a name, as of the keys; NULL: the key has none */
     bool insecure;
+    bool dualstack, fips, accelerate; /* AWS's other hosts; all false with an url */
 };
 
 enum transfer_kind { TRANSFER_UPLOAD, TRANSFER_DOWNLOAD };

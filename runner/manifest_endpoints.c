@@ -12,9 +12,7 @@
 #define ENDPOINTS_MAX 1000
 #define URL_BYTES_MAX 2000
 
-/* Why it is no URL of an endpoint; NULL: it is. Texts never quote it, for it may hold a secret.
- */
-static const char *url_fault(const char *url)
+const char *manifest_endpoints_url_fault(const char *url)
 {
     const size_t scheme = strncmp(url, "http://", 7) == 0    ? 7
                           : strncmp(url, "https://", 8) == 0 ? 8
@@ -37,7 +35,7 @@ static void read_url(
     struct loader *l, const struct yamltree *n, const struct field *f, void *into)
 {
     char *url = fields_expand(l, n, f);
-    const char *why = url != NULL ? url_fault(url) : NULL;
+    const char *why = url != NULL ? manifest_endpoints_url_fault(url) : NULL;
     if (why != NULL)
         problems_add(&l->problems, n->line, n->column, "%s: %s", f->name, why);
     *(char **) into = url;
@@ -106,10 +104,17 @@ static const struct field endpoint_fields[] = {
         .words = addressing_words),
     FIELD("payload", fields_word, AT(payload), "auto, signed or unsigned",
         .words = payload_words),
-    FIELD("credentials", read_credentials, 0, "auto, env, anonymous, or a mapping",
+    FIELD("credentials", read_credentials, 0,
+        "auto, env, container, instance, web_identity, anonymous, or a mapping",
         .words = credentials_words, .secret = true),
     FIELD("ca_file", fields_path, AT(ca_file), "the path of a PEM file"),
+    FIELD("client_cert", fields_path, AT(client_cert), "the path of a PEM file"),
+    FIELD("client_key", fields_path, AT(client_key), "the path of a PEM file"),
+    FIELD("client_key_password", read_secret, AT(key_password_variable), NULL),
     FIELD("insecure", fields_flag, AT(insecure), "true or false"),
+    FIELD("dualstack", fields_flag, AT(dualstack), "true or false"),
+    FIELD("fips", fields_flag, AT(fips), "true or false"),
+    FIELD("accelerate", fields_flag, AT(accelerate), "true or false"),
     NO_MORE_FIELDS,
 };
 #undef AT
@@ -140,6 +145,90 @@ static struct manifest_endpoint *add(struct loader *l, const char *name)
     return more[m->endpoint_count++] = e;
 }
 
+/* ---- Where it is */
+
+void manifest_endpoints_settle(struct manifest_endpoint *e, const struct haul_settings *s)
+{
+    if (e->url != NULL)
+        return;
+    if (e->addressing == HAUL_ADDRESS_AUTO)
+        e->addressing = s->addressing;
+    if (s->url[0] != '\0') {
+        e->url = (char *) s->url;
+        return;
+    }
+    if (e->region == NULL && s->region[0] != '\0')
+        e->region = (char *) s->region;
+    e->dualstack |= s->dualstack;
+    e->fips |= s->fips;
+    e->accelerate |= s->accelerate;
+}
+
+struct contradiction manifest_endpoints_contradiction(
+    const struct manifest_endpoint *e, size_t *at)
+{
+    static const char host[] = "it chooses among AWS's hosts, and an url (its own, the "
+                               "environment's or the profile's) names another";
+    static const char cert[] = "there is no client_cert that it belongs to";
+    const bool url = e->url != NULL;
+    const struct {
+        struct contradiction is;
+        bool wrong;
+    } rules[] = {
+        { { "dualstack", host }, e->dualstack && url },
+        { { "fips", host }, e->fips && url },
+        { { "accelerate", host }, e->accelerate && url },
+        { { "accelerate", "AWS has no such host with fips" }, e->accelerate && e->fips },
+        { { "accelerate", "its hosts begin with the bucket's name, so addressing is not path" },
+            e->accelerate && e->addressing == HAUL_ADDRESS_PATH },
+        { { "client_key", cert }, e->client_key != NULL && e->client_cert == NULL },
+        { { "client_key_password", cert },
+            e->key_password_variable != NULL && e->client_cert == NULL },
+    };
+    while (*at < sizeof rules / sizeof *rules)
+        if (rules[(*at)++].wrong)
+            return rules[*at - 1].is;
+    return (struct contradiction){ NULL, NULL };
+}
+
+/* A copy of what settings lent. */
+static void own(struct loader *l, char **text, const char *lent)
+{
+    if (*text == lent && (*text = strdup(lent)) == NULL)
+        l->problems.no_memory = true;
+}
+
+/* Once, when the file is read: a resumed run goes where it went before. n: the endpoint, or the
+ * address that implies it. */
+static void settle(struct loader *l, struct manifest_endpoint *e, const struct yamltree *n)
+{
+    struct haul_settings s = { .region = "" };
+    struct haul_error error;
+    struct contradiction c;
+    const char *why;
+    size_t at = 0;
+
+    if (!l->thawing && haul_settings_find(e->profile, e->file, &s, &error) < 0) {
+        problems_add(&l->problems, n->line, n->column, "endpoint %s: %s", e->name, error.text);
+        return;
+    }
+    s.dualstack &= yamltree_get(n, "dualstack") == NULL;
+    s.fips &= yamltree_get(n, "fips") == NULL;
+    s.accelerate &= yamltree_get(n, "accelerate") == NULL;
+    manifest_endpoints_settle(e, &s);
+    own(l, &e->url, s.url);
+    own(l, &e->region, s.region);
+    if (s.url[0] != '\0' && (why = manifest_endpoints_url_fault(s.url)) != NULL)
+        problems_add(&l->problems, n->line, n->column,
+            "endpoint %s: the url of the environment or the profile: %s", e->name, why);
+    while ((c = manifest_endpoints_contradiction(e, &at)).field != NULL) {
+        const struct yamltree *field = yamltree_get(n, c.field);
+        if (field == NULL) /* it came from elsewhere */
+            field = n;
+        problems_add(&l->problems, field->line, field->column, "%s: %s", c.field, c.why);
+    }
+}
+
 void manifest_endpoints_read(
     struct loader *l, const struct yamltree *n, const struct field *f, void *into)
 {
@@ -160,39 +249,21 @@ void manifest_endpoints_read(
                 "at most 64",
                 problems_quote(key->text).text);
         struct manifest_endpoint *e = add(l, key->text);
-        if (e != NULL)
-            fields_read(l, key->value, "an endpoint", endpoint_fields, e);
+        if (e == NULL)
+            return;
+        fields_read(l, key->value, "an endpoint", endpoint_fields, e);
+        if (key->value->kind == YAMLTREE_MAPPING)
+            settle(l, e, key->value);
     }
-}
-
-/* s3:// without an endpoint of that name: AWS, or where the environment says. */
-static struct manifest_endpoint *add_implicit_s3(
-    struct loader *l, const struct yamltree *n, const struct field *f)
-{
-    static const char *const names[] = { "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL" };
-    struct manifest_endpoint *e = add(l, "s3");
-    const char *url = NULL, *why;
-    size_t i = 0;
-
-    for (; i < sizeof names / sizeof *names && url == NULL; i++)
-        url = getenv(names[i]) != NULL && getenv(names[i])[0] != '\0' ? getenv(names[i]) : NULL;
-    if (e == NULL || url == NULL)
-        return e;
-    if ((why = url_fault(url)) != NULL)
-        problems_add(&l->problems, n->line, n->column, "%s: the environment's %s: %s", f->name,
-            names[i - 1], why);
-    if ((e->url = strdup(url)) == NULL)
-        l->problems.no_memory = true;
-    return e;
 }
 
 const struct manifest_endpoint *manifest_endpoints_get(
     struct loader *l, const char *name, const struct yamltree *n, const struct field *f)
 {
     struct manifest_endpoint *e = find(l->manifest, name);
-    if (e == NULL && strcmp(name, "s3") == 0 && !l->thawing)
-        return add_implicit_s3(l, n, f);
-    if (e != NULL)
+    if (e == NULL && strcmp(name, "s3") == 0 && !l->thawing && (e = add(l, "s3")) != NULL)
+        settle(l, e, n);
+    if (e != NULL || l->problems.no_memory)
         return e;
 
     struct nearest near = { .word = name };
@@ -208,7 +279,8 @@ const struct manifest_endpoint *manifest_endpoints_get(
 void manifest_endpoints_free(struct manifest_endpoint *e)
 {
     char *const strings[] = { e->name, e->url, e->region, e->profile, e->file,
-        e->key_id_variable, e->secret_variable, e->token_variable, e->ca_file };
+        e->key_id_variable, e->secret_variable, e->token_variable, e->ca_file, e->client_cert,
+        e->client_key, e->key_password_variable };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
     free(e);

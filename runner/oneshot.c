@@ -13,6 +13,7 @@
 #include "connect.h"
 #include "json.h"
 #include "log.h"
+#include "manifest_endpoints.h"
 #include "refusal.h"
 #include "sizes.h"
 
@@ -109,28 +110,44 @@ static int read_addressing(const char *text, enum haul_addressing *out, struct e
 static int endpoint_of_options(struct oneshot *o, struct error *err)
 {
     const struct arguments *a = o->arguments;
-    o->implicit = (struct manifest_endpoint){ .name = (char *) "s3",
+    struct manifest_endpoint *e = &o->implicit;
+    struct haul_error error;
+    size_t at = 0;
+    *e = (struct manifest_endpoint){ .name = (char *) "s3",
         .url = (char *) a->endpoint,
         .region = (char *) a->region,
         .credentials = a->profile ? CREDENTIALS_PROFILE : CREDENTIALS_AUTO,
         .profile = (char *) a->profile,
         .ca_file = (char *) a->ca_file,
-        .insecure = a->insecure };
-    o->endpoint = &o->implicit;
+        .client_cert = (char *) a->client_cert,
+        .client_key = (char *) a->client_key,
+        .insecure = a->insecure,
+        .dualstack = a->dualstack,
+        .fips = a->fips,
+        .accelerate = a->accelerate };
+    o->endpoint = e;
     if (strcmp(o->address.endpoint, "s3") != 0)
         return error_set(err, EXIT_USAGE,
             "%s:// is nothing without a manifest: write s3://, or --manifest FILE",
             o->address.endpoint);
     if (a->setting_count > 0)
         return error_set(err, EXIT_USAGE, "--set is for variables of a --manifest FILE");
-    return read_addressing(a->addressing, &o->implicit.addressing, err);
+    if (read_addressing(a->addressing, &e->addressing, err) < 0)
+        return -1;
+    if (haul_settings_find(a->profile, NULL, &o->settings, &error) < 0)
+        return error_set(err, EXIT_PAUSED, "endpoint s3: %s: mend that", error.text);
+    manifest_endpoints_settle(e, &o->settings);
+    const char *why = e->url ? manifest_endpoints_url_fault(e->url) : NULL;
+    if (why != NULL)
+        return error_set(err, EXIT_USAGE, "%s: %s",
+            a->endpoint ? "--endpoint" : "the url of the environment or the profile", why);
+    const struct contradiction c = manifest_endpoints_contradiction(e, &at);
+    return c.field ? error_set(err, EXIT_USAGE, "%s: %s", c.field, c.why) : 0;
 }
 
 static int endpoint_of_manifest(struct oneshot *o, struct error *err)
 {
     const struct arguments *a = o->arguments;
-    if (a->endpoint || a->region || a->profile || a->addressing || a->ca_file || a->insecure)
-        return error_set(err, EXIT_USAGE, "with --manifest the endpoint is what that says");
     o->manifest = command_load(a->manifest, a, err);
     if (o->manifest == NULL)
         return -1;
@@ -159,6 +176,18 @@ void oneshot_store_free(struct haul_store *s)
     haul_store_free(s);
 }
 
+/* Most keys outlive a command, and most of the others are asked for once. */
+static int keep_fresh(struct oneshot *o, struct error *err)
+{
+    struct haul_identity who;
+    struct haul_error error;
+    haul_credentials_describe(o->credentials, &who);
+    if (who.expires_ms < 0)
+        return 0;
+    o->refresher = haul_refresher_start(&o->credentials, 1, &error);
+    return o->refresher ? 0 : error_set(err, EXIT_QUEUE, "%s", error.text);
+}
+
 int oneshot_open(
     struct oneshot *o, const struct arguments *a, const char *address, struct error *err)
 {
@@ -169,13 +198,16 @@ int oneshot_open(
         return -1;
     connect_warn(o->endpoint);
     o->credentials = connect_credentials(o->endpoint, err);
-    o->store = o->credentials ? oneshot_store(o, err) : NULL;
+    if (o->credentials == NULL || keep_fresh(o, err) < 0)
+        return -1;
+    o->store = oneshot_store(o, err);
     return o->store ? 0 : -1;
 }
 
 void oneshot_close(struct oneshot *o)
 {
     oneshot_store_free(o->store);
+    haul_refresher_stop(o->refresher);
     haul_credentials_free(o->credentials);
     manifest_free(o->manifest);
     log_progress(NULL);

@@ -14,9 +14,11 @@
 struct oneshot {
     const struct arguments *arguments;
     struct manifest *manifest;         /* owned; NULL without --manifest */
-    struct manifest_endpoint implicit; /* what the options say, without one */
+    struct manifest_endpoint implicit; /* what options and settings say, without one */
+    struct haul_settings settings;
     const struct manifest_endpoint *endpoint;
     struct haul_credentials *credentials; /* owned */
+    struct haul_refresher *refresher;     /* owned; NULL: the keys don't expire */
     struct address address;               /* the bucket is "" for all of the store */
     struct haul_store *store;             /* owned */
 };

@@ -8,7 +8,7 @@
 #include "error.h"
 #include "manifest.h"
 
-/* Fills *out with EXIT_PAUSED and one line, for example
+/* bucket may be "". Fills *out with EXIT_PAUSED and one line, for example
  * "archive (https://...): PutObject answered 403 InvalidAccessKeyId: ...: check the endpoint's
  * credentials". What to type then, the command adds. */
 void refusal_explain(const struct haul_error *refusal, const struct manifest_endpoint *endpoint,

@@ -24,6 +24,9 @@ static const char *const payload_words[] = {
 static const char *const credentials_words[] = {
     [CREDENTIALS_AUTO] = "auto",
     [CREDENTIALS_ENV] = "env",
+    [CREDENTIALS_CONTAINER] = "container",
+    [CREDENTIALS_INSTANCE] = "instance",
+    [CREDENTIALS_WEB_IDENTITY] = "web_identity",
     [CREDENTIALS_ANONYMOUS] = "anonymous",
     NULL,
 };

@@ -6,7 +6,7 @@ build_packages=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev
     libyaml-dev libxml2-dev libisal-dev)
 test_packages=(clang g++ libclang-rt-14-dev valgrind libc6-dbg libcmocka-dev gcovr mandoc
     python3-pytest python3-boto3 python3-yaml python3-jsonschema radosgw ceph-mon ceph-osd
-    ceph-common openssl curl sqlite3)
+    ceph-common openssl curl sqlite3 iproute2)
 
 # need_packages NAME...: asks apt for what is not there, or says what that is and fails.
 need_packages() {

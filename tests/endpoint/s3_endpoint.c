@@ -23,7 +23,7 @@
 enum { STACK_BYTES = 512 * 1024, MIN_PART_BYTES = 5 * 1024 * 1024, BACKLOG = 512 };
 
 struct options {
-    const char *root, *tls_cert, *tls_key;
+    const char *root, *tls_cert, *tls_key, *client_ca;
     uint16_t port;
     bool with_parent;
 };
@@ -45,8 +45,8 @@ struct connection {
 
 static const char usage[] =
     "usage: s3-endpoint --root DIR [--port N] [--access-key K --secret-key S] [--region R]\n"
-    "           [--min-part BYTES] [--host-suffix NAME]... [--tls CERT KEY] [--owner ID]\n     "
-    "      [--with-parent]\n";
+    "           [--min-part BYTES] [--host-suffix NAME]... [--tls CERT KEY]\n"
+    "           [--client-ca FILE] [--owner ID] [--with-parent]\n";
 
 static int parse_options(int argc, char **argv, struct options *o, struct server *s)
 {
@@ -60,6 +60,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct server
         { "min-part", required_argument, NULL, 'm' },
         { "host-suffix", required_argument, NULL, 'h' },
         { "tls", required_argument, NULL, 't' },
+        { "client-ca", required_argument, NULL, 'c' },
         { "with-parent", no_argument, NULL, 'w' },
         { 0 },
     };
@@ -101,6 +102,9 @@ static int parse_options(int argc, char **argv, struct options *o, struct server
             o->tls_key = argv[optind++];
             if (o->tls_key == NULL)
                 return -1;
+            break;
+        case 'c':
+            o->client_ca = optarg;
             break;
         default:
             return -1;
@@ -214,11 +218,15 @@ static int listen_on(uint16_t port, uint16_t *actual)
 static SSL_CTX *tls_context(const struct options *o)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx != NULL && SSL_CTX_use_certificate_chain_file(ctx, o->tls_cert) == 1 &&
-        SSL_CTX_use_PrivateKey_file(ctx, o->tls_key, SSL_FILETYPE_PEM) == 1)
-        return ctx;
-    SSL_CTX_free(ctx);
-    return NULL;
+    if (ctx == NULL || SSL_CTX_use_certificate_chain_file(ctx, o->tls_cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, o->tls_key, SSL_FILETYPE_PEM) != 1 ||
+        (o->client_ca != NULL && SSL_CTX_load_verify_locations(ctx, o->client_ca, NULL) != 1)) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    if (o->client_ca != NULL)
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return ctx;
 }
 
 /* All that can fail before the port is told. -1: said so on standard error. */

@@ -21,7 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             const char *value = ini_get(i, sections[s], keys[k]);
             must(value == NULL || ini_has(i, sections[s]));
             must(value == NULL || (fuzz_touch(value) <= len && strchr(value, '\n') == NULL));
+            value = ini_get_nested(i, sections[s], "s3", keys[k]);
+            must(value == NULL || (fuzz_touch(value) <= len && strchr(value, '\n') == NULL));
         }
+    const char *section;
+    size_t at = 0;
+    while ((section = ini_next_section(i, &at)) != NULL && at < 1000)
+        must(fuzz_touch(section) <= len && ini_has(i, section));
     ini_free(i);
     return 0;
 }

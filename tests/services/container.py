@@ -1,5 +1,6 @@
 """The credentials of a container: the agents of ECS (/v2/credentials/ID) and EKS
-(/v1/credentials). https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
+(/v1/credentials).
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
 from world import Refusal, Reply, iso, to_json
 
 NAME = "container"

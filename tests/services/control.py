@@ -145,7 +145,7 @@ class Control:
         key_id, secret, *rest = value.split(" ")
         expires = self.world.now() + float(rest[1]) if len(rest) > 1 else None
         self.world.known[key_id] = Key(
-            key_id, secret, rest[0] if rest else None, expires,
+            key_id, secret, rest[0] if rest and rest[0] != "-" else None, expires,
             f"arn:aws:iam::123456789012:user/{key_id}")
 
     def _role(self, value):

@@ -8,7 +8,8 @@ from world import Refusal, Reply
 
 NAME = "s3"
 # What S3 calls the same faults.
-CODES = {"InvalidClientTokenId": (403, "InvalidAccessKeyId"), "ExpiredToken": (400, "ExpiredToken"),
+CODES = {"InvalidClientTokenId": (403, "InvalidAccessKeyId"),
+         "ExpiredToken": (400, "ExpiredToken"),
          "MissingAuthenticationToken": (403, "AccessDenied")}
 
 
@@ -38,7 +39,8 @@ def answer(world, operation, request):
     if body is None:
         raise Refusal(404, "NoSuchKey", "The specified key does not exist.")
     etag = {"ETag": f'"{hashlib.md5(body).hexdigest()}"'}
-    return Reply(200, "application/octet-stream", b"" if operation == "PutObject" else body, etag)
+    return Reply(
+        200, "application/octet-stream", b"" if operation == "PutObject" else body, etag)
 
 
 def refuse(refusal):

@@ -1,5 +1,6 @@
 """The services that give keys, on one loopback port, for tests: instance metadata, container
-credentials, STS, the SSO portal, OIDC, and an S3 that takes those keys. README.md is the manual.
+credentials, STS, the SSO portal, OIDC, and an S3 that takes those keys. README.md is their
+manual.
 
 Prints its URL when it is ready, and ends when its standard input does.
 """

@@ -13,13 +13,13 @@ from world import Refusal
 CLOCK_S = 900
 TIME = "%Y%m%dT%H%M%SZ"
 HEADER = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^, ]+), ?SignedHeaders=([^, ]+), ?Signature=([0-9a-f]{64})$")
+    "AWS4-HMAC-SHA256 Credential=([^, ]+), ?SignedHeaders=([^, ]+), ?Signature=([0-9a-f]{64})$")
 
 
 def check(world, request, service, region=None):
     """Returns the Key that signed it, or raises what S3 or STS would say."""
     query = "X-Amz-Signature" in request.query
-    scope, signed, signature, stamp, token = _of_query(request) if query else _of_header(request)
+    scope, signed, signature, stamp, token = (_of_query if query else _of_header)(request)
     if len(scope) != 5 or scope[3] != service or scope[4] != "aws4_request":
         raise Refusal(403, "SignatureDoesNotMatch",
                       f"Credential should be scoped to correct service: '{service}'.")

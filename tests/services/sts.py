@@ -9,7 +9,7 @@ from world import Refusal, Reply, iso
 
 NAME = "sts"
 SPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})$", re.A)
+ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[!-~]+/)?([\w+=,.@-]{1,64})$", re.A)
 SESSION = re.compile(r"[\w+=,.@-]{2,64}$", re.A)
 CHAINED_MAX_S = 3600
 
@@ -55,7 +55,7 @@ def assume_role_with_web_identity(world, _, form):
                       "No OpenIDConnect provider found in your account for the token")
     if expired:
         raise Refusal(400, "ExpiredTokenException",
-                      "Token expired: current date/time must be before the expiration date/time")
+                      "Token expired: current date/time must be before the expiration")
     if "deny" in world.roles.get(arn, {}):
         raise Refusal(403, "AccessDenied",
                       "Not authorized to perform sts:AssumeRoleWithWebIdentity")
@@ -92,8 +92,8 @@ def check_form(world, form, most_s=None):
         raise Refusal(400, "ValidationError", "The requested DurationSeconds exceeds the "
                       "MaxSessionDuration set for this role.")
     if most_s is not None and int(seconds) > most_s:
-        raise Refusal(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour "
-                      "session limit for roles assumed by role chaining")
+        raise Refusal(400, "ValidationError", "The requested DurationSeconds exceeds the 1 "
+                      "hour session limit for roles assumed by role chaining")
     return arn
 
 

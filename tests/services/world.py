@@ -1,5 +1,5 @@
-"""What the services have in common: the clock, settings, the keys that they have given and know,
-and the shape of a reply."""
+"""What the services have in common: the clock, settings, the keys that they have given and
+know, and the shape of a reply."""
 import datetime
 import json
 import threading

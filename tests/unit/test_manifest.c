@@ -24,8 +24,13 @@ static int set_environment(void **state)
     setenv("HAUL_TEST_KEY", "AKIDEXAMPLE", 1);
     setenv("HAUL_TEST_SECRET", "the-secret-itself", 1);
     unsetenv("HAUL_TEST_MISSING");
-    unsetenv("AWS_ENDPOINT_URL");
-    unsetenv("AWS_ENDPOINT_URL_S3");
+    static const char *const aws[] = { "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE", "AWS_REGION",
+        "AWS_DEFAULT_REGION", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT" };
+    for (size_t i = 0; i < sizeof aws / sizeof *aws; i++)
+        unsetenv(aws[i]);
+    setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
     return 0;
 }
 
@@ -182,7 +187,7 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(m->name, "nightly-archive_2.0");
     assert_int_equal(m->concurrency, 64);
     assert_int_equal(m->retries, 0);
-    assert_int_equal(m->endpoint_count, 8);
+    assert_int_equal(m->endpoint_count, 13);
 
     assert_string_equal(e->name, "archive");
     assert_string_equal(e->url, "https://s3.eu-central-1.amazonaws.com");
@@ -194,7 +199,12 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(strrchr(e->file, '/'), "/keys.ini");
     assert_int_equal(e->file[0], '/');
     assert_string_equal(e->ca_file, "/etc/ssl/lab.pem");
+    assert_string_equal(strrchr(e->client_cert, '/'), "/me.pem");
+    assert_int_equal(e->client_cert[0], '/');
+    assert_string_equal(e->client_key, "/etc/ssl/me.key");
+    assert_string_equal(e->key_password_variable, "HAUL_TEST_SECRET");
     assert_true(e->insecure);
+    assert_false(e->dualstack);
 
     e = m->endpoints[1];
     assert_string_equal(e->name, "aws");
@@ -203,14 +213,25 @@ static void every_field_finds_its_place(void **state)
     assert_int_equal(e->credentials, CREDENTIALS_AUTO);
     assert_int_equal(e->payload, HAUL_PAYLOAD_SIGNED); /* the defaults' */
 
+    e = m->endpoints[2];
+    assert_string_equal(e->name, "far");
+    assert_true(e->dualstack && e->accelerate && !e->fips);
     e = m->endpoints[4];
+    assert_string_equal(e->name, "gov");
+    assert_true(e->dualstack && e->fips && !e->accelerate);
+
+    e = m->endpoints[6];
     assert_string_equal(e->name, "lab");
     assert_int_equal(e->credentials, CREDENTIALS_KEYS);
     assert_string_equal(e->key_id_variable, "HAUL_TEST_KEY");
     assert_string_equal(e->secret_variable, "HAUL_TEST_SECRET");
     assert_string_equal(e->token_variable, "HAUL_TEST_KEY");
 
-    e = m->endpoints[6];
+    assert_int_equal(m->endpoints[7]->credentials, CREDENTIALS_INSTANCE);
+    assert_int_equal(m->endpoints[9]->credentials, CREDENTIALS_WEB_IDENTITY);
+    assert_int_equal(m->endpoints[11]->credentials, CREDENTIALS_CONTAINER);
+
+    e = m->endpoints[10];
     assert_string_equal(e->name, "public");
     assert_int_equal(e->credentials, CREDENTIALS_ANONYMOUS);
     assert_int_equal(e->payload, HAUL_PAYLOAD_AUTO); /* its own */
@@ -226,7 +247,7 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(t->exclude[0], "tmp/**");
     assert_int_equal(t->when, WHEN_CHANGED);
     assert_int_equal(t->part_bytes, 0);
-    assert_int_equal(t->line, 46);
+    assert_int_equal(t->line, 64);
     assert_int_equal(t->column, 5);
 
     t = m->transfers[1];
@@ -334,8 +355,95 @@ static void aws_is_where_the_environment_says(void **state)
     setenv("AWS_ENDPOINT_URL_S3", "http://user:the-secret-itself@host", 1);
     assert_null(load(MANIFESTS "good/smallest.yaml", &told, &err));
     assert_string_equal(told.text,
-        "smallest.yaml:5:9: to: the environment's "
-        "AWS_ENDPOINT_URL_S3: a url has no user or password: see credentials\n");
+        "smallest.yaml:5:9: endpoint s3: the url of the environment or the profile: a url has "
+        "no user or password: see credentials\n");
+}
+
+/* Where the endpoint `e`, of these fields, is; told: what was wrong with it. */
+static struct manifest *load_endpoint(const char *fields, struct told *told)
+{
+    const struct manifest_options options = { .now_ms = NOON };
+    struct error err;
+    char text[1024];
+    snprintf(text, sizeof text,
+        "version: 1\nname: job\nendpoints:\n  e: {%s}\n"
+        "transfers: [{upload: /data/x, to: e://bucket/x}]\n",
+        fields);
+    return load_text(text, &options, told, &err);
+}
+
+static void assert_place(const char *fields, const char *url, const char *region,
+    enum haul_addressing addressing, const char *kinds)
+{
+    static struct told told;
+    struct manifest *m = load_endpoint(fields, &told);
+    if (m == NULL)
+        print_error("%s", told.text);
+    assert_non_null(m);
+    char *text = freeze(m);
+    struct manifest *thawed = thaw(text); /* by an environment that may be another */
+    const struct manifest_endpoint *e = thawed->endpoints[0];
+    char found[4] = "";
+    if (e->dualstack)
+        strcat(found, "d");
+    if (e->fips)
+        strcat(found, "f");
+    if (e->accelerate)
+        strcat(found, "a");
+    assert_string_equal(e->url ? e->url : "AWS", url);
+    assert_string_equal(e->region ? e->region : "", region);
+    assert_int_equal(e->addressing, addressing);
+    assert_string_equal(found, kinds);
+    manifest_free(m);
+    manifest_free(thawed);
+    free(text);
+}
+
+static void an_endpoint_without_url_is_where_its_own_profile_says(void **state)
+{
+    char path[] = "/tmp/haul-config-XXXXXX";
+    const char *config = "[default]\nendpoint_url = http://usual:1\nregion = here-1\n"
+                         "[profile lab]\nservices = lab\n"
+                         "s3 =\n  addressing_style = path\n"
+                         "[services lab]\ns3 =\n  endpoint_url = http://lab:2\n"
+                         "[profile aws]\nregion = cn-north-1\nuse_dualstack_endpoint = true\n"
+                         "[profile fast]\ns3 =\n  use_accelerate_endpoint = true\n"
+                         "[profile bad]\nuse_fips_endpoint = perhaps\n";
+    static struct told told;
+    const int fd = mkstemp(path);
+    (void) state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, config, strlen(config)), strlen(config));
+    close(fd);
+    setenv("AWS_CONFIG_FILE", path, 1);
+
+    assert_place("", "http://usual:1", "", HAUL_ADDRESS_AUTO, "");
+    assert_place("credentials: {profile: lab}", "http://lab:2", "", HAUL_ADDRESS_PATH, "");
+    assert_place("credentials: {profile: lab}, addressing: virtual", "http://lab:2", "",
+        HAUL_ADDRESS_VIRTUAL, "");
+    assert_place("credentials: {profile: lab}, url: http://own:3", "http://own:3", "",
+        HAUL_ADDRESS_AUTO, "");
+    assert_place("credentials: {profile: aws}", "AWS", "cn-north-1", HAUL_ADDRESS_AUTO, "d");
+    assert_place("credentials: {profile: aws}, dualstack: false, region: eu-west-1", "AWS",
+        "eu-west-1", HAUL_ADDRESS_AUTO, "");
+    assert_place("credentials: {profile: fast}", "AWS", "", HAUL_ADDRESS_AUTO, "a");
+    assert_place("credentials: {profile: fast}, url: http://own:3", "http://own:3", "", 0, "");
+    setenv("AWS_PROFILE", "aws", 1);
+    assert_place("credentials: anonymous", "AWS", "cn-north-1", HAUL_ADDRESS_AUTO, "d");
+    setenv("AWS_ENDPOINT_URL_S3", "http://special:4", 1);
+    assert_place("", "http://special:4", "", HAUL_ADDRESS_AUTO, "");
+    assert_place("credentials: {profile: lab}", "http://special:4", "", HAUL_ADDRESS_PATH, "");
+
+    assert_null(load_endpoint("fips: true", &told));
+    assert_non_null(strstr(told.text, ":4:13: fips: it chooses among AWS's hosts, and an url "
+                                      "(its own, the environment's or the profile's)"));
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+    assert_place("fips: true, region: us-west-2, dualstack: false", "AWS", "us-west-2", 0, "f");
+    assert_null(load_endpoint("credentials: {profile: fast}, fips: true", &told));
+    assert_non_null(strstr(told.text, ":4:6: accelerate: AWS has no such host with fips\n"));
+    assert_null(load_endpoint("credentials: {profile: bad}", &told));
+    assert_non_null(strstr(told.text, ":4:6: endpoint e: use_fips_endpoint of "));
+    unlink(path);
 }
 
 /* ---- The queue's text */
@@ -502,6 +610,7 @@ int main(void)
         TEST(final_slashes_decide_between_one_and_many),
         TEST(settings_replace_declared_variables_and_no_others),
         TEST(aws_is_where_the_environment_says),
+        TEST(an_endpoint_without_url_is_where_its_own_profile_says),
         TEST(hard_text_survives_the_queue),
         TEST(one_meaning_has_one_text),
         TEST(a_thaw_needs_nothing_of_the_environment),

@@ -1,6 +1,7 @@
 /* profile.c: which sections of which file are a profile's, and what it gives keys by. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -175,6 +176,36 @@ static void files_that_cannot_be_read_or_understood_are_named(void **state)
     assert_refused(path, "xxx");
 }
 
+/* As somebody who is not the superuser. */
+static void a_home_of_somebody_elses_is_empty_and_a_closed_file_is_not(void **state)
+{
+    char path[5000];
+    struct haul_error err;
+    const bool is_root = geteuid() == 0;
+    snprintf(path, sizeof path, "%s/.aws/config", (char *) *state);
+    home_write(state, ".aws/config", "[default]\nk = 1\n");
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(chmod(*state, 0711), 0);
+    path[strlen(path) - strlen("/config")] = '\0';
+    assert_int_equal(chmod(path, 0711), 0);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    struct profiles *closed = profiles_read(NULL, &err);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    struct profiles *foreign = profiles_read(NULL, NULL);
+    setenv("AWS_CONFIG_FILE", "~/.aws/config", 1);
+    struct profiles *named = profiles_read(NULL, NULL);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_int_equal(chmod(path, 0700), 0);
+    assert_null(closed);
+    assert_non_null(strstr(err.text, ".aws/config can't be read: Permission denied"));
+    assert_null(named);
+    assert_non_null(foreign);
+    assert_false(profile_exists(foreign, "default"));
+    profiles_free(foreign);
+}
+
 static void a_name_of_any_length_is_looked_for(void **state)
 {
     char name[400], text[500];
@@ -342,6 +373,7 @@ int main(void)
         HOME_TEST(variables_name_the_profile_and_the_files),
         HOME_TEST(files_that_are_nowhere_are_empty),
         HOME_TEST(files_that_cannot_be_read_or_understood_are_named),
+        HOME_TEST(a_home_of_somebody_elses_is_empty_and_a_closed_file_is_not),
         HOME_TEST(a_name_of_any_length_is_looked_for),
         HOME_TEST(keys_are_those_of_one_section),
         HOME_TEST(a_profile_gives_keys_by_the_first_that_it_has),

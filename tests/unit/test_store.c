@@ -10,12 +10,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "endpoint.h"
 #include "store.h"
 #include "store_fixture.h"
 #include "temp.h"
@@ -26,8 +25,9 @@
 
 static const char *const variables[] = { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "http_proxy",
-    "HOME" };
+    "AWS_ENDPOINT_URL_S3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+    "http_proxy", "HOME" };
 
 /* No environment, and a home without files. */
 static int bare(void **state)
@@ -97,6 +97,107 @@ static void without_options_all_comes_from_the_environment(void **state)
     struct haul_request r = { .bucket = BUCKET };
     good(p, haul_head_bucket(s, &r, &p->err));
     haul_store_free(s);
+}
+
+/* The environment has a say in which host s3:// is, and in no other. */
+static void a_store_without_a_host_is_where_the_environment_says(void **state)
+{
+    static const struct {
+        const char *set[3]; /* NAME=VALUE */
+        const char *profile, *url;
+        struct haul_endpoint_options options;
+        const char *expected; /* NULL: HAUL_BAD_CONFIG */
+        enum haul_addressing addressing;
+    } cases[] = {
+        { { NULL }, "", "s3://bkt", .expected = "https://s3.us-east-1.amazonaws.com" },
+        { { "AWS_USE_DUALSTACK_ENDPOINT=true", "AWS_REGION=eu-west-1" }, "", "s3://bkt",
+            .expected = "https://s3.dualstack.eu-west-1.amazonaws.com" },
+        { { "AWS_USE_FIPS_ENDPOINT=true" }, "", "s3://bkt",
+            .expected = "https://s3-fips.us-east-1.amazonaws.com" },
+        { { NULL }, "s3 =\n  use_accelerate_endpoint = true\n", "s3://bkt",
+            .expected = "https://s3-accelerate.amazonaws.com" },
+        { { NULL }, "s3 =\n  addressing_style = path\n", "s3://bkt",
+            .expected = "https://s3.us-east-1.amazonaws.com", .addressing = HAUL_ADDRESS_PATH },
+        { { NULL }, "s3 =\n  addressing_style = path\n", "s3://bkt",
+            .options = { .addressing = HAUL_ADDRESS_VIRTUAL },
+            .expected = "https://s3.us-east-1.amazonaws.com",
+            .addressing = HAUL_ADDRESS_VIRTUAL },
+        { { "AWS_ENDPOINT_URL=https://lab", "AWS_USE_DUALSTACK_ENDPOINT=true",
+              "AWS_USE_FIPS_ENDPOINT=true" },
+            "s3 =\n  use_accelerate_endpoint = true\n  addressing_style = virtual\n",
+            "s3://bkt", .expected = "https://lab", .addressing = HAUL_ADDRESS_VIRTUAL },
+        { { "AWS_ENDPOINT_URL=https://lab", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true" }, "",
+            "s3://bkt", .expected = "https://s3.us-east-1.amazonaws.com" },
+        { { NULL }, "endpoint_url = https://lab\n", "s3://bkt", .expected = "https://lab" },
+        { { "AWS_ENDPOINT_URL=https://lab" }, "", "s3://bkt",
+            .options = { .dualstack = true } },
+        { { NULL }, "", "s3://bkt", .options = { .dualstack = true },
+            .expected = "https://s3.dualstack.us-east-1.amazonaws.com" },
+        { { "AWS_ENDPOINT_URL=https://lab", "AWS_USE_DUALSTACK_ENDPOINT=true",
+              "AWS_USE_FIPS_ENDPOINT=true" },
+            "s3 =\n  addressing_style = path\n", "https://bkt.s3.eu-west-1.amazonaws.com",
+            .expected = "https://s3.eu-west-1.amazonaws.com" },
+        { { "AWS_USE_FIPS_ENDPOINT=true" }, "", "https://host/bkt",
+            .expected = "https://host" },
+        { { "AWS_REGION=cn-north-1", "AWS_USE_FIPS_ENDPOINT=true" }, "", "s3://bkt",
+            .expected = NULL },
+        { { "AWS_USE_FIPS_ENDPOINT=perhaps" }, "", "https://host/bkt", .expected = NULL },
+    };
+    struct shop *p = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = temp_make(), text[256];
+        snprintf(text, sizeof text, "[default]\n%s", cases[i].profile);
+        char *config = temp_write_text(folder, "config", text);
+        setenv("AWS_CONFIG_FILE", config, 1);
+        for (size_t k = 0; k < 3 && cases[i].set[k] != NULL; k++)
+            assert_int_equal(putenv((char *) cases[i].set[k]), 0);
+        struct haul_store_options o = { .endpoint = cases[i].options };
+        o.endpoint.credentials = p->base->keys;
+        struct haul_store *s = haul_store_new(cases[i].url, &o, &p->err);
+        for (size_t k = 0; k < sizeof variables / sizeof *variables; k++)
+            unsetenv(variables[k]);
+        print_message("%s: %s\n", cases[i].url,
+            s ? haul_endpoint_url(haul_store_endpoint(s)) : p->err.text);
+        assert_int_equal(s != NULL, cases[i].expected != NULL);
+        if (s != NULL) {
+            assert_string_equal(haul_endpoint_url(haul_store_endpoint(s)), cases[i].expected);
+            assert_int_equal(haul_store_endpoint(s)->addressing, cases[i].addressing);
+        } else {
+            assert_int_equal(p->err.code, HAUL_BAD_CONFIG);
+        }
+        haul_store_free(s);
+        free(config);
+        temp_remove(folder);
+    }
+}
+
+static void whom_to_trust_the_environment_says_to_every_store(void **state)
+{
+    static const char *const urls[] = { "s3://bkt", "https://host/bkt" };
+    struct shop *p = *state;
+    char *folder = temp_make(), *theirs = temp_write_text(folder, "theirs.pem", ""),
+         *ours = temp_write_text(folder, "ours.pem", "");
+    setenv("AWS_CA_BUNDLE", theirs, 1);
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct haul_store_options o = { .endpoint.credentials = p->base->keys };
+        struct haul_store *s = haul_store_new(urls[i], &o, &p->err);
+        assert_non_null(s);
+        assert_string_equal(haul_store_endpoint(s)->ca_file, theirs);
+        haul_store_free(s);
+        o.endpoint.ca_file = ours;
+        s = haul_store_new(urls[i], &o, &p->err);
+        assert_non_null(s);
+        assert_string_equal(haul_store_endpoint(s)->ca_file, ours);
+        haul_store_free(s);
+    }
+    remove(theirs);
+    assert_null(haul_store_new("https://host/bkt",
+        &(struct haul_store_options){ .endpoint.credentials = p->base->keys }, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_CONFIG);
+    assert_non_null(strstr(p->err.text, theirs));
+    free(theirs);
+    free(ours);
+    temp_remove(folder);
 }
 
 static void a_wrong_region_is_put_right_and_remembered(void **state)
@@ -283,116 +384,6 @@ static void a_call_that_waits_for_its_retry_is_stopped(void **state)
     pthread_join(thread, NULL);
 }
 
-/* ---- Proxies ---- */
-
-/* Answers one request, which it writes down. */
-struct proxy {
-    int fd;
-    unsigned port;
-    pthread_t thread;
-    char heard[4096];
-};
-
-static void *serve_one(void *payload)
-{
-    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    struct proxy *x = payload;
-    size_t len = 0;
-    int peer = accept(x->fd, NULL, NULL);
-    while (strstr(x->heard, "\r\n\r\n") == NULL) {
-        ssize_t got = read(peer, x->heard + len, sizeof x->heard - 1 - len);
-        if (got <= 0)
-            break;
-        len += (size_t) got;
-    }
-    (void) !write(peer, reply, sizeof reply - 1);
-    close(peer);
-    return NULL;
-}
-
-static void start_proxy(struct proxy *x)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof at;
-    memset(x->heard, 0, sizeof x->heard);
-    x->fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(x->fd, (struct sockaddr *) &at, sizeof at), 0);
-    assert_int_equal(listen(x->fd, 1), 0);
-    assert_int_equal(getsockname(x->fd, (struct sockaddr *) &at, &size), 0);
-    x->port = ntohs(at.sin_port);
-    assert_int_equal(pthread_create(&x->thread, NULL, serve_one, x), 0);
-}
-
-static struct haul_store *store_behind(struct shop *p, const char *proxy)
-{
-    struct haul_store *s = haul_store_new("http://store.example:81/" BUCKET,
-        &(struct haul_store_options){ .endpoint.credentials = p->base->keys,
-            .endpoint.proxy = proxy,
-            .client.retries = HAUL_NO_RETRIES },
-        &p->err);
-    assert_non_null(s);
-    return s;
-}
-
-static void a_proxy_is_asked_for_the_whole_url_with_its_password(void **state)
-{
-    struct shop *p = *state;
-    struct proxy x;
-    char url[64];
-    start_proxy(&x);
-    snprintf(url, sizeof url, "http://user:open%%2Fsesame@127.0.0.1:%u", x.port);
-    struct haul_store *s = store_behind(p, url);
-    good(p, haul_head_bucket(s, NULL, &p->err));
-    pthread_join(x.thread, NULL);
-    assert_non_null(strstr(x.heard, "HEAD http://store.example:81/" BUCKET " HTTP/1.1\r\n"));
-    assert_non_null(strstr(x.heard, "Basic dXNlcjpvcGVuL3Nlc2FtZQ==")); /* user:open/sesame */
-    haul_store_free(s);
-    close(x.fd);
-}
-
-static void a_proxy_that_fails_is_not_named(void **state)
-{
-    struct shop *p = *state;
-    struct haul_store *s = store_behind(p, "http://user:sesame@127.0.0.1:1");
-    assert_null(haul_head_bucket(s, NULL, &p->err));
-    assert_int_equal(p->err.code, HAUL_NETWORK);
-    assert_null(strstr(p->err.text, "sesame"));
-    haul_store_free(s);
-}
-
-static void the_environment_names_a_proxy_unless_the_option_says_none(void **state)
-{
-    struct shop *p = *state;
-    struct haul_store_options o = { .endpoint.credentials = p->base->keys,
-        .client.retries = HAUL_NO_RETRIES };
-    unsetenv("no_proxy");
-    unsetenv("NO_PROXY");
-    setenv("http_proxy", "http://127.0.0.1:1", 1);
-    struct haul_store *s = open_url(p, "", o);
-    assert_null(haul_head_bucket(s, NULL, &p->err));
-    assert_int_equal(p->err.code, HAUL_NETWORK);
-    haul_store_free(s);
-    o.endpoint.proxy = "";
-    assert_reaches(p, open_url(p, "", o));
-    unsetenv("http_proxy");
-}
-
-static void what_is_no_proxy_is_refused_without_repeating_it(void **state)
-{
-    static const char *const proxies[] = { "ftp://user:sesame@host", "http://user:sesame@",
-        "http://user:sesame@host:port", "sesame host" };
-    struct shop *p = *state;
-    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) {
-        assert_null(haul_store_new("https://store.example",
-            &(struct haul_store_options){
-                .endpoint.credentials = p->base->keys, .endpoint.proxy = proxies[i] },
-            &p->err));
-        assert_int_equal(p->err.code, HAUL_BAD_CONFIG);
-        assert_null(strstr(p->err.text, "sesame"));
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bare, close_shop)
 
 int main(void)
@@ -401,6 +392,8 @@ int main(void)
         TEST(keys_in_the_url_sign),
         TEST(keys_given_as_option_go_before_those_in_the_url),
         TEST(without_options_all_comes_from_the_environment),
+        TEST(a_store_without_a_host_is_where_the_environment_says),
+        TEST(whom_to_trust_the_environment_says_to_every_store),
         TEST(a_wrong_region_is_put_right_and_remembered),
         TEST(who_has_no_keys_is_told_so),
         TEST(a_bad_url_and_a_bad_option_are_refused),
@@ -411,10 +404,6 @@ int main(void)
         TEST(another_thread_stops_the_call_under_way_and_all_later_ones),
         TEST(a_signal_handler_may_stop_it),
         TEST(a_call_that_waits_for_its_retry_is_stopped),
-        TEST(a_proxy_is_asked_for_the_whole_url_with_its_password),
-        TEST(a_proxy_that_fails_is_not_named),
-        TEST(the_environment_names_a_proxy_unless_the_option_says_none),
-        TEST(what_is_no_proxy_is_refused_without_repeating_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

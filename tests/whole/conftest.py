@@ -22,6 +22,8 @@ from endpoint import Endpoint  # noqa: E402
 from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
+pytest.register_assert_rewrite("resolve")
+
 PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
             "S3_ENDPOINT": "s3-endpoint"}
 for variable, name in PROGRAMS.items():

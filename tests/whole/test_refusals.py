@@ -309,11 +309,39 @@ def test_a_ca_file_that_is_not_there(tls, certificate):
     assert tls.keys() == ["a"]
 
 
+def assert_insecure(done, endpoint):
+    [line] = [line for line in done.stderr.splitlines() if "insecure_endpoint" in line]
+    assert f"endpoint={endpoint} " in line and "certificate is not verified" in line
+
+
 def test_an_insecure_endpoint_is_warned_of_in_each_run(tls):
-    source = tls.files(["a"])
-    for _ in range(2):
-        done = tls.run(upload(source), store={"insecure": True})
-        assert "insecure" in done.stderr and "endpoint=store" in done.stderr
+    job = tls.manifest(upload(tls.files(["a"])), store={"insecure": True})
+    for words, works, exit_code in [
+            (("plan", job), True, DONE), (("run", job), True, DONE), (("run", job), True, DONE),
+            (("run", job), False, PAUSED), (("resume",), False, PAUSED), (("resume",), True, DONE),
+            (("plan", job, "--json"), True, DONE)]:
+        if works:
+            tls.endpoint.restart()
+        else:
+            tls.endpoint.stop()
+        assert_insecure(tls.command(*words, exit_code=exit_code), "store")
+    assert '"event":"insecure_endpoint"' in tls.command("run", job, "--log", "json").stderr
+
+
+@pytest.mark.parametrize("by_manifest", [False, True])
+@pytest.mark.parametrize("words", [
+    "ls {all}", "ls {one}", "stat {one}/a", "cat {one}/a", "get {one}/a -", "put in/a {one}/b",
+    "cp {one}/a {one}/b", "mv {one}/a {one}/b", "rm {one}/a", "presign {one}/a", "uploads {one}",
+    "mb {one}-2", "rb {one}-2", "whoami {all}"])
+def test_an_insecure_endpoint_is_warned_of_in_each_command(tls, words, by_manifest):
+    tls.files(["a"])
+    tls.objects(["a"])
+    job = tls.manifest(upload("/tmp/x", "x"), store={"insecure": True})
+    if words.startswith("rb"):
+        tls.s3.create_bucket(Bucket=f"{BUCKET}-2")
+    name, *options = ("store", "--manifest", job) if by_manifest else ("s3", "--insecure")
+    words = words.format(all=f"{name}://", one=f"{name}://{BUCKET}").split()
+    assert_insecure(tls.command(*words, *options, cwd=tls.folder), name)
 
 
 # ---- Full disks ----

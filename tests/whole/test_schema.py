@@ -24,7 +24,7 @@ UNSEEN = {
     "the schema sees data, YAML's own forms are gone by then": """
         alias duplicate-endpoint duplicate-key duplicate-key-deep tag tag-directive""",
     "variables are looked up in the file or in the environment": """
-        credentials-unset empty-date missing-environment missing-environment-in-place
+        client-key-password-unset credentials-unset empty-date missing-environment missing-environment-in-place
         no-variables unclosed-variable unknown-date unknown-source unknown-variable
         variable-bomb variable-cycle variable-expands-to-nothing variable-of-itself""",
     "one value depends on another": """

@@ -58,7 +58,8 @@ def refused(call, **parameters):
 
 
 def assume(sts, **more):
-    return sts.assume_role(**{"RoleArn": ROLE, "RoleSessionName": "tests"} | more)["Credentials"]
+    asked = {"RoleArn": ROLE, "RoleSessionName": "tests"} | more
+    return sts.assume_role(**asked)["Credentials"]
 
 
 def keys_of(credentials):
@@ -374,8 +375,8 @@ def test_a_setting_that_makes_no_sense_is_refused(services):
 
 def test_bodies_go_wrong_as_told(services, ask):
     whole = keys_raw(ask)[2]
-    services.fault("container nth=1 malformed\ncontainer nth=2 text=a%20b\ncontainer nth=3 empty\n"
-                   "container nth=4 huge\ncontainer nth=5 content-type=text/html")
+    services.fault("container nth=1 malformed\ncontainer nth=2 text=a%20b\n"
+                   "container nth=3 empty\ncontainer nth=4 huge\ncontainer nth=5 content-type=text/html")
     assert keys_raw(ask)[2] == whole[:len(whole) // 2]
     assert keys_raw(ask)[2] == b"a b"
     assert keys_raw(ask)[2] == b""
