@@ -211,7 +211,7 @@ static void tell_cycle(const struct hop *h, const char *next, char *out, size_t 
         snprintf(out + len, size - len, "%s", next);
 }
 
-/* A profile may name itself when it has keys, but nobody may come back to one. */
+/* A profile may name itself when it has keys; else nobody may come back to one. */
 static int check_source(const struct hop *h, const char *name, struct haul_error *err)
 {
     char cycle[300];
@@ -221,8 +221,7 @@ static int check_source(const struct hop *h, const char *name, struct haul_error
             "profile \"%s\": source_profile: there is no profile \"%s\"", h->profile, name);
     for (const struct hop *a = h; a != NULL; a = a->above)
         if (strcmp(a->profile, name) == 0 &&
-            (a != h || h->above != NULL ||
-                !profile_find_keys(h->profiles, name, PROFILE_EITHER_FILE, &spot))) {
+            (a != h || !profile_find_keys(h->profiles, name, PROFILE_EITHER_FILE, &spot))) {
             tell_cycle(h, name, cycle, sizeof cycle);
             return haul_error_set(err, HAUL_BAD_CONFIG,
                 "profile \"%s\": source_profile leads back: %s", h->profile, cycle);

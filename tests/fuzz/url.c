@@ -15,7 +15,7 @@ static const char *given(const char *text)
 static void judge_endpoint(const struct haul_endpoint *e, const char *bucket)
 {
     struct buf host = buf_make(4096), path = buf_make(65536);
-    endpoint_add_host(&host, e, bucket, "here-1");
+    endpoint_add_host(&host, e, bucket, "here-1", false);
     endpoint_add_path(&path, e, bucket, "a key");
     must(host.len > 0 && *buf_text(&path) == '/');
     for (size_t i = 0; i < host.len; i++)

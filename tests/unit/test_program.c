@@ -248,9 +248,11 @@ static void one_that_hangs_ends_with_all_it_has_started(void **state)
 static void one_that_minds_no_signal_is_killed(void **state)
 {
     (void) state;
-    assert_fails("trap '' TERM; echo $$ >pid; while :; do sleep 0.01; done", SHORT_MS,
-        HAUL_BAD_CONFIG, "took longer than 0.1 s");
+    assert_fails(
+        "trap '' TERM; sleep 1000 & echo $! >child; echo $$ >pid; while :; do sleep 0.01; done",
+        SHORT_MS, HAUL_BAD_CONFIG, "took longer than 0.1 s");
     await_death(await_number("pid"));
+    await_death(await_number("child"));
 }
 
 static void one_that_stays_silently_is_ended(void **state)

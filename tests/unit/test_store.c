@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "endpoint.h"
 #include "store.h"
 #include "store_fixture.h"
 #include "temp.h"
@@ -24,8 +25,9 @@
 
 static const char *const variables[] = { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "http_proxy",
-    "HOME" };
+    "AWS_ENDPOINT_URL_S3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+    "http_proxy", "HOME" };
 
 /* No environment, and a home without files. */
 static int bare(void **state)
@@ -95,6 +97,107 @@ static void without_options_all_comes_from_the_environment(void **state)
     struct haul_request r = { .bucket = BUCKET };
     good(p, haul_head_bucket(s, &r, &p->err));
     haul_store_free(s);
+}
+
+/* The environment has a say in which host s3:// is, and in no other. */
+static void a_store_without_a_host_is_where_the_environment_says(void **state)
+{
+    static const struct {
+        const char *set[3]; /* NAME=VALUE */
+        const char *profile, *url;
+        struct haul_endpoint_options options;
+        const char *expected; /* NULL: HAUL_BAD_CONFIG */
+        enum haul_addressing addressing;
+    } cases[] = {
+        { { NULL }, "", "s3://bkt", .expected = "https://s3.us-east-1.amazonaws.com" },
+        { { "AWS_USE_DUALSTACK_ENDPOINT=true", "AWS_REGION=eu-west-1" }, "", "s3://bkt",
+            .expected = "https://s3.dualstack.eu-west-1.amazonaws.com" },
+        { { "AWS_USE_FIPS_ENDPOINT=true" }, "", "s3://bkt",
+            .expected = "https://s3-fips.us-east-1.amazonaws.com" },
+        { { NULL }, "s3 =\n  use_accelerate_endpoint = true\n", "s3://bkt",
+            .expected = "https://s3-accelerate.amazonaws.com" },
+        { { NULL }, "s3 =\n  addressing_style = path\n", "s3://bkt",
+            .expected = "https://s3.us-east-1.amazonaws.com", .addressing = HAUL_ADDRESS_PATH },
+        { { NULL }, "s3 =\n  addressing_style = path\n", "s3://bkt",
+            .options = { .addressing = HAUL_ADDRESS_VIRTUAL },
+            .expected = "https://s3.us-east-1.amazonaws.com",
+            .addressing = HAUL_ADDRESS_VIRTUAL },
+        { { "AWS_ENDPOINT_URL=https://lab", "AWS_USE_DUALSTACK_ENDPOINT=true",
+              "AWS_USE_FIPS_ENDPOINT=true" },
+            "s3 =\n  use_accelerate_endpoint = true\n  addressing_style = virtual\n",
+            "s3://bkt", .expected = "https://lab", .addressing = HAUL_ADDRESS_VIRTUAL },
+        { { "AWS_ENDPOINT_URL=https://lab", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true" }, "",
+            "s3://bkt", .expected = "https://s3.us-east-1.amazonaws.com" },
+        { { NULL }, "endpoint_url = https://lab\n", "s3://bkt", .expected = "https://lab" },
+        { { "AWS_ENDPOINT_URL=https://lab" }, "", "s3://bkt",
+            .options = { .dualstack = true } },
+        { { NULL }, "", "s3://bkt", .options = { .dualstack = true },
+            .expected = "https://s3.dualstack.us-east-1.amazonaws.com" },
+        { { "AWS_ENDPOINT_URL=https://lab", "AWS_USE_DUALSTACK_ENDPOINT=true",
+              "AWS_USE_FIPS_ENDPOINT=true" },
+            "s3 =\n  addressing_style = path\n", "https://bkt.s3.eu-west-1.amazonaws.com",
+            .expected = "https://s3.eu-west-1.amazonaws.com" },
+        { { "AWS_USE_FIPS_ENDPOINT=true" }, "", "https://host/bkt",
+            .expected = "https://host" },
+        { { "AWS_REGION=cn-north-1", "AWS_USE_FIPS_ENDPOINT=true" }, "", "s3://bkt",
+            .expected = NULL },
+        { { "AWS_USE_FIPS_ENDPOINT=perhaps" }, "", "https://host/bkt", .expected = NULL },
+    };
+    struct shop *p = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = temp_make(), text[256];
+        snprintf(text, sizeof text, "[default]\n%s", cases[i].profile);
+        char *config = temp_write_text(folder, "config", text);
+        setenv("AWS_CONFIG_FILE", config, 1);
+        for (size_t k = 0; k < 3 && cases[i].set[k] != NULL; k++)
+            assert_int_equal(putenv((char *) cases[i].set[k]), 0);
+        struct haul_store_options o = { .endpoint = cases[i].options };
+        o.endpoint.credentials = p->base->keys;
+        struct haul_store *s = haul_store_new(cases[i].url, &o, &p->err);
+        for (size_t k = 0; k < sizeof variables / sizeof *variables; k++)
+            unsetenv(variables[k]);
+        print_message("%s: %s\n", cases[i].url,
+            s ? haul_endpoint_url(haul_store_endpoint(s)) : p->err.text);
+        assert_int_equal(s != NULL, cases[i].expected != NULL);
+        if (s != NULL) {
+            assert_string_equal(haul_endpoint_url(haul_store_endpoint(s)), cases[i].expected);
+            assert_int_equal(haul_store_endpoint(s)->addressing, cases[i].addressing);
+        } else {
+            assert_int_equal(p->err.code, HAUL_BAD_CONFIG);
+        }
+        haul_store_free(s);
+        free(config);
+        temp_remove(folder);
+    }
+}
+
+static void whom_to_trust_the_environment_says_to_every_store(void **state)
+{
+    static const char *const urls[] = { "s3://bkt", "https://host/bkt" };
+    struct shop *p = *state;
+    char *folder = temp_make(), *theirs = temp_write_text(folder, "theirs.pem", ""),
+         *ours = temp_write_text(folder, "ours.pem", "");
+    setenv("AWS_CA_BUNDLE", theirs, 1);
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct haul_store_options o = { .endpoint.credentials = p->base->keys };
+        struct haul_store *s = haul_store_new(urls[i], &o, &p->err);
+        assert_non_null(s);
+        assert_string_equal(haul_store_endpoint(s)->ca_file, theirs);
+        haul_store_free(s);
+        o.endpoint.ca_file = ours;
+        s = haul_store_new(urls[i], &o, &p->err);
+        assert_non_null(s);
+        assert_string_equal(haul_store_endpoint(s)->ca_file, ours);
+        haul_store_free(s);
+    }
+    remove(theirs);
+    assert_null(haul_store_new("https://host/bkt",
+        &(struct haul_store_options){ .endpoint.credentials = p->base->keys }, &p->err));
+    assert_int_equal(p->err.code, HAUL_BAD_CONFIG);
+    assert_non_null(strstr(p->err.text, theirs));
+    free(theirs);
+    free(ours);
+    temp_remove(folder);
 }
 
 static void a_wrong_region_is_put_right_and_remembered(void **state)
@@ -289,6 +392,8 @@ int main(void)
         TEST(keys_in_the_url_sign),
         TEST(keys_given_as_option_go_before_those_in_the_url),
         TEST(without_options_all_comes_from_the_environment),
+        TEST(a_store_without_a_host_is_where_the_environment_says),
+        TEST(whom_to_trust_the_environment_says_to_every_store),
         TEST(a_wrong_region_is_put_right_and_remembered),
         TEST(who_has_no_keys_is_told_so),
         TEST(a_bad_url_and_a_bad_option_are_refused),
