@@ -116,7 +116,7 @@ def new_services():
 
 @pytest.fixture
 def services(new_services):
-    """The services that give keys: .url .env .set(text) .fault(text) .log() .key(id)..."""
+    """The services that give keys: .url .set(text) .fault(text) .log() .key(id)..."""
     return new_services()
 
 
