@@ -258,13 +258,6 @@ failed:
     return NULL;
 }
 
-static void free_secret(char *text)
-{
-    if (text != NULL)
-        wipe(text, strlen(text));
-    free(text);
-}
-
 void haul_endpoint_free(struct haul_endpoint *e)
 {
     if (e == NULL)
@@ -281,8 +274,8 @@ void haul_endpoint_free(struct haul_endpoint *e)
     free(e->ca_file);
     free(e->client_cert);
     free(e->client_key);
-    free_secret(e->client_key_password);
-    free_secret(e->proxy);
+    wipe_text(e->client_key_password);
+    wipe_text(e->proxy);
     free(e);
 }
 
