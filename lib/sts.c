@@ -214,7 +214,7 @@ static enum haul_code code_of(const struct answer *a)
 static void hide(const char *token, struct answer *a)
 {
     char beginning[13];
-    snprintf(beginning, sizeof beginning, "%s", token);
+    snprintf(beginning, sizeof beginning, "%.12s", token);
     if (strstr(a->reason, beginning) != NULL)
         snprintf(a->reason, sizeof a->reason, "answered %d %s", a->status, a->code);
 }
