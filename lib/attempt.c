@@ -462,8 +462,9 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     if (buf_failed(&host, "the host's name", err) ||
         add_headers(c, x, buf_text(&host), region, err) < 0)
         goto out;
-    buf_addf(&url, "%s://%s%s%s%s", r->endpoint->scheme, buf_text(&host),
-        buf_text(&x->call.path), x->call.query.len ? "?" : "", buf_text(&x->call.query));
+    buf_add_all(&url,
+        (const char *[]){ r->endpoint->scheme, "://", buf_text(&host), buf_text(&x->call.path),
+            x->call.query.len > 0 ? "?" : "", buf_text(&x->call.query), NULL });
     if (buf_failed(&url, "the URL", err))
         goto out;
     x->easy = c->idle_count > 0 ? c->idle[--c->idle_count] : curl_easy_init();

@@ -18,22 +18,22 @@ struct buf buf_make_secret(size_t limit)
     return (struct buf){ .limit = limit, .secret = true };
 }
 
-static void forget(struct buf *b, size_t from, size_t end)
+static void forget(struct buf *b)
 {
     if (b->secret && b->data != NULL)
-        wipe(b->data + from, end - from);
+        wipe(b->data, b->len);
 }
 
 void buf_free(struct buf *b)
 {
-    forget(b, 0, b->len);
+    forget(b);
     free(b->data);
     *b = (struct buf){ .limit = b->limit, .secret = b->secret };
 }
 
 void buf_clear(struct buf *b)
 {
-    forget(b, 0, b->len);
+    forget(b);
     b->len = 0;
     b->failed = HAUL_OK;
     if (b->data != NULL)
@@ -48,7 +48,7 @@ static char *resize(struct buf *b, size_t size)
     char *data = malloc(size);
     if (data != NULL && b->data != NULL) {
         memcpy(data, b->data, b->len);
-        forget(b, 0, b->len);
+        forget(b);
         free(b->data);
     }
     return data;
@@ -101,6 +101,12 @@ void buf_adds(struct buf *b, const char *text)
     buf_add(b, text, strlen(text));
 }
 
+void buf_add_all(struct buf *b, const char *const texts[])
+{
+    for (; *texts != NULL; texts++)
+        buf_adds(b, *texts);
+}
+
 void buf_addf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
@@ -108,13 +114,10 @@ void buf_addf(struct buf *b, const char *format, ...)
     va_copy(again, args);
     size_t room = b->failed ? 0 : b->size - b->len; /* mostly enough: printed once */
     int len = vsnprintf(room == 0 ? NULL : b->data + b->len, room, format, args);
-    if (len < 0) { /* longer than INT_MAX */
+    if (len < 0) /* longer than INT_MAX */
         b->failed = HAUL_BAD_ARGUMENT;
-    } else if (len > 0 && (size_t) len >= room) {
-        forget(b, b->len, b->len + room);
-        if (reserve(b, (size_t) len))
-            vsnprintf(b->data + b->len, (size_t) len + 1, format, again);
-    }
+    else if (len > 0 && (size_t) len >= room && reserve(b, (size_t) len))
+        vsnprintf(b->data + b->len, (size_t) len + 1, format, again);
     if (!b->failed)
         b->len += (size_t) len;
     else if (room > 0)

@@ -12,7 +12,7 @@ struct buf {
     size_t len;            /* without the NUL */
     size_t size;           /* allocated */
     size_t limit;          /* len never exceeds it */
-    bool secret;           /* what it held is wiped before its memory is given back */
+    bool secret;           /* what it held is wiped before the memory is given back */
     enum haul_code failed; /* not HAUL_OK: too long (HAUL_BAD_ARGUMENT) or HAUL_NO_MEMORY, and
                             * everything after that is ignored */
 };
@@ -24,6 +24,9 @@ void buf_clear(struct buf *b); /* empty, the memory is kept, failure forgotten *
 void buf_hold(struct buf *b);  /* memory for all of its limit: from now on it never moves */
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *text);
+void buf_add_all(struct buf *b, const char *const texts[]); /* up to a NULL */
+
+/* Not for secrets: the system leaves pieces of what it prints on the stack. */
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "" when nothing was added; never NULL. */

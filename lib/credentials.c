@@ -6,162 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
-#include "hash.h"
+#include "clock.h"
 #include "inquiry.h"
-
-/* Keys are asked for again within this time before they expire. */
-#define MARGIN_MS (10 * 60 * (int64_t) 1000)
-#define FIRST_DELAY_MS 1000 /* after a failure; doubled by each further one */
-#define LAST_DELAY_MS 60000
-#define LEAST_INTERVAL_MS 1000 /* unless somebody waits for keys */
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* ---- Keys ---- */
-
-static atomic_uint sets; /* of keys so far */
-
-static const char *const field_names[] = { "the key id", "the secret", "the token" };
-
-/* They go into headers, where a line's end would be the beginning of somebody else's. */
-static bool has_control(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char) *text < ' ' || *text == 0x7F)
-            return true;
-    return false;
-}
-
-static void free_secret(char *text)
-{
-    if (text != NULL)
-        wipe(text, strlen(text));
-    free(text);
-}
-
-struct keys *keys_new(const char *where, const char *key_id, const char *secret,
-    const char *token, struct haul_error *err)
-{
-    const char *const values[] = { key_id, secret, token };
-    struct keys *k = calloc(1, sizeof *k);
-    if (k == NULL)
-        goto no_memory;
-    char **const copies[] = { &k->key_id, &k->secret, &k->token };
-    k->expires_ms = KEYS_NEVER_EXPIRE;
-    k->number = atomic_fetch_add(&sets, 1) + 1;
-    atomic_init(&k->holders, 1);
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        if (values[i] == NULL || *values[i] == '\0')
-            continue;
-        if (has_control(values[i])) {
-            haul_error_set(err, HAUL_BAD_CONFIG, "%s: %s holds a control character", where,
-                field_names[i]);
-            goto failed;
-        }
-        if ((*copies[i] = strdup(values[i])) == NULL)
-            goto no_memory;
-    }
-    return k;
-no_memory:
-    haul_error_set(err, HAUL_NO_MEMORY, "out of memory for credentials");
-failed:
-    keys_release(k);
-    return NULL;
-}
-
-void keys_release(const struct keys *k)
-{
-    struct keys *own = (struct keys *) k; /* const is what its holders see */
-    if (k == NULL || atomic_fetch_sub(&own->holders, 1) > 1)
-        return;
-    free_secret(own->key_id);
-    free_secret(own->secret);
-    free_secret(own->token);
-    free(own);
-}
-
-static const struct keys *hold(const struct keys *k)
-{
-    if (k != NULL)
-        atomic_fetch_add(&((struct keys *) k)->holders, 1);
-    return k;
-}
-
-int keys_check(const struct keys *k, const char *where, struct haul_error *err)
-{
-    const char *missing = k->key_id == NULL   ? field_names[0]
-                          : k->secret == NULL ? field_names[1]
-                                              : NULL;
-    if (missing == NULL)
-        return 0;
-    return haul_error_set(err, HAUL_NO_CREDENTIALS, "%s: %s is missing", where, missing);
-}
-
-/* Date has whole seconds, and a reply is some time under way: what is less than two seconds off
- * may be nothing. */
-void keys_set_expiry(struct keys *k, int64_t expires_ms, int64_t server_ms)
-{
-    int64_t offset_ms = server_ms < 0 ? 0 : server_ms - clock_ms();
-    k->expires_ms = expires_ms;
-    k->issuer_offset_ms = offset_ms > -2000 && offset_ms < 2000 ? 0 : offset_ms;
-}
-
-bool keys_have_expired(const struct keys *k, int64_t server_ms)
-{
-    if (k->expires_ms == KEYS_NEVER_EXPIRE)
-        return false;
-    return k->expires_ms <= server_ms || k->expires_ms <= clock_ms() + k->issuer_offset_ms;
-}
-
-static bool is_same(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool are_same(const struct keys *a, const struct keys *b)
-{
-    return is_same(a->key_id, b->key_id) && is_same(a->secret, b->secret) &&
-           is_same(a->token, b->token);
-}
-
-/* ---- When ---- */
-
-static int64_t delay_ms(unsigned failures)
-{
-    int64_t delay = (int64_t) FIRST_DELAY_MS << (failures < 7 ? failures - 1 : 6);
-    return delay < LAST_DELAY_MS ? delay : LAST_DELAY_MS;
-}
-
-/* In the second half of `span_ms`. */
-static int64_t spread_ms(int64_t span_ms, uint32_t random)
-{
-    return span_ms / 2 + (int64_t) (((uint64_t) random * (uint64_t) span_ms) >> 33);
-}
-
-int64_t credentials_due_ms(
-    const struct keys *keys, unsigned failures, int64_t failed_ms, uint32_t random)
-{
-    if (keys->expires_ms == KEYS_NEVER_EXPIRE)
-        return INT64_MAX;
-    if (failures > 0)
-        return failed_ms + spread_ms(delay_ms(failures), random);
-    int64_t end_ms = keys->expires_ms - keys->issuer_offset_ms;
-    int64_t earliest_ms = keys->obtained_ms + LEAST_INTERVAL_MS;
-    int64_t margin_ms = (end_ms - keys->obtained_ms) / 4;
-    if (margin_ms > MARGIN_MS)
-        margin_ms = MARGIN_MS;
-    int64_t due_ms = margin_ms > 0 ? end_ms - spread_ms(margin_ms, random) : end_ms;
-    return due_ms > earliest_ms ? due_ms : earliest_ms;
-}
-
-/* ---- The object ---- */
 
 struct haul_credentials {
     const char *source;                  /* its name; lives for ever */
@@ -242,7 +89,7 @@ static int check_fresh_locked(
             "the keys that the source gives have expired, or this machine's clock is wrong");
     if (old == NULL)
         return 0;
-    if (old->number == c->locked.refused && are_same(fresh, old))
+    if (old->number == c->locked.refused && keys_are_same(fresh, old))
         return haul_error_set(err, HAUL_NO_CREDENTIALS,
             "the source has no others than those that the server refused as expired");
     /* Endpoints were opened with complete ones. */
@@ -251,7 +98,7 @@ static int check_fresh_locked(
 
 static void install_locked(struct haul_credentials *c, struct keys *fresh)
 {
-    fresh->obtained_ms = clock_ms();
+    fresh->obtained_ms = clock_now_ms();
     keys_release(c->locked.keys);
     c->locked.keys = fresh;
     c->locked.failures = 0;
@@ -260,7 +107,7 @@ static void install_locked(struct haul_credentials *c, struct keys *fresh)
 static void note_failure_locked(struct haul_credentials *c, const struct haul_error *why)
 {
     c->locked.failures++;
-    c->locked.failed_ms = clock_ms();
+    c->locked.failed_ms = clock_now_ms();
     c->locked.in_vain = are_useless_locked(c);
     c->locked.why = *why;
 }
@@ -291,7 +138,7 @@ static int ask_locked(struct haul_credentials *c, struct inquirer *i, struct hau
     if (fresh == NULL && err != NULL)
         *err = why;
     if (getrandom(&c->locked.random, sizeof c->locked.random, 0) < 0)
-        c->locked.random = (uint32_t) clock_ms();
+        c->locked.random = (uint32_t) clock_now_ms();
     pthread_cond_broadcast(&c->asked);
     ring_locked(c); /* another time is due */
     return fresh == NULL ? -1 : 0;
@@ -413,9 +260,9 @@ static enum next decide_locked(struct haul_credentials *c, bool asks_itself)
         return NEXT_USE;
     if (c->locked.asking)
         return NEXT_WAIT;
-    int64_t passed_ms = clock_ms() - c->locked.failed_ms;
+    int64_t passed_ms = clock_now_ms() - c->locked.failed_ms;
     if (c->locked.failures > 0 && c->locked.in_vain && passed_ms >= 0 &&
-        passed_ms < delay_ms(c->locked.failures))
+        passed_ms < keys_delay_ms(c->locked.failures))
         return NEXT_FAIL;
     if (c->locked.alarm == NULL || asks_itself)
         return NEXT_ASK;
@@ -452,7 +299,7 @@ static int take(const struct haul_credentials *c, struct inquirer *i, bool may_w
     else if (next == NEXT_WAIT)
         rc = 1;
     else
-        *keys = hold(l->locked.keys);
+        *keys = keys_hold(l->locked.keys);
     pthread_mutex_unlock(&l->lock);
     return rc;
 }
@@ -502,7 +349,7 @@ static int64_t due_locked(const struct haul_credentials *c)
     if (c->locked.asking)
         return INT64_MAX;
     return c->locked.wanted ? 0
-                            : credentials_due_ms(c->locked.keys, c->locked.failures,
+                            : keys_due_ms(c->locked.keys, c->locked.failures,
                                   c->locked.failed_ms, c->locked.random);
 }
 
@@ -512,7 +359,7 @@ int64_t credentials_tend(const struct haul_credentials *c, struct inquirer *i)
     if (l->kind == NULL)
         return INT64_MAX;
     pthread_mutex_lock(&l->lock);
-    if (due_locked(l) <= clock_ms())
+    if (due_locked(l) <= clock_now_ms())
         ask_locked(l, i, NULL);
     int64_t due_ms = due_locked(l);
     pthread_mutex_unlock(&l->lock);

@@ -82,8 +82,7 @@ static struct keys *ask(void *state, struct inquirer *i, struct haul_error *err)
 
 static void free_command(void *state)
 {
-    wipe(state, strlen(state));
-    free(state);
+    wipe_text(state);
 }
 
 struct haul_credentials *haul_credentials_from_process(

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "credentials.h"
 #include "partition.h"
 
@@ -69,32 +69,25 @@ bool endpoint_learn_region(
     return news;
 }
 
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int64_t haul_endpoint_now_ms(const struct haul_endpoint *e)
 {
-    return clock_ms() + atomic_load(&learner(e)->date_offset_ms);
+    return clock_now_ms() + atomic_load(&learner(e)->date_offset_ms);
 }
 
 int64_t endpoint_signing_ms(const struct haul_endpoint *e)
 {
-    return clock_ms() + atomic_load(&learner(e)->signing_offset_ms);
+    return clock_now_ms() + atomic_load(&learner(e)->signing_offset_ms);
 }
 
 void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms)
 {
-    int64_t offset_ms = server_ms - clock_ms();
+    int64_t offset_ms = server_ms - clock_now_ms();
     atomic_store(&learner(e)->date_offset_ms, offset_ms);
 }
 
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
 {
-    int64_t offset_ms = server_ms - clock_ms();
+    int64_t offset_ms = server_ms - clock_now_ms();
     if (llabs(server_ms - endpoint_signing_ms(e)) < 60000 ||
         llabs(offset_ms) > CLOCK_OFF_MAX_MS)
         return false;

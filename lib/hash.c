@@ -145,3 +145,10 @@ void wipe(void *data, size_t len)
 {
     OPENSSL_cleanse(data, len);
 }
+
+void wipe_text(char *text)
+{
+    if (text != NULL)
+        wipe(text, strlen(text));
+    free(text);
+}

@@ -32,5 +32,6 @@ int base64_decode(const char *text, unsigned char *data, size_t len);
 
 /* Overwrites secrets in a way that the compiler keeps. */
 void wipe(void *data, size_t len);
+void wipe_text(char *text); /* and frees it; NULL is fine */
 
 #endif

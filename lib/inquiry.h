@@ -63,7 +63,8 @@ int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_co
 int inquirer_stop_fd(const struct inquirer *i);
 
 /* Returns 0 with *out for any complete answer, or -1 with *err: HAUL_NETWORK, HAUL_TLS,
- * HAUL_TOO_LARGE, HAUL_BAD_CONFIG (the URL, the ca_file), HAUL_CANCELLED, HAUL_NO_MEMORY. */
+ * HAUL_TOO_LARGE, HAUL_BAD_REPLY (its headers), HAUL_BAD_CONFIG (the URL, the ca_file),
+ * HAUL_CANCELLED, HAUL_NO_MEMORY. */
 int inquire(
     struct inquirer *i, const struct inquiry *q, struct answer *out, struct haul_error *err);
 

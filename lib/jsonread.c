@@ -243,10 +243,7 @@ void json_free(struct json *j)
     if (j == NULL)
         return;
     for (size_t i = 0; i < j->count; i++) {
-        char *text = j->members[i].text;
-        if (text != NULL)
-            wipe(text, strlen(text));
-        free(text);
+        wipe_text(j->members[i].text);
         free(j->members[i].path);
     }
     free(j->members);

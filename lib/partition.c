@@ -27,7 +27,9 @@ const struct partition *partition_of(const char *region)
 
 bool partition_is_region(const char *text)
 {
-    return *text != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+    size_t len = strlen(text);
+    return len > 0 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len &&
+           text[0] != '-' && text[len - 1] != '-';
 }
 
 bool partition_has_host(const char *host)

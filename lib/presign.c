@@ -57,8 +57,8 @@ static int add_url(struct buf *url, const struct haul_request *r, const struct c
     wipe(&key, sizeof key);
     if (rc < 0)
         goto out;
-    buf_addf(url, "%s://%s%s?%s&X-Amz-Signature=%s", e->scheme, buf_text(&host), s.path,
-        s.query, s.signature);
+    buf_add_all(url, (const char *[]){ e->scheme, "://", buf_text(&host), s.path, "?", s.query,
+                         "&X-Amz-Signature=", s.signature, NULL });
     rc = buf_failed(url, "the URL", err) ? -1 : 0;
 out:
     buf_free(&host);

@@ -68,7 +68,5 @@ char *tokenfile_read(const char *path, const char *whose, struct haul_error *err
 
 void tokenfile_free(char *token)
 {
-    if (token != NULL)
-        wipe(token, strlen(token));
-    free(token);
+    wipe_text(token);
 }

@@ -9,20 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "inquiry.h"
 #include "s3.h"
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Returns 0 once the gate is open, -1 when the inquirer was stopped. */
 static int pass_gate(const struct fake_source *s, struct inquirer *i)
@@ -56,7 +49,7 @@ static struct keys *ask(void *state, struct inquirer *i, struct haul_error *err)
     }
     struct keys *k = keys_new("the test", S3_ACCESS_KEY, secret, token, err);
     if (k != NULL && s->life_ms > 0)
-        k->expires_ms = clock_ms() + s->life_ms;
+        k->expires_ms = clock_now_ms() + s->life_ms;
     return k;
 }
 

@@ -420,8 +420,8 @@ static void a_bucket_s_region_is_learnt_for_it_alone(void **state)
 
 static void what_is_no_region_is_not_learnt(void **state)
 {
-    static const char *const names[] = { "", "evil.example", "a/b", "EU", "a b", "a\r\n",
-        "0123456789012345678901234567890123456789012345678901234567890123" };
+    static const char *const names[] = { "", "evil.example", "a/b", "EU", "a b", "a\r\n", "-a",
+        "a-", "0123456789012345678901234567890123456789012345678901234567890123" };
     (void) state;
     char region[REGION_SIZE];
     struct haul_endpoint *e = open_endpoint((struct haul_endpoint_options){ .region = "home" });

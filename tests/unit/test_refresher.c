@@ -55,8 +55,8 @@ static void keys_are_due_in_the_last_quarter_of_their_life(void **state)
         struct keys k = { .obtained_ms = cases[i].obtained,
             .expires_ms = cases[i].expires,
             .issuer_offset_ms = cases[i].offset };
-        int64_t last = credentials_due_ms(&k, cases[i].failures, cases[i].failed, 0),
-                first = credentials_due_ms(&k, cases[i].failures, cases[i].failed, UINT32_MAX);
+        int64_t last = keys_due_ms(&k, cases[i].failures, cases[i].failed, 0),
+                first = keys_due_ms(&k, cases[i].failures, cases[i].failed, UINT32_MAX);
         if (cases[i].failures > 0) { /* there, more is later */
             int64_t swapped = first;
             first = last;
@@ -64,8 +64,7 @@ static void keys_are_due_in_the_last_quarter_of_their_life(void **state)
         }
         if (llabs(first - cases[i].earliest) > 1 || llabs(last - cases[i].latest) > 1)
             fail_msg("%zu: %lld to %lld", i, (long long) first, (long long) last);
-        int64_t middle =
-            credentials_due_ms(&k, cases[i].failures, cases[i].failed, UINT32_MAX / 2);
+        int64_t middle = keys_due_ms(&k, cases[i].failures, cases[i].failed, UINT32_MAX / 2);
         if (llabs(middle - (first + (last - first) / 2)) > 1)
             fail_msg("%zu: %lld is not between %lld and %lld", i, (long long) middle,
                 (long long) first, (long long) last);

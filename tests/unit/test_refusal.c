@@ -28,7 +28,7 @@ static void a_refusal_names_the_endpoint_and_the_next_step(void **state)
         { HAUL_SERVER, "", "server asks" },
         { HAUL_NETWORK, "", "network" },
         { HAUL_TLS, "", "ca_file" },
-        { HAUL_NO_CREDENTIALS, "", "keys" },
+        { HAUL_NO_CREDENTIALS, "", "mend" },
         { HAUL_BAD_REPLY, "", "mend" },
     };
     struct manifest_endpoint endpoint = { .name = (char *) "archive" };

@@ -3,7 +3,6 @@ what haul does.
 """
 
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -14,10 +13,13 @@ import urllib.parse
 import sigv4
 import world
 from resolve_cases import KNOWN
-from test_refusals import PLAIN_USER
+from test_refusals import PAUSED, PLAIN_USER
 
 FRESH = "sso.token sso-access-token\noidc.refresh-token sso-refresh-token\n"
 BOTO = pathlib.Path(__file__).with_name("resolve_boto.py")
+
+# What is in all secrets and tokens of the table's and the services'. URLs have it escaped.
+SECRETS = ["/secret+", "/token", "identity.token", "-access-token", "-refresh-token"]
 
 # botocore's credentials.method in haul's words.
 SOURCES = {
@@ -65,13 +67,12 @@ class Job:
         path.chmod(0o700)
 
     def run(self, *words):
-        """What it prints, or None when it fails; and what STS was asked meanwhile."""
+        """What came of it, and what STS was asked meanwhile."""
         self.prepare()
         done = subprocess.run(
             [*self.under, *map(str, words)], env=self.env, cwd=self.haul.home, text=True,
             stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
-        assert done.returncode in range(6), done.stderr
-        return done.stdout if done.returncode == 0 else None, [
+        return done, [
             self.question(entry) for entry in self.services.log() if entry["service"] == "sts"]
 
     def question(self, entry):
@@ -80,20 +81,31 @@ class Job:
         form.setdefault("DurationSeconds", "3600")
         if not self.case.session:
             form.pop("RoleSessionName", None)
-        key_id = re.search("Credential=([^/]+)/[0-9]+/([^/]+)/sts",
-                           entry["headers"].get("authorization", ""))
-        return form | {"signed by": key_id[1] if key_id else None}
+        scope = re.search("Credential=([^/]+)/[0-9]+/([^/]+)/sts",
+                          entry["headers"].get("authorization", ""))
+        return form | {"signed by": scope and scope.groups()}
 
     def boto(self):
-        printed, asked = self.run(sys.executable, BOTO)
-        return json.loads(printed), asked
+        done, asked = self.run(sys.executable, BOTO)
+        return json.loads(done.stdout), asked
+
+    def run_haul(self, *words):
+        """What it prints, or None: it has no keys, and its one line says so; never a secret."""
+        done, asked = self.run(self.haul.program, *words)
+        for secret in SECRETS:
+            assert secret not in done.stdout + done.stderr
+        if done.returncode == 0:
+            return done.stdout, asked
+        lines = [line for line in done.stderr.splitlines() if line.startswith("haul: ")]
+        assert done.returncode == PAUSED and len(lines) == 1, done.stderr
+        return None, asked
 
     def whoami(self):
-        printed, asked = self.run(self.haul.program, "whoami", "--json")
+        printed, asked = self.run_haul("whoami", "--json")
         return printed and json.loads(printed), asked
 
     def presign(self):
-        return self.run(self.haul.program, "presign", "s3://bucket/a key")[0]
+        return self.run_haul("presign", "s3://bucket/a key")[0]
 
 
 def check_signature(url, keys):

@@ -15,7 +15,12 @@
  * fail with HAUL_NO_CREDENTIALS, whose text tells why.
  *
  * No secret is ever part of an error's text. What libhaul allocates for one is wiped when it is
- * freed; what libcurl, libyaml, libxml2 and the system copy on the way is not. */
+ * freed, and a secret key that the caller gave goes no further. Other libraries free their own
+ * copies as they are: libcurl of what it sends and receives (session tokens, customers' keys,
+ * presigned queries, a proxy's password, the answers of services that give keys), libxml2 of
+ * STS's answers. Who minds gives both a free() that wipes, by curl_global_init_mem() and
+ * xmlMemSetup(), before the first call of libhaul. What the system has of it (the environment,
+ * files, sockets) stays there. */
 #ifndef HAUL_CREDENTIALS_H
 #define HAUL_CREDENTIALS_H
 
@@ -120,11 +125,14 @@ struct haul_credentials *haul_credentials_from_web_identity(
  * 169.254.170.23, fd00:ec2::23): else HAUL_BAD_CONFIG. */
 struct haul_credentials *haul_credentials_from_container(struct haul_error *err);
 
-/* Instance metadata, version 2 alone. url NULL: AWS_EC2_METADATA_SERVICE_ENDPOINT, else by
- * AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE (IPv4, IPv6), else http://169.254.169.254.
- * AWS_EC2_METADATA_DISABLED=true: HAUL_NO_CREDENTIALS, and nobody is asked. Elsewhere than on
- * an instance it says so after a second (AWS_METADATA_SERVICE_TIMEOUT seconds,
- * AWS_METADATA_SERVICE_NUM_ATTEMPTS times). */
+/* Instance metadata, version 2 alone, never by way of a proxy. url NULL:
+ * AWS_EC2_METADATA_SERVICE_ENDPOINT, else by AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE (IPv4,
+ * IPv6), else http://169.254.169.254. AWS_EC2_METADATA_DISABLED=true: HAUL_NO_CREDENTIALS, and
+ * nobody is asked. Elsewhere than on an instance it says so after a second
+ * (AWS_METADATA_SERVICE_TIMEOUT seconds, AWS_METADATA_SERVICE_NUM_ATTEMPTS times). What these
+ * four do not say the profile does (ec2_metadata_service_endpoint and so on). Keys that come
+ * already expired, as they do while the service has lost touch with the one behind it, are used
+ * for ten minutes more before it is asked again. */
 struct haul_credentials *haul_credentials_from_instance(
     const char *url, struct haul_error *err);
 
