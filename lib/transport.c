@@ -81,13 +81,14 @@ static void judge_distrust(
     const struct haul_endpoint *e, CURLcode code, const char *words, struct haul_error *err)
 {
     static const char mark[] = "SSL routines::"; /* before what OpenSSL says in English */
-    const char *next = "", *marked = strstr(words, mark);
+    const char *next = ": check its url, or name its authority with ca_file";
+    const char *marked = strstr(words, mark);
     const char *said = marked ? marked + strlen(mark) : words;
     size_t len = marked ? strcspn(said, ",") : strlen(said);
     if (code == CURLE_SSL_CERTPROBLEM)
         next = ": check client_cert, client_key and client_key_password";
-    else if (e->client_cert == NULL && strstr(words, " alert ") != NULL)
-        next = ": it may ask for a client_cert";
+    else if (strstr(words, " alert ") != NULL)
+        next = e->client_cert ? "" : ": it may ask for a client_cert";
     haul_error_set(err, HAUL_TLS, "%s: %.*s%s", haul_endpoint_url(e), (int) len, said, next);
 }
 

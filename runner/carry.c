@@ -203,7 +203,8 @@ static enum exit_code run_engine(struct queue *q, const struct manifest *m,
     return engine_join(e, err);
 }
 
-enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error *err)
+enum exit_code carry_out(
+    struct queue *q, const char *path, const struct manifest *m, struct error *err)
 {
     struct connections c = { 0 };
     struct run run = { 0 };
@@ -240,7 +241,8 @@ enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error
         exit = EXIT_SOME_FAILED;
     if (exit == EXIT_PAUSED) {
         size_t len = strlen(err->text);
-        snprintf(err->text + len, sizeof err->text - len, ", then `haul resume %s`", run.id);
+        snprintf(err->text + len, sizeof err->text - len, ": `haul resume %s%s` goes on",
+            path ? "--queue " : "", path ? path : run.id);
     }
     queue_seal(q);
     print_summary(&run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);

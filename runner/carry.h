@@ -10,8 +10,10 @@
  * main(), before any thread. */
 void carry_block_signals(void);
 
-/* Takes the queue and closes it. Prints the summary. A failure fills *err, which the caller
+/* Takes the queue and closes it. Prints the summary. path: where --queue said that it is; NULL:
+ * in the state folder. A failure fills *err, which the caller
  * prints; EXIT_SOME_FAILED has none. */
-enum exit_code carry_out(struct queue *q, const struct manifest *m, struct error *err);
+enum exit_code carry_out(
+    struct queue *q, const char *path, const struct manifest *m, struct error *err);
 
 #endif

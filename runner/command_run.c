@@ -145,7 +145,7 @@ enum exit_code command_run(const struct arguments *a, struct error *err)
     if (m != NULL && frozen == NULL)
         error_set(err, EXIT_QUEUE, "out of memory");
     if (frozen != NULL && find_queue(&q, a, m, frozen, err) == 0)
-        exit = carry_out(q, m, err);
+        exit = carry_out(q, a->queue, m, err);
     else
         exit = err->exit;
     free(frozen);
@@ -213,7 +213,7 @@ enum exit_code command_resume(const struct arguments *a, struct error *err)
                (m = manifest_thaw(run.manifest, err)) == NULL) {
         exit = err->exit;
     } else {
-        exit = carry_out(q, m, err);
+        exit = carry_out(q, a->queue, m, err);
         q = NULL;
     }
     queue_close(q);

@@ -131,7 +131,7 @@ static void print_failed(void *payload, unsigned transfer, const char *name, con
     printf(": %s\n", why);
 }
 
-static int print_status(const struct view *v, bool failed, struct error *err)
+static int print_status(const struct view *v, const struct arguments *a, struct error *err)
 {
     char moved[SIZES_TEXT_SIZE], all[SIZES_TEXT_SIZE];
     const struct tally *t = &v->tally;
@@ -152,8 +152,9 @@ static int print_status(const struct view *v, bool failed, struct error *err)
     if (is_paused)
         printf("  paused     %s\n", v->run.paused);
     if (is_paused || strcmp(state, "interrupted") == 0)
-        printf("  next       haul resume %s\n", v->run.id);
-    return failed ? queue_failed(v->q, print_failed, NULL, err) : 0;
+        printf("  next       haul resume %s%s\n", a->queue ? "--queue " : "",
+            a->queue ? a->queue : v->run.id);
+    return a->failed ? queue_failed(v->q, print_failed, NULL, err) : 0;
 }
 
 /* One look. Returns 1 when another one would show more, 0 when not, -1 with *err. */
@@ -164,7 +165,7 @@ static int show(const struct arguments *a, const char *path, struct error *err)
         return -1;
     if (a->watch && !a->json && isatty(STDOUT_FILENO))
         fputs("\033[H\033[J", stdout); /* over the last look */
-    int rc = a->json ? print_json(&v, a->failed, "\n", err) : print_status(&v, a->failed, err);
+    int rc = a->json ? print_json(&v, a->failed, "\n", err) : print_status(&v, a, err);
     if (rc == 0)
         rc = v.holder > 0;
     view_close(&v);

@@ -19,7 +19,6 @@ static const struct {
     { HAUL_SERVER, "RequestTimeTooSkewed", "set this machine's clock" },
     { HAUL_SERVER, NULL, "see what the server asks for" },
     { HAUL_NETWORK, NULL, "check the endpoint's url and the network" },
-    { HAUL_TLS, NULL, "check the endpoint's url, or name its authority with ca_file" },
 };
 
 void refusal_explain(const struct haul_error *refusal, const struct manifest_endpoint *endpoint,

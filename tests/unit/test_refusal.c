@@ -27,7 +27,7 @@ static void a_refusal_names_the_endpoint_and_the_next_step(void **state)
         { HAUL_SERVER, "NeverHeardOf", "server asks" },
         { HAUL_SERVER, "", "server asks" },
         { HAUL_NETWORK, "", "network" },
-        { HAUL_TLS, "", "ca_file" },
+        { HAUL_TLS, "", "bkt: what it said" },
         { HAUL_NO_CREDENTIALS, "", "bkt: what it said" },
         { HAUL_BAD_REPLY, "", "bkt: what it said" },
     };

@@ -587,3 +587,15 @@ def test_a_link_planted_for_a_temporary_file_is_not_followed(scene, size):
     scene.resume()
     assert tree(outside) == {"a": b"precious"}
     assert tree(scene.out)["a"] == body and not os.path.islink(scene.out + "a")
+
+
+def test_who_named_the_queue_is_told_to_resume_that(scene):
+    queue = scene.folder / "here.db"
+    scene.endpoint.fault("ListObjectsV2 always status=403 code=InvalidAccessKeyId")
+    done = scene.run(upload(scene.files(["a"])), args=("--queue", queue), exit_code=PAUSED)
+    shown = scene.command("status", "--queue", queue).stdout
+    assert f": `haul resume --queue {queue}` goes on\n" in done.stderr
+    assert f"  next       haul resume --queue {queue}\n" in shown
+    scene.endpoint.clear()
+    scene.resume("--queue", queue)
+    assert scene.keys() == ["a"]
