@@ -204,7 +204,8 @@ static void tell_damage(void *payload, const struct problem *p)
 {
     struct error *err = payload;
     if (err->text[0] == '\0')
-        error_set(err, EXIT_QUEUE, "the queue's manifest is damaged: %s", p->text);
+        error_set(err, EXIT_QUEUE, "the queue's manifest is damaged, or of a newer haul: %s",
+            p->text);
 }
 
 struct manifest *manifest_thaw(const char *json, struct error *err)
