@@ -197,7 +197,7 @@ static void what_the_server_refuses_is_told(void **state)
         const char *part;
     } cases[] = {
         { "TESTKEY", "arn:aws:iam:::role/nobody", "answered 404 NoSuchEntity" },
-        { "NOBODY", "arn:aws:iam:::role/session", "answered 403 AccessDenied" },
+        { "NOBODY", "arn:aws:iam:::role/session", "answered 403 InvalidAccessKeyId" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct haul_error err;
