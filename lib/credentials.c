@@ -140,7 +140,8 @@ static int ask_locked(struct haul_credentials *c, struct inquirer *i, struct hau
     if (getrandom(&c->locked.random, sizeof c->locked.random, 0) < 0)
         c->locked.random = (uint32_t) clock_now_ms();
     pthread_cond_broadcast(&c->asked);
-    ring_locked(c); /* another time is due */
+    if (own != NULL)
+        ring_locked(c); /* the refresher has to know that another time is due */
     return fresh == NULL ? -1 : 0;
 }
 
