@@ -108,23 +108,13 @@ ssize_t descriptor_read_at(int fd, uint64_t offset, void *data, size_t len)
 ssize_t descriptor_read_file(const char *path, void *data, size_t room)
 {
     size_t len = 0;
-    ssize_t n;
-    char more;
+    ssize_t n = 1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    for (;;) {
-        n = len < room ? read(fd, (char *) data + len, room - len) : read(fd, &more, 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        if (len == room) {
-            errno = EFBIG;
-            n = -1;
-            break;
-        }
-        len += (size_t) n;
+    while (len < room && (n > 0 || (n < 0 && errno == EINTR))) {
+        n = read(fd, (char *) data + len, room - len);
+        len += n > 0 ? (size_t) n : 0;
     }
     descriptor_close(fd);
     return n < 0 ? -1 : (ssize_t) len;

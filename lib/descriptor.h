@@ -27,8 +27,8 @@ int descriptor_write_at(int fd, uint64_t offset, const void *data, size_t len);
 /* As pread(), but for EINTR. */
 ssize_t descriptor_read_at(int fd, uint64_t offset, void *data, size_t len);
 
-/* What a file holds, up to `room` bytes: without stdio, whose buffers nobody wipes. Returns how
- * many, or -1 with errno, which is EFBIG for more than fits. */
+/* A file's first `room` bytes, or all of them: without stdio, whose buffers would keep secrets
+ * that nobody wipes. Returns how many, or -1 with errno. */
 ssize_t descriptor_read_file(const char *path, void *data, size_t room);
 
 #endif

@@ -35,13 +35,15 @@ static int refuse_extras(CURLU *u, struct haul_error *err)
     return 0;
 }
 
-static char *take_part(CURLU *u, CURLUPart part, unsigned flags)
+/* *copy stays NULL when there is no such part. Returns 0, or -1: out of memory. */
+static int take_part(CURLU *u, CURLUPart part, char **copy)
 {
-    char *found = NULL, *copy = NULL;
-    if (curl_url_get(u, part, &found, flags) == CURLUE_OK)
-        copy = strdup(found);
+    char *found = NULL;
+    CURLUcode code = curl_url_get(u, part, &found, CURLU_NO_DEFAULT_PORT);
+    if (code == CURLUE_OK)
+        *copy = strdup(found);
     curl_free(found);
-    return copy;
+    return code == CURLUE_OUT_OF_MEMORY || (code == CURLUE_OK && *copy == NULL) ? -1 : 0;
 }
 
 static int parse_url(struct haul_endpoint *e, const char *url, struct haul_error *err)
@@ -58,17 +60,15 @@ static int parse_url(struct haul_endpoint *e, const char *url, struct haul_error
     }
     if (refuse_extras(u, err) < 0)
         goto out;
-    e->scheme = take_part(u, CURLUPART_SCHEME, 0);
-    if (e->scheme && strcmp(e->scheme, "https") != 0 && strcmp(e->scheme, "http") != 0) {
-        haul_error_set(err, HAUL_BAD_CONFIG,
-            "the endpoint's URL begins with %s://: expected https:// or http://", e->scheme);
+    if (take_part(u, CURLUPART_SCHEME, &e->scheme) < 0 ||
+        take_part(u, CURLUPART_HOST, &name) < 0 || take_part(u, CURLUPART_PORT, &port) < 0 ||
+        take_part(u, CURLUPART_PATH, &path) < 0) {
+        haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         goto out;
     }
-    name = take_part(u, CURLUPART_HOST, 0);
-    port = take_part(u, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
-    path = take_part(u, CURLUPART_PATH, 0);
-    if (e->scheme == NULL || name == NULL || path == NULL) {
-        haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    if (strcmp(e->scheme, "https") != 0 && strcmp(e->scheme, "http") != 0) {
+        haul_error_set(err, HAUL_BAD_CONFIG,
+            "the endpoint's URL begins with %s://: expected https:// or http://", e->scheme);
         goto out;
     }
     size_t len = strlen(path);
@@ -172,15 +172,18 @@ static int check_proxy(const char *proxy, struct haul_error *err)
     CURLU *u = curl_url();
     if (u == NULL)
         return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    char *scheme = NULL;
+    int rc = 0;
     bool fits = false;
     if (curl_url_set(u, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) ==
-        CURLUE_OK) {
-        char *scheme = take_part(u, CURLUPART_SCHEME, 0);
-        for (size_t i = 0; scheme != NULL && i < sizeof schemes / sizeof *schemes; i++)
-            fits |= strcmp(scheme, schemes[i]) == 0;
-        free(scheme);
-    }
+        CURLUE_OK)
+        rc = take_part(u, CURLUPART_SCHEME, &scheme);
+    for (size_t i = 0; scheme != NULL && i < sizeof schemes / sizeof *schemes; i++)
+        fits |= strcmp(scheme, schemes[i]) == 0;
+    free(scheme);
     curl_url_cleanup(u);
+    if (rc < 0)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
     if (!fits)
         haul_error_set(err, HAUL_BAD_CONFIG,
             "the proxy is no URL: expected http://[user:password@]host:port");

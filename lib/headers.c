@@ -107,7 +107,7 @@ static void add_pairs(struct draft *d, const char *prefix, const struct haul_pai
     const struct call *c = d->call;
     for (size_t i = 0; i < pairs->count && d->fault == NULL; i++) {
         const char *name = lower_name(d, prefix, pairs->pairs[i].name);
-        if (name == NULL)
+        if (name == NULL || c->text.failed) /* the name may be no more than "" */
             return;
         if (is_ours(name, d->request))
             d->fault = "writes one of the further headers itself";

@@ -3,13 +3,12 @@
 #include "ini.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
+#include "descriptor.h"
 #include "hash.h"
 
 #define FILE_BYTES_MAX (16 * 1024 * 1024)
@@ -26,28 +25,6 @@ struct ini {
     struct line *lines; /* owned */
     size_t count;
 };
-
-/* The whole file at once, without stdio: its buffers would keep secrets that nobody wipes.
- * Stops at one byte too many. Returns how many, or -1 with errno. */
-static ssize_t read_all(const char *path, char text[FILE_BYTES_MAX + 1])
-{
-    size_t len = 0;
-    ssize_t n = 1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-    while (n > 0 && len <= FILE_BYTES_MAX) {
-        n = read(fd, text + len, FILE_BYTES_MAX + 1 - len);
-        if (n > 0)
-            len += (size_t) n;
-        else if (n < 0 && errno == EINTR)
-            n = 1;
-    }
-    int error = errno;
-    close(fd);
-    errno = error;
-    return n < 0 ? -1 : (ssize_t) len;
-}
 
 static bool is_blank(char c)
 {
@@ -191,7 +168,9 @@ struct ini *ini_read(const char *path, struct haul_error *err)
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory for %s", path);
         return NULL;
     }
-    ssize_t len = read_all(path, text);
+    ssize_t len = descriptor_read_file(path, text, FILE_BYTES_MAX + 1);
+    if (len < 0 && (errno == ENOENT || errno == ENOTDIR))
+        len = 0;
     if (len >= 0)
         return ini_parse(path, text, (size_t) len, err);
     int error = errno;

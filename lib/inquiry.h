@@ -63,14 +63,16 @@ int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_co
 int inquirer_stop_fd(const struct inquirer *i);
 
 /* Returns 0 with *out for any complete answer, or -1 with *err: HAUL_NETWORK, HAUL_TLS,
- * HAUL_TOO_LARGE, HAUL_BAD_CONFIG (the URL, the ca_file), HAUL_CANCELLED, HAUL_NO_MEMORY. */
+ * HAUL_TOO_LARGE, HAUL_BAD_REPLY (its headers), HAUL_BAD_CONFIG (the URL, the ca_file),
+ * HAUL_CANCELLED, HAUL_NO_MEMORY. */
 int inquire(
     struct inquirer *i, const struct inquiry *q, struct answer *out, struct haul_error *err);
 
 /* Runs `sh -c command` with an empty standard input, for at most timeout_ms, then kills it and
- * what it has started. out->text is what it printed, out->status its exit status (128 +
- * signal). Returns 0 or -1 with *err: HAUL_BAD_CONFIG (can't be run, took too long),
- * HAUL_TOO_LARGE, HAUL_CANCELLED, HAUL_NO_MEMORY. */
+ * what it has started, as it does before SIGHUP, SIGINT, SIGQUIT or SIGTERM end this process.
+ * out->text is what it printed, out->status its exit status (128 + signal). Returns 0 or -1
+ * with *err: HAUL_BAD_CONFIG (can't be run, took too long), HAUL_TOO_LARGE, HAUL_CANCELLED,
+ * HAUL_NO_MEMORY. */
 int inquire_program(struct inquirer *i, const char *command, unsigned timeout_ms,
     struct answer *out, struct haul_error *err);
 

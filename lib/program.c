@@ -1,14 +1,16 @@
 /* One program run for its output: see inquire_program() in inquiry.h. It is started the way a
  * program with threads may, which fork() is not, and as the leader of a session of its own: all
- * that it starts can be ended with it, a Ctrl-C at the terminal reaches it by way of us, and it
- * can't stop to ask at a terminal where nobody answers. */
+ * that it starts can be ended with it, as we do when a Ctrl-C comes to us alone, and it can't
+ * stop to ask at a terminal where nobody answers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@ struct program {
     pid_t pid;
     int out;             /* owned: what it prints */
     int stop_fd;         /* borrowed: readable when it is to be ended; -1: never */
+    int signal_fd;       /* owned: the same, for a signal is about to end us; -1: likewise */
     unsigned timeout_ms; /* for messages */
     int64_t deadline_ms; /* CLOCK_MONOTONIC */
 };
@@ -75,18 +78,35 @@ static int start(struct program *p, const char *command, struct haul_error *err)
 
 /* ---- Watching ---- */
 
+/* What may end us must not leave the program behind, which nobody else would end: it waits on
+ * this thread, unless it is ignored, blocked anyway, or another thread takes it. */
+static int hold_signals(sigset_t *before)
+{
+    static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+    struct sigaction action;
+    sigset_t held;
+    sigemptyset(&held);
+    pthread_sigmask(SIG_BLOCK, NULL, before);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!sigismember(before, signals[i]) && sigaction(signals[i], NULL, &action) == 0 &&
+            action.sa_handler != SIG_IGN)
+            sigaddset(&held, signals[i]);
+    pthread_sigmask(SIG_BLOCK, &held, NULL);
+    return signalfd(-1, &held, SFD_CLOEXEC);
+}
+
 /* 1: fd is readable; 0: pause_ms have passed; -1 with *err: it is to be ended. */
 static int watch(const struct program *p, int fd, int pause_ms, struct haul_error *err)
 {
-    struct pollfd fds[] = { { .fd = p->stop_fd, .events = POLLIN },
-        { .fd = fd, .events = POLLIN } };
+    struct pollfd fds[] = { { p->stop_fd, POLLIN, 0 }, { p->signal_fd, POLLIN, 0 },
+        { fd, POLLIN, 0 } };
     int64_t left_ms = p->deadline_ms - loop_now_ms();
     if (left_ms < 0)
         left_ms = 0;
-    int ready = poll(fds, 2, left_ms < pause_ms ? (int) left_ms : pause_ms);
+    int ready = poll(fds, 3, left_ms < pause_ms ? (int) left_ms : pause_ms);
     if (ready < 0 && errno != EINTR)
         return haul_error_set(err, HAUL_NO_MEMORY, "poll: %s", strerror(errno));
-    if (ready > 0 && fds[0].revents != 0)
+    if (ready > 0 && (fds[0].revents | fds[1].revents) != 0)
         return haul_error_set(err, HAUL_CANCELLED, "cancelled");
     if (left_ms == 0)
         return haul_error_set(
@@ -130,7 +150,7 @@ static int await_end(const struct program *p, struct haul_error *err)
 static void kill_all(const struct program *p)
 {
     const struct program last = {
-        .pid = p->pid, .stop_fd = -1, .deadline_ms = loop_now_ms() + GRACE_MS
+        .pid = p->pid, .stop_fd = -1, .signal_fd = -1, .deadline_ms = loop_now_ms() + GRACE_MS
     };
     kill(-p->pid, SIGTERM);
     await_end(&last, NULL);
@@ -153,9 +173,11 @@ int inquire_program(struct inquirer *i, const char *command, unsigned timeout_ms
         .timeout_ms = timeout_ms,
         .deadline_ms = loop_now_ms() + timeout_ms };
     struct answer a;
+    sigset_t before;
     int rc = -1;
     if (answer_make(&a, err) < 0)
         return -1;
+    p.signal_fd = hold_signals(&before);
     if (watch(&p, -1, 0, err) < 0 || start(&p, command, err) < 0)
         goto out;
     if ((rc = read_output(&p, &a, err)) == 0)
@@ -170,6 +192,8 @@ int inquire_program(struct inquirer *i, const char *command, unsigned timeout_ms
         a.text = NULL; /* the caller's */
     }
 out:
+    descriptor_close(p.signal_fd);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     answer_free(&a);
     return rc;
 }

@@ -12,8 +12,7 @@ static const struct {
     { "RequestTimeout", HAUL_RETRY_NOW }, /* of a connection, not of the server */
 
     { "InternalError", HAUL_RETRY_LATER },
-    { "IDPCommunicationError",
-        HAUL_RETRY_LATER },                   /* STS: it could not ask the token's issuer */
+    { "IDPCommunicationError", HAUL_RETRY_LATER }, /* STS asks the token's issuer */
     { "OperationAborted", HAUL_RETRY_LATER }, /* another one on the same bucket goes first */
     { "IncompleteBody", HAUL_RETRY_LATER },
     { "BadDigest", HAUL_RETRY_LATER }, /* the bytes changed on their way */

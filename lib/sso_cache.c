@@ -53,9 +53,11 @@ int sso_cache_read(const char *path, struct buf *text, struct haul_error *err)
     buf_hold(text);
     if (buf_failed(text, "a login", err))
         return -1;
-    ssize_t len = descriptor_read_file(path, text->data, text->limit);
+    ssize_t len = descriptor_read_file(path, text->data, text->limit + 1);
     if (len < 0)
         return haul_error_set(err, HAUL_NO_CREDENTIALS, "%s", strerror(errno));
+    if ((size_t) len > text->limit)
+        return haul_error_set(err, HAUL_NO_CREDENTIALS, "it is over %zu bytes", text->limit);
     text->len = (size_t) len;
     text->data[len] = '\0';
     return 0;

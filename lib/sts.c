@@ -97,13 +97,6 @@ static int find_host(const struct haul_role *given, const char *region, bool fip
     return 0;
 }
 
-static int copy_text(char **out, const char *text, struct haul_error *err)
-{
-    if (!is_given(text) || (*out = strdup(text)) != NULL)
-        return 0;
-    return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a role");
-}
-
 static int fill_in(struct role *r, const struct haul_role *given, struct haul_error *err)
 {
     char session_name[SESSION_NAME_MAX + 1], url[SETTINGS_URL_SIZE] = "";
@@ -126,13 +119,16 @@ static int fill_in(struct role *r, const struct haul_role *given, struct haul_er
     if (given->duration_seconds != 0)
         snprintf(r->duration, sizeof r->duration, "%u", given->duration_seconds);
     snprintf(r->whom, sizeof r->whom, "STS (role %.200s)", given->arn);
-    return copy_text(&r->arn, given->arn, err) < 0 ||
-                   copy_text(&r->session_name, session_name, err) < 0 ||
-                   copy_text(&r->external_id, given->external_id, err) < 0 ||
-                   copy_text(&r->region, region, err) < 0 || copy_text(&r->url, own, err) < 0 ||
-                   copy_text(&r->ca_file, given->ca_file ? given->ca_file : s.ca_file, err) < 0
-               ? -1
-               : 0;
+    const struct {
+        char **to;
+        const char *from;
+    } copies[] = { { &r->arn, given->arn }, { &r->session_name, session_name },
+        { &r->region, region }, { &r->url, own }, { &r->external_id, given->external_id },
+        { &r->ca_file, given->ca_file ? given->ca_file : s.ca_file } };
+    for (size_t i = 0; i < COUNT(copies); i++)
+        if (is_given(copies[i].from) && (*copies[i].to = strdup(copies[i].from)) == NULL)
+            return haul_error_set(err, HAUL_NO_MEMORY, "out of memory for a role");
+    return 0;
 }
 
 struct role *role_new(const struct haul_role *given, struct haul_error *err)

@@ -3,32 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
-#include <unistd.h>
 
+#include "descriptor.h"
 #include "hash.h"
-
-/* Returns how many bytes, TOKENFILE_BYTES_MAX + 1 for too many, or -1 with errno. */
-static ssize_t read_all(const char *path, char *text)
-{
-    const size_t room = TOKENFILE_BYTES_MAX + 1;
-    size_t len = 0;
-    ssize_t n = 1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    while (len < room && (n > 0 || (n < 0 && errno == EINTR))) {
-        n = read(fd, text + len, room - len);
-        len += n > 0 ? (size_t) n : 0;
-    }
-    int error = errno;
-    close(fd);
-    errno = error;
-    return n < 0 ? -1 : (ssize_t) len;
-}
 
 const char *tokenfile_fault(const char *token)
 {
@@ -45,7 +25,7 @@ char *tokenfile_read(const char *path, const char *whose, struct haul_error *err
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         return NULL;
     }
-    ssize_t read = read_all(path, text);
+    ssize_t read = descriptor_read_file(path, text, TOKENFILE_BYTES_MAX + 1);
     int error = errno;
     size_t len = read < 0 ? 0 : (size_t) read;
     while (len > 0 && len <= TOKENFILE_BYTES_MAX && isspace((unsigned char) text[len - 1]))

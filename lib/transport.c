@@ -18,11 +18,6 @@ struct peer {
     const char *why; /* borrowed: the system's, or of the words */
 };
 
-static bool begins_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
 /* "Failed to connect to HOST port PORT after 3 ms: WHY" */
 static bool find_peer(CURL *easy, const char *words, struct peer *out)
 {
@@ -131,7 +126,7 @@ void transport_judge(const struct exchange *x, int code, struct haul_error *err)
         haul_error_set(err, HAUL_NETWORK, "%s%s: can't connect to %s%s port %u: %s",
             proxy ? "on the way to " : "", url, proxy ? "the proxy " : "", peer.host, peer.port,
             peer.why);
-    } else if (begins_with(words, "Unsupported proxy")) { /* and they repeat it */
+    } else if (strstr(words, "Unsupported proxy") == words) { /* and they repeat it */
         haul_error_set(err, HAUL_BAD_CONFIG,
             "the environment's proxy is no URL: expected http://[user:password@]host:port");
     } else {

@@ -198,6 +198,8 @@ int oneshot_open(
         return -1;
     connect_warn(o->endpoint);
     o->credentials = connect_credentials(o->endpoint, err);
+    if (o->credentials == NULL && atomic_load(&stopping)) /* it ended a credential_process */
+        return error_set(err, EXIT_INTERRUPTED, "interrupted");
     if (o->credentials == NULL || keep_fresh(o, err) < 0)
         return -1;
     o->store = oneshot_store(o, err);

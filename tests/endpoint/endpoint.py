@@ -28,17 +28,21 @@ def _session():
 class Endpoint:
     """One endpoint with a temporary root. It dies with the thread that started it.
 
-    keys: (id, secret), or None to check no signatures; tls: (certificate, key) files.
+    keys: (id, secret), or None to check no signatures; tls: (certificate, key) files; client:
+    the same of whom alone it lets in.
     """
 
-    def __init__(self, *options, keys=(ACCESS_KEY, SECRET_KEY), region="us-east-1", tls=None):
+    def __init__(self, *options, keys=(ACCESS_KEY, SECRET_KEY), region="us-east-1", tls=None,
+                 client=None):
         self.root = tempfile.mkdtemp(prefix="s3-endpoint-")
-        self.keys, self.region, self.tls = keys, region, tls
+        self.keys, self.region, self.tls, self.client = keys, region, tls, client
         self.options = [*options, "--region", region]
         if keys:
             self.options += ["--access-key", keys[0], "--secret-key", keys[1]]
         if tls:
             self.options += ["--tls", *tls]
+        if client:
+            self.options += ["--client-ca", client[0]]
         self.port, self.process = 0, None
         try:
             self._start()
@@ -105,6 +109,7 @@ class Endpoint:
         settings = {
             "signature_version": "s3v4" if self.keys else UNSIGNED, "proxies": {},
             "s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": 1},
+            "client_cert": self.client,
         } | config
         key, secret = self.keys or (None, None)
         return _session().client(
@@ -118,6 +123,8 @@ class Endpoint:
         if self.tls:
             import ssl
             context = ssl.create_default_context(cafile=self.tls[0])
+            if self.client:
+                context.load_cert_chain(*self.client)
             opener = urllib.request.build_opener(
                 urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
         request = urllib.request.Request(

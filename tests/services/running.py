@@ -31,12 +31,6 @@ class Services:
         self.process.wait(timeout=20)
         self.process.stdout.close()
 
-    @property
-    def env(self):
-        """An instance's, whose STS they are, too."""
-        return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url, "AWS_ENDPOINT_URL_STS": self.url,
-                "AWS_EC2_METADATA_DISABLED": "false"}
-
     def control(self, method, path, body=None, timeout=60):
         """One request to /-/: the answer's text, or a ValueError of it when refused."""
         request = urllib.request.Request(

@@ -8,8 +8,8 @@ from world import Refusal, Reply, to_json
 NAME = "sso"
 OPERATIONS = {"/federation/credentials": "GetRoleCredentials", "/token": "CreateToken"}
 OIDC_ERRORS = {
-    "InvalidRequestException": "invalid_request", "InvalidClientException": "invalid_client",
-    "InvalidGrantException": "invalid_grant", "ExpiredTokenException": "expired_token",
+    "InvalidClientException": "invalid_client", "InvalidGrantException": "invalid_grant",
+    "ExpiredTokenException": "expired_token",
     "UnsupportedGrantTypeException": "unsupported_grant_type",
 }
 
@@ -82,7 +82,7 @@ def make_token(world, request):
 
 
 def refuse(refusal):
-    if refusal.code in OIDC_ERRORS and refusal.code != "InvalidRequestException":
+    if refusal.code in OIDC_ERRORS:
         body = {"error": OIDC_ERRORS[refusal.code], "error_description": refusal.message}
     else:
         body = {"message": refusal.message,

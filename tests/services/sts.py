@@ -38,7 +38,7 @@ def answer(world, operation, request):
 
 def assume_role(world, request, form):
     caller = sigv4.check(world, request, "sts", world.get("sts.region"))
-    arn = check_form(world, form, 3600 if ":assumed-role/" in caller.arn else None)
+    arn = check_form(world, form, CHAINED_MAX_S if ":assumed-role/" in caller.arn else None)
     role = world.roles.get(arn, {})
     if "deny" in role or role.get("trust", "") not in caller.arn or role.get(
             "external-id", form.get("ExternalId")) != form.get("ExternalId"):

@@ -263,6 +263,35 @@ static void a_request_of_any_kind_may_ask_the_service_itself(void **state)
     assert_int_equal(call_build(&r, &c, &err), 0);
     assert_string_equal(buf_text(&c.path), "/base/");
     call_free(&c);
+    c = new_call();
+    r.key = "a b/"; /* without a bucket it is all of the path */
+    assert_int_equal(call_build(&r, &c, &err), 0);
+    assert_string_equal(buf_text(&c.path), "/base/a%20b/");
+    call_free(&c);
+}
+
+static void an_authorization_may_be_given_where_nothing_is_signed(void **state)
+{
+    struct haul_error err;
+    struct haul_credentials *keys = haul_credentials_static("a", "b", NULL, &err);
+    struct haul_endpoint *signing = haul_endpoint_new(
+        &(struct haul_endpoint_options){ .url = "https://store", .credentials = keys }, &err);
+    struct haul_request r = { .operation = HAUL_ANY,
+        .endpoint = *state,
+        .method = "GET",
+        .headers = PAIRS({ "Authorization", "Bearer x" }) };
+    struct call c = new_call();
+    assert_int_equal(call_build(&r, &c, &err), 0);
+    assert_int_equal(c.header_count, 1);
+    assert_string_equal(c.headers[0].name, "authorization");
+    call_free(&c);
+    c = new_call();
+    r.endpoint = signing;
+    assert_int_equal(call_build(&r, &c, &err), -1);
+    assert_non_null(strstr(err.text, "itself"));
+    call_free(&c);
+    haul_endpoint_free(signing);
+    haul_credentials_free(keys);
 }
 
 static void what_is_presigned_states_only_what_was_given(void **state)
@@ -620,6 +649,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_operation_has_its_form),
         TEST(a_request_of_any_kind_may_ask_the_service_itself),
+        TEST(an_authorization_may_be_given_where_nothing_is_signed),
         TEST(what_is_presigned_states_only_what_was_given),
         cmocka_unit_test(a_bucket_is_constrained_to_amazons_regions_but_the_first),
         cmocka_unit_test(a_customers_key_goes_only_where_nobody_listens),

@@ -280,8 +280,8 @@ static void a_cache_that_can_not_be_read_is_no_login(void **state)
     assert_int_equal(ftruncate(fileno(f), 10000000), 0);
     fclose(f);
     assert_fails(&dev, HAUL_NO_CREDENTIALS,
-        "there is no login to Identity Center: run `aws sso login --profile work` (%s: File "
-        "too large)",
+        "there is no login to Identity Center: run `aws sso login --profile work` (%s: it is "
+        "over 65536 bytes)",
         path);
     free(path);
     setenv("HOME", "", 1);

@@ -19,6 +19,7 @@
 #include <libxml/xmlmemory.h>
 #include <openssl/crypto.h>
 
+#include "services.h"
 #include "store_fixture.h"
 #include "temp.h"
 
@@ -120,6 +121,7 @@ static void catch_allocations(void)
 
 struct kitchen {
     struct shop *shop;
+    struct services *services;                  /* whom the environment names */
     struct haul_store *store;                   /* without retries, bodies unsigned */
     char *folder, *profiles, *received, *large; /* files */
     char *bytes;                                /* of `large` */
@@ -381,6 +383,24 @@ static int sums_parts(struct kitchen *k, struct haul_error *err)
     return haul_checksum_of_parts(HAUL_CRC32C, false, &part, 1, text, err);
 }
 
+/* Frees them. */
+static int are_given(struct haul_credentials *keys)
+{
+    haul_credentials_free(keys);
+    return keys ? 0 : -1;
+}
+
+static int asks_a_container(struct kitchen *k, struct haul_error *err)
+{
+    (void) k;
+    return are_given(haul_credentials_from_container(err));
+}
+
+static int asks_an_instance(struct kitchen *k, struct haul_error *err)
+{
+    return are_given(haul_credentials_from_instance(services_url(k->services), err));
+}
+
 /* ---- Every allocation of a call, in its turn ---- */
 
 static void arm(bool theirs, bool onwards, unsigned nth)
@@ -447,6 +467,8 @@ static const struct {
     { "asks_anything", asks_anything, false },
     { "refuses", refuses, false },
     { "sums_parts", sums_parts, false },
+    { "asks_a_container", asks_a_container, false },
+    { "asks_an_instance", asks_an_instance, false },
 };
 
 static void fail_all(struct kitchen *k, bool theirs, bool onwards)
@@ -478,11 +500,17 @@ static int furnish(void **state)
     fault.armed = false; /* an earlier test has failed */
     struct kitchen *k = calloc(1, sizeof *k);
     struct shop *p;
+    char uri[128];
     assert_non_null(k);
     assert_int_equal(open_shop((void **) &k->shop), 0);
     p = k->shop;
     k->store = open_store(k, &p->err);
     k->folder = temp_make();
+    k->services = services_start();
+    snprintf(uri, sizeof uri, "%s/v2/credentials/x?y=z", services_url(k->services));
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri, 1);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/proc/sys/kernel/ostype", 1);
+    setenv("HOME", k->folder, 1); /* no profiles of AWS's */
     k->bytes = some_bytes(LARGE);
     k->large = temp_write(k->folder, "large", k->bytes, LARGE);
     k->received = temp_path(k->folder, "received");
@@ -507,6 +535,7 @@ static int furnish(void **state)
 static int leave(void **state)
 {
     struct kitchen *k = *state;
+    services_stop(k->services);
     haul_store_free(k->store);
     close_shop((void **) &k->shop);
     temp_remove(k->folder);

@@ -291,6 +291,41 @@ static void another_thread_can_stop_it(void **state)
     inquirer_free(i);
 }
 
+/* As a Ctrl-C does, of which the terminal tells us alone. */
+static void a_signal_that_ends_us_ends_it_first(void **state)
+{
+    (void) state;
+    static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct haul_error err;
+        struct answer a;
+        int status;
+        unlink("pid");
+        pid_t us = fork();
+        if (us == 0) {
+            inquire_program(
+                inquirer_new(&err), "echo $$ >pid; exec sleep 1000", PATIENCE_MS, &a, &err);
+            _exit(0);
+        }
+        pid_t pid = await_number("pid");
+        kill(us, signals[i]);
+        assert_int_equal(waitpid(us, &status, 0), us);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), signals[i]);
+        await_death(pid);
+    }
+}
+
+static void a_signal_that_is_ignored_disturbs_nobody(void **state)
+{
+    (void) state;
+    signal(SIGHUP, SIG_IGN);
+    char command[64];
+    snprintf(command, sizeof command, "kill -HUP %d; echo fine", (int) getpid());
+    assert_prints(command, "fine\n");
+    signal(SIGHUP, SIG_DFL);
+}
+
 static void without_descriptors_it_says_so(void **state)
 {
     (void) state;
@@ -331,6 +366,9 @@ int main(void)
             one_that_minds_no_signal_is_killed, enter_folder, leave_folder),
         cmocka_unit_test(one_that_stays_silently_is_ended),
         cmocka_unit_test_setup_teardown(another_thread_can_stop_it, enter_folder, leave_folder),
+        cmocka_unit_test_setup_teardown(
+            a_signal_that_ends_us_ends_it_first, enter_folder, leave_folder),
+        cmocka_unit_test(a_signal_that_is_ignored_disturbs_nobody),
         cmocka_unit_test(without_descriptors_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 """What the whole-program tests share: the haul program in a home of its own, the scripted
 endpoint, and a real Ceph gateway. ctest says in the environment where the programs and the
 running cluster are; by hand, `pytest tests/whole` takes build-test/ and starts a cluster itself.
-Nothing is skipped: what is missing fails.
+What is missing fails; test_link_local.py alone is skipped, where no network namespace can be
+made.
 """
 
 import contextlib
@@ -115,7 +116,7 @@ def new_services():
 
 @pytest.fixture
 def services(new_services):
-    """The services that give keys: .url .env .set(text) .fault(text) .log() .key(id)..."""
+    """The services that give keys: .url .set(text) .fault(text) .log() .key(id)..."""
     return new_services()
 
 

@@ -77,7 +77,7 @@ class Proxy:
                 lambda: self.latest == port and self.live == 0, PATIENCE_S)
 
     def take(self):
-        """The requests since the last call, as dicts: method key upload_id part range; bytes
+        """The requests since the last call, as dicts: method key upload_id part range key_id; bytes
         sent; of the reply status (0: none), length and bytes received; open: whether the client
         lacked its reply when the trap was sprung. All counters begin at 0 again."""
         with self.lock:
@@ -188,10 +188,12 @@ class Proxy:
         path, _, query = target.partition("?")
         params = dict(urllib.parse.parse_qsl(query))
         key = re.match("/[^/]*/?(.*)", urllib.parse.unquote(path))[1]
+        signed = re.search("Credential=([^/]*)/", headers.get("authorization", ""))
         request = {
             "method": method, "key": key or None, "upload_id": params.get("uploadId"),
             "part": int(params["partNumber"]) if "partNumber" in params else None,
-            "range": headers.get("range"), "sent": 0, "status": 0, "length": 0, "received": 0,
+            "range": headers.get("range"),
+            "key_id": signed[1] if signed else None, "sent": 0, "status": 0, "length": 0, "received": 0,
             "open": True}
         with self.lock:
             self.requests.append(request)

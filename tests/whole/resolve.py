@@ -3,7 +3,6 @@ what haul does.
 """
 
 import json
-import os
 import pathlib
 import re
 import subprocess

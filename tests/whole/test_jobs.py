@@ -32,10 +32,12 @@ def keys(s3):
     return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
 
 
-def run(haul, endpoint, job, **values):
-    values = {"url": endpoint.url, "bucket": BUCKET} | values
+def run(haul, endpoint, job, env=None, **values):
+    values = {"bucket": BUCKET} | values
+    if env is None:
+        values["url"] = endpoint.url
     settings = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
-    done = haul.run("run", JOBS / f"{job}.yaml", *settings, env=endpoint.env)
+    done = haul.run("run", JOBS / f"{job}.yaml", *settings, env=endpoint.env | (env or {}))
     assert done.returncode == 0, done.stderr
     return done
 
@@ -81,6 +83,22 @@ def test_nightly_archive_selects_and_dates(haul, endpoint, store, tmp_path):
     assert keys(store) in [
         ["models/m.bin", f"tables/{day}/deep/er/u.csv", f"tables/{day}/t.parquet"]
         for day in days]
+
+
+@pytest.mark.parametrize("place", ["laptop", "container", "instance"])
+def test_anywhere_runs_in_each_place_with_what_is_there(
+        haul, endpoint, store, services, tmp_path, place):
+    key_id, secret = endpoint.keys
+    config = tmp_path / "config"
+    config.write_text(f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+                      f"region = us-east-1\nendpoint_url = {endpoint.url}\n")
+    services.set(f"container.key {key_id} {secret} t\nimds.key {key_id} {secret} t")
+    container = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{services.url}/v1/credentials"}
+    env = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""} | {
+        "laptop": {"AWS_CONFIG_FILE": str(config), "AWS_ENDPOINT_URL_S3": ""},
+        "container": container, "instance": services.env}[place]
+    run(haul, endpoint, "anywhere", env, folder=fill(tmp_path / "in", "a.txt", "sub/b.txt"))
+    assert keys(store) == ["results/a.txt", "results/sub/b.txt"]
 
 
 def test_the_demo_s_jobs_bring_back_what_they_took(haul, endpoint, store, tmp_path):

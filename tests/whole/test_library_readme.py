@@ -71,7 +71,7 @@ def program(tmp_path_factory):
     done = subprocess.run(
         [settings["CMAKE_C_COMPILER"], "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-g",
          *[f"-fsanitize={sanitize}"] * bool(sanitize), "-I", TOP / "lib/include", source,
-         BUILD / "libhaul.a", "-lcurl", "-lcrypto", "-lxml2", "-lisal", "-lpthread",
+         BUILD / "libhaul.a", "-lcurl", "-lcrypto", "-lxml2", "-lisal", "-lyaml", "-lpthread",
          "-o", folder / "tour"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "tour"

@@ -168,10 +168,10 @@ def test_an_endpoint_that_is_not_there(scene):
     scene.endpoint.stop()
     done = scene.run(upload(scene.files(["a"])), exit_code=PAUSED)
     line = refusal(done)
-    assert scene.endpoint.url in line and "Couldn't connect" in line and "haul resume" in line
+    assert scene.endpoint.url in line and "Connection refused" in line and "haul resume" in line
     assert " paused: " in done.stdout
     assert scene.command("jobs").stdout.split()[2] == "paused"
-    assert "Couldn't connect" in scene.command("status").stdout
+    assert "Connection refused" in scene.command("status").stdout
     scene.endpoint.restart()
     scene.resume()
     assert scene.keys() == ["a"]

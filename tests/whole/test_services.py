@@ -376,7 +376,8 @@ def test_a_setting_that_makes_no_sense_is_refused(services):
 def test_bodies_go_wrong_as_told(services, ask):
     whole = keys_raw(ask)[2]
     services.fault("container nth=1 malformed\ncontainer nth=2 text=a%20b\n"
-                   "container nth=3 empty\ncontainer nth=4 huge\ncontainer nth=5 content-type=text/html")
+                   "container nth=3 empty\ncontainer nth=4 huge\n"
+                   "container nth=5 content-type=text/html")
     assert keys_raw(ask)[2] == whole[:len(whole) // 2]
     assert keys_raw(ask)[2] == b"a b"
     assert keys_raw(ask)[2] == b""

@@ -148,9 +148,9 @@ def test_without_a_server_it_still_tells_where_the_keys_come_from(scene):
     done = scene.command("whoami", exit_code=5)
     assert done.stdout.startswith("source    environment\nkey id    …")
     assert "answer" not in done.stdout
-    assert "Couldn't connect" in done.stderr
+    assert "Connection refused" in done.stderr
     told = json.loads(scene.command("whoami", "--json", exit_code=5).stdout)
-    assert told["accepted"] is None and "Couldn't connect" in told["answer"]
+    assert told["accepted"] is None and "Connection refused" in told["answer"]
     assert told["source"] == "environment"
 
 

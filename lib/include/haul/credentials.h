@@ -125,11 +125,14 @@ struct haul_credentials *haul_credentials_from_web_identity(
  * 169.254.170.23, fd00:ec2::23): else HAUL_BAD_CONFIG. */
 struct haul_credentials *haul_credentials_from_container(struct haul_error *err);
 
-/* Instance metadata, version 2 alone. url NULL: AWS_EC2_METADATA_SERVICE_ENDPOINT, else by
- * AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE (IPv4, IPv6), else http://169.254.169.254.
- * AWS_EC2_METADATA_DISABLED=true: HAUL_NO_CREDENTIALS, and nobody is asked. Elsewhere than on
- * an instance it says so after a second (AWS_METADATA_SERVICE_TIMEOUT seconds,
- * AWS_METADATA_SERVICE_NUM_ATTEMPTS times). */
+/* Instance metadata, version 2 alone, never by way of a proxy. url NULL:
+ * AWS_EC2_METADATA_SERVICE_ENDPOINT, else by AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE (IPv4,
+ * IPv6), else http://169.254.169.254. AWS_EC2_METADATA_DISABLED=true: HAUL_NO_CREDENTIALS, and
+ * nobody is asked. Elsewhere than on an instance it says so after a second
+ * (AWS_METADATA_SERVICE_TIMEOUT seconds, AWS_METADATA_SERVICE_NUM_ATTEMPTS times). What these
+ * four do not say the profile does (ec2_metadata_service_endpoint and so on). Keys that come
+ * already expired, as they do while the service has lost touch with the one behind it, are used
+ * for ten minutes more before it is asked again. */
 struct haul_credentials *haul_credentials_from_instance(
     const char *url, struct haul_error *err);
 

@@ -60,15 +60,16 @@ struct haul_endpoint_options {
     bool dualstack;  /* IPv6 and IPv4: s3.dualstack.REGION */
     bool fips;       /* s3-fips.REGION; not in China */
     bool accelerate; /* BUCKET.s3-accelerate, for objects; buckets themselves are made, removed
-                      * and listed in their region. Not with fips, not in China */
+                      * and listed in their region. Not with fips, in China or in GovCloud; a
+                      * bucket whose name has a dot is HAUL_BAD_ARGUMENT, request by request */
 };
 
 struct haul_endpoint;
 
 /* Copies the strings. NULL with *err: HAUL_BAD_CONFIG for an URL that is not http or https, has
- * a user, password, query or fragment; or a ca_file, client_cert or client_key that can't be
- * read; a proxy that is no URL. HAUL_NO_CREDENTIALS for credentials that lack a key id or a
- * secret. HAUL_NO_MEMORY. */
+ * a user, password, query or fragment; a region that none of AWS's can be called; a ca_file,
+ * client_cert or client_key that can't be read, and a client_key alone; a proxy that is no URL.
+ * HAUL_NO_CREDENTIALS for credentials that lack a key id or a secret. HAUL_NO_MEMORY. */
 struct haul_endpoint *haul_endpoint_new(
     const struct haul_endpoint_options *options, struct haul_error *err);
 

@@ -39,7 +39,7 @@ enum haul_code {
     HAUL_BAD_CONFIG,     /* an URL, a profile or a file of the environment that is not usable */
     HAUL_NO_CREDENTIALS, /* none found, or incomplete */
     HAUL_NETWORK,        /* name, connection, reset, stall: no complete reply arrived */
-    HAUL_TLS,            /* the peer could not be verified */
+    HAUL_TLS,            /* the peer could not be verified, or refuses our certificate */
     HAUL_SERVER,         /* a complete reply that refuses: http_status and aws_code say how */
     HAUL_BAD_REPLY,      /* a reply that is not what S3 promises, or a checksum that is wrong */
     HAUL_LOCAL,          /* a file, or the caller's own read or write function: sys_errno */

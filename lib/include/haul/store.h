@@ -40,10 +40,10 @@ struct haul_store;
  * In the first the bucket is in the path. In the second it is a subdomain: on AWS's hosts; when
  * the host begins with options->bucket and a dot; or, with VIRTUAL addressing and no
  * options->bucket, the host's first label. In the third keys, percent-encoded, stand before
- * either kind of host. The fourth is at AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL, else AWS.
- * http:// goes likewise. A path of more segments is the endpoint's base, its last
- * segment the bucket. options->bucket must not contradict the URL's. Objects are named by
- * requests, never by the URL.
+ * either kind of host. The fourth is where the settings' url says, else AWS, by the kind of
+ * host that they say. http:// goes likewise. A path of more segments is the endpoint's base,
+ * its last segment the bucket. options->bucket must not contradict the URL's. Objects are named
+ * by requests, never by the URL.
  *
  * Region: options->endpoint.region, else the one that AWS's host names, else that of the
  * environment (haul_settings_find()), else "us-east-1"; a wrong one is put right by the
