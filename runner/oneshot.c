@@ -25,17 +25,23 @@
 static _Atomic(struct haul_store *) open_stores[ONESHOT_THREADS + 1];
 static atomic_bool stopping;
 
-/* The first signal ends the calls under way, which clean up behind them; the second one the
- * process. */
+/* The first signal ends the calls under way, which clean up behind them; the second one, or one
+ * while there are none because keys are awaited, the process. */
 static void on_signal(int number)
 {
+    bool found = false;
     (void) number;
     if (atomic_exchange(&stopping, true))
         _exit(EXIT_INTERRUPTED);
     for (size_t i = 0; i < sizeof open_stores / sizeof *open_stores; i++) {
         struct haul_store *s = atomic_load(&open_stores[i]);
+        found |= s != NULL;
         if (s != NULL)
             haul_store_stop(s);
+    }
+    if (!found) {
+        log_from_signal("haul: interrupted\n");
+        _exit(EXIT_INTERRUPTED);
     }
 }
 
