@@ -188,6 +188,12 @@ static void an_error_is_one_line_whatever_a_server_says(void **state)
     struct haul_error err;
     haul_error_set(&err, HAUL_SERVER, "%s", "a\r\nb\x1b[31mc\x7f");
     assert_string_equal(err.text, "a  b [31mc ");
+    haul_error_set(&err, HAUL_SERVER, "answered 403: %s", "It does not exist in our records.");
+    assert_string_equal(err.text, "answered 403: It does not exist in our records");
+    haul_error_set(&err, HAUL_LOCAL, "%s", "there is no AWS_CONTAINER_...");
+    assert_string_equal(err.text, "there is no AWS_CONTAINER_...");
+    haul_error_set(&err, HAUL_SERVER, "%s", ".");
+    assert_string_equal(err.text, "");
 }
 
 static void an_error_that_is_too_long_is_cut_between_characters(void **state)
