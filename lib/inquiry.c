@@ -62,7 +62,7 @@ void inquirer_stop(struct inquirer *i)
 
 int inquirer_stop_fd(const struct inquirer *i)
 {
-    return i->stop_fd;
+    return i ? i->stop_fd : -1;
 }
 
 /* ---- Answers ---- */
@@ -89,6 +89,12 @@ void answer_free(struct answer *a)
         wipe(a->text, INQUIRY_BYTES_MAX + 1);
     free(a->text);
     a->text = NULL;
+}
+
+void inquiry_hide(const struct inquiry *q, char *text)
+{
+    for (size_t i = 0; i < sizeof q->secrets / sizeof *q->secrets; i++)
+        keys_hide(text, q->secrets[i]);
 }
 
 int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
@@ -165,12 +171,15 @@ int inquire(
 {
     struct haul_credentials *credentials = NULL;
     struct haul_endpoint *endpoint = NULL;
+    struct inquirer *own = NULL;
     struct haul_error why;
     struct answer a;
     int rc = -1;
 
     if (answer_make(&a, err) < 0)
         return -1;
+    if (i == NULL && (i = own = inquirer_new(err)) == NULL)
+        goto out;
     if (q->keys != NULL && (credentials = lend(q, err)) == NULL)
         goto out;
     endpoint = haul_endpoint_new(&(struct haul_endpoint_options){ .url = q->url,
@@ -200,12 +209,14 @@ int inquire(
         explain(q, &why, err);
         goto out;
     }
+    inquiry_hide(q, a.reason);
     *out = a;
     a.text = NULL; /* the caller's */
     rc = 0;
 out:
     haul_endpoint_free(endpoint);
     haul_credentials_free(credentials);
+    inquirer_free(own);
     answer_free(&a);
     return rc;
 }
