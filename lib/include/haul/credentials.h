@@ -68,8 +68,9 @@ struct haul_credentials *haul_credentials_from_environment(struct haul_error *er
  * credential_process. profile NULL: AWS_PROFILE, else "default". file NULL: the credentials
  * file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials, section [x]) and the config file
  * (AWS_CONFIG_FILE, else ~/.aws/config, section [profile x]; [default] or [profile default] for
- * the default). With a file only that one, where either form of section will do. Key, secret
- * and token always come from one section. Files are read again for fresh keys.
+ * the default). ~ is HOME, else (cron, systemd) the home that the system knows of. With a file
+ * only that one, where either form of section will do. Key, secret and token always come from
+ * one section. Files are read again for fresh keys.
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */
 struct haul_credentials *haul_credentials_from_profile(
     const char *profile, const char *file, struct haul_error *err);
