@@ -89,7 +89,8 @@ struct haul_sso {
     const char *start_url; /* required, as all below */
     const char *region;    /* of the Identity Center */
     const char *account_id, *role_name;
-    const char *profile; /* for messages; NULL: none */
+    const char *profile; /* whose other settings count, and for messages; NULL: AWS_PROFILE's */
+    const char *file;    /* that has it, as above; NULL: the shared files */
 };
 struct haul_credentials *haul_credentials_from_sso(
     const struct haul_sso *sso, struct haul_error *err);
