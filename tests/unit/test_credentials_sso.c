@@ -543,6 +543,8 @@ static void an_answer_that_makes_no_sense_is_refused(void **state)
         { "without=SecretAccessKey", HAUL_BAD_REPLY,
             ": roleCredentials.secretAccessKey is missing" },
         { "expires=tomorrow", HAUL_BAD_REPLY, ": roleCredentials.expiration is no time" },
+        { "skew-s=-3600 expires=9223372036854775806", HAUL_BAD_REPLY,
+            ": roleCredentials.expiration is no time" },
         { "status=302 location=/elsewhere", HAUL_SERVER,
             " answered 302 Scripted: as scripted" },
         { "status=404 code=ResourceNotFoundException", HAUL_SERVER,
