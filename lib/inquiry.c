@@ -62,7 +62,7 @@ void inquirer_stop(struct inquirer *i)
 
 int inquirer_stop_fd(const struct inquirer *i)
 {
-    return i->stop_fd;
+    return i ? i->stop_fd : -1;
 }
 
 /* ---- Answers ---- */
@@ -171,12 +171,15 @@ int inquire(
 {
     struct haul_credentials *credentials = NULL;
     struct haul_endpoint *endpoint = NULL;
+    struct inquirer *own = NULL;
     struct haul_error why;
     struct answer a;
     int rc = -1;
 
     if (answer_make(&a, err) < 0)
         return -1;
+    if (i == NULL && (i = own = inquirer_new(err)) == NULL)
+        goto out;
     if (q->keys != NULL && (credentials = lend(q, err)) == NULL)
         goto out;
     endpoint = haul_endpoint_new(&(struct haul_endpoint_options){ .url = q->url,
@@ -213,6 +216,7 @@ int inquire(
 out:
     haul_endpoint_free(endpoint);
     haul_credentials_free(credentials);
+    inquirer_free(own);
     answer_free(&a);
     return rc;
 }

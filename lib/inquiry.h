@@ -1,6 +1,7 @@
 /* Small questions to the services that give keys: one HTTP exchange by the library's own
  * client, or one program run. Blocking, bounded in time and size, and what came back is wiped.
- * An inquirer belongs to one thread; only inquirer_stop() may be called from others. */
+ * An inquirer belongs to one thread; only inquirer_stop() may be called from others. Whoever
+ * needs neither to stop a question nor to keep connections gives NULL for it. */
 #ifndef INQUIRY_H
 #define INQUIRY_H
 
@@ -63,7 +64,7 @@ void inquiry_hide(const struct inquiry *q, char *text);
 int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
     struct haul_error *err);
 
-/* Readable once inquirer_stop() was called. */
+/* Readable once inquirer_stop() was called; -1: i is NULL. */
 int inquirer_stop_fd(const struct inquirer *i);
 
 /* Returns 0 with *out for any complete answer, or -1 with *err: HAUL_NETWORK, HAUL_TLS,

@@ -376,7 +376,7 @@ def test_endpoints_of_a_manifest_have_their_credentials(scene, credentials):
     (("put", "-r", "in", "s3://absent/"), None, "bucket absent: PutObject answered 404"),
     (("cp", "s3://bucket/a", "s3://absent/"), None, "bucket absent: CopyObject answered 404"),
     (("ls", "--endpoint", "http://127.0.0.1:1"), None, "check the endpoint's url"),
-    (("ls", "--profile", "nobody"), None, 'profile "nobody" has no keys'),
+    (("ls", "--profile", "nobody"), None, 'there is no profile "nobody"'),
 ])
 def test_what_somebody_has_to_mend_is_exit_code_5_and_says_how(scene, args, fault, word):
     scene.files(["a", "b"])
