@@ -35,6 +35,11 @@ struct haul_credentials *credentials_fixed(const char *source, struct keys *keys
  * place. */
 struct haul_credentials *credentials_of_user(char *user, struct haul_error *err);
 
+/* haul_credentials_from_instance() by the settings of that profile (NULL: AWS_PROFILE's) in
+ * that file (NULL: the shared ones). */
+struct haul_credentials *credentials_of_instance(
+    const char *url, const char *profile, const char *file, struct haul_error *err);
+
 /* 0, or -1 with *err = HAUL_NO_CREDENTIALS: a key id or a secret is missing. */
 int credentials_check(const struct haul_credentials *c, struct haul_error *err);
 

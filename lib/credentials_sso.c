@@ -277,7 +277,7 @@ static void write_login(const struct haul_sso *o, char *out, size_t size)
 static int find_url(const struct haul_sso *o, const char *service, const char *host,
     char out[static SETTINGS_URL_SIZE], struct haul_error *err)
 {
-    if (settings_service_url(o->profile, NULL, service, out, err) < 0)
+    if (settings_service_url(o->profile, o->file, service, out, err) < 0)
         return -1;
     if (*out == '\0')
         snprintf(out, SETTINGS_URL_SIZE, "https://%s.%s.%s", host, o->region,
@@ -301,7 +301,7 @@ static struct sso *make(const struct haul_sso *o, struct haul_error *err)
     if (sso_cache_path(s->has_session ? o->session : o->start_url, s->path, err) < 0 ||
         find_url(o, "sso", "portal.sso", s->portal_url, err) < 0 ||
         find_url(o, "sso_oidc", "oidc", s->oidc_url, err) < 0 ||
-        haul_settings_find(o->profile, NULL, &settings, err) < 0)
+        haul_settings_find(o->profile, o->file, &settings, err) < 0)
         goto failed;
     if (*settings.ca_file != '\0' && (s->ca_file = strdup(settings.ca_file)) == NULL)
         goto no_memory;

@@ -74,7 +74,8 @@ int inquire(
     struct inquirer *i, const struct inquiry *q, struct answer *out, struct haul_error *err);
 
 /* Runs `sh -c command` with an empty standard input, for at most timeout_ms, then kills it and
- * what it has started, as it does before SIGHUP, SIGINT, SIGQUIT or SIGTERM end this process.
+ * what it has started, as it does before SIGINT, SIGQUIT, SIGTERM or an unhandled SIGHUP that
+ * comes to this thread takes its course.
  * out->text is what it printed, out->status its exit status (128 + signal). Returns 0 or -1
  * with *err: HAUL_BAD_CONFIG (can't be run, took too long), HAUL_TOO_LARGE, HAUL_CANCELLED,
  * HAUL_NO_MEMORY. */

@@ -9,6 +9,8 @@
 #include "jsonread.h"
 #include "rows.h"
 
+#define LAST_MS UINT64_C(253402300799999) /* of the year 9999, as times in words have it */
+
 const struct keysjson_names keysjson_container = { "AccessKeyId", "SecretAccessKey", "Token",
     "Expiration" };
 
@@ -26,7 +28,7 @@ static bool read_time(const char *text, int64_t *ms)
 {
     uint64_t number;
     const char *rest = text;
-    bool is_number = rows_take_number(&rest, &number) && *rest == '\0' && number < INT64_MAX;
+    bool is_number = rows_take_number(&rest, &number) && *rest == '\0' && number <= LAST_MS;
     *ms = is_number ? (int64_t) number : json_time_ms(text);
     return *ms >= 0;
 }
