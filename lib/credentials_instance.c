@@ -120,6 +120,7 @@ static struct inquiry about(
         .url = s->url,
         .path = path,
         .headers = { header, 1 },
+        .secrets = { s->token },
         .direct = true,
         .timeout_ms = (unsigned) s->timeout_s * 1000,
         .tries = (unsigned) s->tries };

@@ -141,6 +141,8 @@ static int renew(struct sso *s, struct inquirer *i, struct sso_token *t, struct 
         .path = "token",
         .headers = { &type, 1 },
         .body = body.data,
+        .secrets = { t->access, json_text(t->members, sent[1]),
+            json_text(t->members, sent[2]) },
         .ca_file = s->ca_file };
     if (inquire(i, &q, &a, err) < 0)
         goto out;
@@ -196,6 +198,7 @@ static struct keys *ask_portal(
         .path = "federation/credentials",
         .query = { query, 2 },
         .headers = { &header, 1 },
+        .secrets = { t->access },
         .ca_file = s->ca_file };
     struct keys *k = keysjson_ask(i, &q, &names, err);
     if (k != NULL || err->code != HAUL_SERVER)

@@ -91,6 +91,12 @@ void answer_free(struct answer *a)
     a->text = NULL;
 }
 
+void inquiry_hide(const struct inquiry *q, char *text)
+{
+    for (size_t i = 0; i < sizeof q->secrets / sizeof *q->secrets; i++)
+        keys_hide(text, q->secrets[i]);
+}
+
 int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
     struct haul_error *err)
 {
@@ -203,6 +209,7 @@ int inquire(
         explain(q, &why, err);
         goto out;
     }
+    inquiry_hide(q, a.reason);
     *out = a;
     a.text = NULL; /* the caller's */
     rc = 0;

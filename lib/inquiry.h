@@ -28,6 +28,7 @@ struct inquiry {
     const char *path;                 /* unescaped, behind url's; without its first slash */
     struct haul_pairs query, headers; /* unescaped */
     const char *body;                 /* NULL: none */
+    const char *secrets[3]; /* which are sent, and which no message repeats; NULLs are fine */
 
     const struct keys *keys; /* NULL: unsigned */
     const char *service;     /* "sts", of the signature */
@@ -54,6 +55,9 @@ void answer_free(struct answer *a); /* wipes */
  * -1 with *err = HAUL_NO_MEMORY. */
 int answer_make(struct answer *a, struct haul_error *err);
 int answer_add(struct answer *a, const void *data, size_t len); /* -1: more than the maximum */
+
+/* Hides them from a text that may quote them. */
+void inquiry_hide(const struct inquiry *q, char *text);
 
 /* Fills *err with what a refusal says: "WHOM at URL answered 403 ...", and its http_status.
  * Returns -1. */

@@ -70,11 +70,13 @@ struct keys *keysjson_ask(struct inquirer *i, const struct inquiry *q,
         goto out;
     code = json_text(j, "Code");
     message = json_text(j, "Message");
-    if (code != NULL && strcmp(code, "Success") != 0)
+    if (code != NULL && strcmp(code, "Success") != 0) {
         haul_error_set(err, HAUL_SERVER, "%s answered %s%s%s", where, code, message ? ": " : "",
             message ? message : "");
-    else
+        inquiry_hide(q, err->text);
+    } else {
         k = keysjson_read(where, j, names, a.server_ms, err);
+    }
 out:
     json_free(j);
     answer_free(&a);

@@ -68,7 +68,8 @@ static void print_facts(const struct oneshot *o)
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         print_fact(&facts[i], o->arguments->json, i == 0);
-    fflush(stdout); /* the server may take its time */
+    if (!o->arguments->json)
+        fflush(stdout); /* the server may take its time */
 }
 
 /* One small request that keys are needed for. A reply to HEAD would not tell why. */
@@ -82,17 +83,49 @@ static int ask(const struct oneshot *o, struct haul_error *err)
 
 enum verdict { ACCEPTED, REFUSED, UNKNOWN };
 
-/* What became of the keys, whatever became of the request. */
-static enum verdict judge(const struct haul_error *e)
+static bool is_aws(const struct haul_endpoint *e)
 {
-    static const char *const known_to_it[] = { "AccessDenied", "NoSuchBucket" };
+    static const char *const domains[] = { ".amazonaws.com", ".amazonaws.com.cn", ".c2s.ic.gov",
+        ".sc2s.sgov.gov" };
+    const char *host = strstr(haul_endpoint_url(e), "://") + 3;
+    const size_t len = strcspn(host, ":/");
+    for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
+        const size_t domain_len = strlen(domains[i]);
+        if (len > domain_len && strncmp(host + len - domain_len, domains[i], domain_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is it what AWS says to keys that it knows? Ceph's gateway says so to wrong ones, too, when it
+ * is STS as well, and so may others. Then *e tells what it may mean and how to learn more. */
+static bool is_denied_to_known(const struct oneshot *o, struct haul_error *e)
+{
+    struct haul_identity who;
+    haul_credentials_describe(o->credentials, &who);
+    const bool keys = who.key_id[0] != '\0', bucket = *o->address.bucket != '\0';
+    if (keys && is_aws(haul_store_endpoint(o->store)))
+        return true;
+    haul_error_set(e, HAUL_NO_CREDENTIALS,
+        "AccessDenied: %s %s%s: name %s bucket that %s may read: haul whoami %s://BUCKET",
+        keys ? "these keys may not list" : "without keys nobody may list",
+        bucket ? "it" : "buckets", keys ? ", or are not known here" : "",
+        bucket ? "another" : "a", keys ? "they" : "all", o->endpoint->name);
+    return false;
+}
+
+/* What became of the keys, whatever became of the request. */
+static enum verdict judge(const struct oneshot *o, struct haul_error *e)
+{
     if (e->code != HAUL_SERVER)
         return UNKNOWN;
-    for (size_t i = 0; i < sizeof known_to_it / sizeof *known_to_it; i++)
-        if (strcmp(e->aws_code, known_to_it[i]) == 0)
-            return ACCEPTED;
-    return e->http_status == 400 || e->http_status == 401 || e->http_status == 403 ? REFUSED
-                                                                                   : UNKNOWN;
+    if (strcmp(e->aws_code, "NoSuchBucket") == 0)
+        return ACCEPTED;
+    if (strcmp(e->aws_code, "AccessDenied") == 0)
+        return is_denied_to_known(o, e) ? ACCEPTED : UNKNOWN;
+    const bool refused =
+        e->http_status == 400 || e->http_status == 401 || e->http_status == 403;
+    return refused && e->aws_code[0] != '\0' ? REFUSED : UNKNOWN; /* or a proxy says so */
 }
 
 static void print_answer(const struct oneshot *o, enum verdict v, const struct haul_error *e)
@@ -103,7 +136,8 @@ static void print_answer(const struct oneshot *o, enum verdict v, const struct h
     if (e != NULL && v == UNKNOWN)
         snprintf(text, sizeof text, "%s", e->text);
     else if (e != NULL && v == REFUSED)
-        snprintf(text, sizeof text, "refused: %s %s", e->aws_code, e->message);
+        snprintf(text, sizeof text, "refused: %s%s%s", e->aws_code, *e->message ? " " : "",
+            e->message);
     else if (e != NULL && *o->address.bucket != '\0')
         snprintf(text, sizeof text, "accepted, but bucket %s can't be listed (%s)",
             o->address.bucket, e->aws_code);
@@ -138,7 +172,7 @@ enum exit_code command_whoami(const struct arguments *a, struct error *err)
     print_facts(&o);
     const bool good = ask(&o, &error) == 0;
     if (!good)
-        v = judge(&error);
+        v = judge(&o, &error);
     print_answer(&o, v, good ? NULL : &error);
     if (v != ACCEPTED && error.code == HAUL_CANCELLED)
         oneshot_failed(&o, &o.address, &error, err);

@@ -57,10 +57,10 @@ static struct haul_credentials *find_credentials(
     return NULL;
 }
 
-static int mend_that(
+static int unusable(
     const struct manifest_endpoint *e, const struct haul_error *why, struct error *err)
 {
-    return error_set(err, EXIT_PAUSED, "endpoint %s: %s: mend that", e->name, why->text);
+    return error_set(err, EXIT_PAUSED, "endpoint %s: %s", e->name, why->text);
 }
 
 struct haul_credentials *connect_credentials(
@@ -69,7 +69,7 @@ struct haul_credentials *connect_credentials(
     struct haul_error error;
     struct haul_credentials *c = find_credentials(e, &error);
     if (c == NULL)
-        mend_that(e, &error, err);
+        unusable(e, &error, err);
     return c;
 }
 
@@ -120,7 +120,7 @@ static struct haul_endpoint *connect_one(const struct manifest_endpoint *e,
         endpoint = haul_endpoint_new(&options, &error);
     }
     if (endpoint == NULL)
-        mend_that(e, &error, err);
+        unusable(e, &error, err);
     return endpoint;
 }
 
@@ -145,7 +145,7 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
         store = haul_store_new(url, &options, &error);
     free(url);
     if (store == NULL)
-        mend_that(e, &error, err);
+        unusable(e, &error, err);
     return store;
 }
 

@@ -23,25 +23,22 @@
 
 /* Every open store, for the signal handler. */
 static _Atomic(struct haul_store *) open_stores[ONESHOT_THREADS + 1];
+static atomic_bool opened; /* there has been one */
 static atomic_bool stopping;
 
-/* The first signal ends the calls under way, which clean up behind them; the second one, or one
- * while there are none because keys are awaited, the process. */
+/* The first signal ends the calls under way, which clean up behind them; the second one the
+ * process, as the first one does while only keys are asked for. */
 static void on_signal(int number)
 {
-    bool found = false;
     (void) number;
-    if (atomic_exchange(&stopping, true))
+    if (!atomic_load(&opened))
+        log_from_signal("haul: interrupted\n");
+    if (!atomic_load(&opened) || atomic_exchange(&stopping, true))
         _exit(EXIT_INTERRUPTED);
     for (size_t i = 0; i < sizeof open_stores / sizeof *open_stores; i++) {
         struct haul_store *s = atomic_load(&open_stores[i]);
-        found |= s != NULL;
         if (s != NULL)
             haul_store_stop(s);
-    }
-    if (!found) {
-        log_from_signal("haul: interrupted\n");
-        _exit(EXIT_INTERRUPTED);
     }
 }
 
@@ -141,7 +138,7 @@ static int endpoint_of_options(struct oneshot *o, struct error *err)
     if (read_addressing(a->addressing, &e->addressing, err) < 0)
         return -1;
     if (haul_settings_find(a->profile, NULL, &o->settings, &error) < 0)
-        return error_set(err, EXIT_PAUSED, "endpoint s3: %s: mend that", error.text);
+        return error_set(err, EXIT_PAUSED, "endpoint s3: %s", error.text);
     manifest_endpoints_settle(e, &o->settings);
     const char *why = e->url ? manifest_endpoints_url_fault(e->url) : NULL;
     if (why != NULL)
@@ -171,6 +168,7 @@ struct haul_store *oneshot_store(const struct oneshot *o, struct error *err)
     struct haul_store *s = connect_store(
         o->endpoint, o->credentials, *o->address.bucket ? o->address.bucket : NULL, err);
     register_store(NULL, s);
+    atomic_store(&opened, true);
     if (s != NULL && atomic_load(&stopping)) /* the signal came before it was registered */
         haul_store_stop(s);
     return s;
@@ -204,8 +202,6 @@ int oneshot_open(
         return -1;
     connect_warn(o->endpoint);
     o->credentials = connect_credentials(o->endpoint, err);
-    if (o->credentials == NULL && atomic_load(&stopping)) /* it ended a credential_process */
-        return error_set(err, EXIT_INTERRUPTED, "interrupted");
     if (o->credentials == NULL || keep_fresh(o, err) < 0)
         return -1;
     o->store = oneshot_store(o, err);

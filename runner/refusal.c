@@ -25,13 +25,13 @@ static const struct {
 void refusal_explain(const struct haul_error *refusal, const struct manifest_endpoint *endpoint,
     const char *bucket, struct error *out)
 {
-    const char *next = "mend that";
+    const char *next = NULL; /* what else there is says it by itself */
     for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
         if (advice[i].code == refusal->code &&
             (!advice[i].aws_code || strcmp(advice[i].aws_code, refusal->aws_code) == 0)) {
             next = advice[i].next;
             break;
         }
-    error_set(out, EXIT_PAUSED, "endpoint %s%s%s: %s: %s", endpoint->name,
-        *bucket ? ", bucket " : "", bucket, refusal->text, next);
+    error_set(out, EXIT_PAUSED, "endpoint %s%s%s: %s%s%s", endpoint->name,
+        *bucket ? ", bucket " : "", bucket, refusal->text, next ? ": " : "", next ? next : "");
 }

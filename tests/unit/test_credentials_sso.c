@@ -510,6 +510,16 @@ static void a_role_that_is_not_ours_is_named(void **state)
         "your Identity Center for it");
 }
 
+static void what_they_quote_of_a_login_is_not_repeated(void **state)
+{
+    (void) state;
+    log_in(OF_SESSION, ACCESS, HOUR_S, HOUR_S);
+    services_fault(
+        services, "GetRoleCredentials always status=400 text={\"message\":\"" ACCESS "!\"}");
+    assert_fails(
+        &dev, HAUL_SERVER, "the SSO portal at %s answered 400: ...", services_url(services));
+}
+
 static void an_overloaded_portal_is_asked_again(void **state)
 {
     (void) state;
@@ -636,6 +646,8 @@ int main(void)
             a_login_that_the_portal_refuses_tells_the_command, make_home, remove_home),
         cmocka_unit_test_setup_teardown(
             a_role_that_is_not_ours_is_named, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(
+            what_they_quote_of_a_login_is_not_repeated, make_home, remove_home),
         cmocka_unit_test_setup_teardown(
             an_overloaded_portal_is_asked_again, make_home, remove_home),
         cmocka_unit_test_setup_teardown(

@@ -28,8 +28,8 @@ static void a_refusal_names_the_endpoint_and_the_next_step(void **state)
         { HAUL_SERVER, "", "server asks" },
         { HAUL_NETWORK, "", "network" },
         { HAUL_TLS, "", "ca_file" },
-        { HAUL_NO_CREDENTIALS, "", "mend" },
-        { HAUL_BAD_REPLY, "", "mend" },
+        { HAUL_NO_CREDENTIALS, "", "bkt: what it said" },
+        { HAUL_BAD_REPLY, "", "bkt: what it said" },
     };
     struct manifest_endpoint endpoint = { .name = (char *) "archive" };
     (void) state;

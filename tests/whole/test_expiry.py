@@ -4,14 +4,13 @@ there are none the job pauses, says why, and goes on where it was once that is m
 
 import json
 import os
-import pathlib
 import re
 import signal
 import urllib.parse
 
 import pytest
 from queuefile import Recorded, assert_finished
-from scene import PART, Scene, download, refusal, tree, upload
+from scene import PART, download, refusal, tree, upload
 
 DONE, INTERRUPTED, PAUSED = 0, 3, 5
 TOKENS = [f"session/token+{n}//the==test" for n in range(4)]
@@ -163,56 +162,13 @@ def test_keys_in_variables_that_expire_can_be_given_anew(scene):
     assert scene.keys() == ["a"]
 
 
-# ---- Ctrl-C while keys are awaited ----
-
-
-class Hanging(Process):
-    """The same, but where it would fail it never ends."""
-
-    def __init__(self, scene):
-        super().__init__(scene)
-        os.mkfifo(self.folder / "pipe")
-        program = self.folder / "get-keys"
-        program.write_text(program.read_text().replace(
-            "exit 3", "{ echo $$ >pipe; exec sleep 1000; }"))
-
-    def wait(self):
-        """Until it hangs; its pid."""
-        return int((self.folder / "pipe").read_text())
-
-
-def is_running(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def interrupt(scene, running, pid):
+@pytest.mark.parametrize("command", ["ls", "run"])
+def test_ctrl_c_ends_the_wait_for_a_service(scene, services, command):
+    source = Container(scene, services)
+    services.fault("GetContainerKeys always gate=here")
+    job = scene.manifest(upload(scene.files(["a"])), store={"credentials": source.credentials})
+    words = ["run", job] if command == "run" else ["ls", "store://", "--manifest", job]
+    running = scene.start(*words, env=source.env)
+    services.wait_at("here")
     running.send_signal(signal.SIGINT)
     assert "interrupted" in refusal(scene.end(running, INTERRUPTED))
-    assert not is_running(pid)
-
-
-@pytest.mark.parametrize("command", ["run", "ls", "whoami"])
-def test_ctrl_c_ends_a_program_that_is_to_give_keys(scene, command):
-    source = Hanging(scene)
-    (source.folder / "asked").write_text("x\n")  # it has had its turn
-    job = scene.manifest(upload(scene.files(["a"])), store={"credentials": source.credentials})
-    words = {"run": [job], "ls": ["store://", "--manifest", job],
-             "whoami": ["store", "--manifest", job]}[command]
-    running = scene.start(command, *words, env=source.env | {"AWS_ACCESS_KEY_ID": ""})
-    interrupt(scene, running, source.wait())
-
-
-def test_ctrl_c_in_a_run_ends_a_program_that_is_to_give_fresh_keys(scene):
-    source = Hanging(scene)
-    scene.endpoint.fault("PutObject nth=3 status=400 code=ExpiredToken")
-    names = [f"{n}" for n in range(9)]
-    running = scene.start_run(upload(scene.files(names)), env=source.env, concurrency=1,
-                              store={"credentials": source.credentials})
-    interrupt(scene, running, source.wait())
-    source.mend()
-    scene.resume(env=source.env)
-    assert scene.keys() == names
-    assert len(scene.endpoint.log("PutObject")) == len(names) + 1

@@ -2,12 +2,15 @@
 them; and never the keys themselves.
 """
 
+import http.server
 import json
 import re
+import signal
+import threading
 import time
 
 import pytest
-from scene import Scene, upload
+from scene import upload
 
 KEY, SECRET, TOKEN = "AKIDWHOAMI0000WXYZ", "whoami/secret+key", "whoami/token+of//session=="
 
@@ -115,31 +118,71 @@ def test_keys_that_are_refused_are_exit_code_5(asking, wrong, code):
     assert told["accepted"] is False and told["answer"].startswith(f"refused: {code} ")
 
 
-def test_keys_that_may_not_list_buckets_are_accepted(scene):
-    scene.endpoint.fault("ListBuckets always status=403 code=AccessDenied")
-    told = json.loads(scene.command("whoami", "--json").stdout)
-    assert told["accepted"] is True
-    assert told["answer"] == "accepted, but may not list buckets (AccessDenied)"
+# Ceph's gateway says AccessDenied to wrong keys, too, when it is STS as well.
+UNKNOWN = ("AccessDenied: these keys may not list {}, or are not known here: name {} bucket that "
+           "they may read: haul whoami s3://BUCKET")
+
+
+@pytest.mark.parametrize("address, op, unknown", [
+    ("s3", "ListBuckets", UNKNOWN.format("buckets", "a")),
+    ("s3://bucket", "ListObjectsV2", UNKNOWN.format("it", "another")),
+])
+def test_denied_keys_may_be_wrong_ones(scene, address, op, unknown):
+    scene.endpoint.fault(f"{op} always status=403 code=AccessDenied")
+    told = json.loads(scene.command("whoami", address, "--json", exit_code=5).stdout)
+    assert told["accepted"] is None and told["answer"] == unknown
+    done = scene.command("whoami", address, exit_code=5)
+    assert "answer" not in done.stdout and done.stderr.endswith(f": {unknown}\n")
+
+
+class Denier(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"<Error><Code>AccessDenied</Code></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", len(body))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def denier():
+    with http.server.HTTPServer(("127.0.0.1", 0), Denier) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_aws_denies_only_keys_that_it_knows(scene, denier):
+    env = {"http_proxy": denier}  # which answers for every host
+    for host in "s3.eu-central-1.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn:80":
+        told = json.loads(scene.command(
+            "whoami", "--json", "--endpoint", f"http://{host}", env=env).stdout)
+        assert told["accepted"] is True
+        assert told["answer"] == "accepted, but may not list buckets (AccessDenied)"
+    for host in "s3.amazonaws.com.example", "notamazonaws.com":
+        scene.command("whoami", "--endpoint", f"http://{host}", env=env, exit_code=5)
 
 
 def test_a_bucket_that_is_named_is_the_one_that_is_asked_for(scene):
-    for word, bucket, fault in [
-            ("accepted", "bucket", None),
-            ("accepted, but bucket absent can't be listed (NoSuchBucket)", "absent", None),
-            ("accepted, but bucket bucket can't be listed (AccessDenied)", "bucket",
-             "ListObjectsV2 always status=403 code=AccessDenied")]:
-        if fault:
-            scene.endpoint.fault(fault)
+    for word, bucket in [
+            ("accepted", "bucket"),
+            ("accepted, but bucket absent can't be listed (NoSuchBucket)", "absent")]:
         done = scene.command("whoami", f"s3://{bucket}")
         assert done.stdout.endswith(f"\nanswer    {word}\n")
-    assert [entry["op"] for entry in scene.endpoint.log()] == ["ListObjectsV2"] * 3
+    assert [entry["op"] for entry in scene.endpoint.log()] == ["ListObjectsV2"] * 2
 
 
 def test_an_anonymous_endpoint_says_so_and_asks(scene):
     manifest = scene.manifest(upload("/tmp/x", "x"), store={"credentials": "anonymous"})
-    done = scene.command("whoami", "store", "--manifest", manifest)
+    done = scene.command("whoami", "store", "--manifest", manifest, exit_code=5)
     assert done.stdout.startswith("source    anonymous\nkey id    none\n")
-    assert "may not list buckets (AccessDenied)" in done.stdout
+    assert ("AccessDenied: without keys nobody may list buckets: name a bucket that all may read: "
+            "haul whoami store://BUCKET") in done.stderr
     assert "authorization" not in scene.endpoint.headers("ListBuckets")[-1]
 
 
@@ -154,18 +197,33 @@ def test_without_a_server_it_still_tells_where_the_keys_come_from(scene):
     assert told["source"] == "environment"
 
 
-@pytest.mark.parametrize("status", [500, 503])
-def test_a_server_in_trouble_says_nothing_of_keys(scene, status):
-    scene.endpoint.fault(f"ListBuckets always status={status}")
+@pytest.mark.parametrize("reply", ["status=500", "status=503", "status=403 html"])
+def test_a_server_in_trouble_says_nothing_of_keys(scene, reply):
+    scene.endpoint.fault(f"ListBuckets always {reply}")
     assert json.loads(scene.command("whoami", "--json", exit_code=5).stdout)["accepted"] is None
 
 
 # ---- Nothing to ask with ----
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_service_is_asked_for_keys_ends_haul_at_once(asking, number):
+    asking.services.fault("GetContainerKeys always gate=shut")
+    running = asking.haul.start("ls", env={
+        "AWS_ENDPOINT_URL": asking.services.url,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{asking.services.url}/v2/credentials/id"})
+    asking.services.wait_at("shut")
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)  # the gate stays shut
+    assert (running.returncode, out, err) == (3, "", "haul: interrupted\n")
+    assert asking.services.count("GetContainerKeys") == 1  # no time has run out
+    asking.services.clear()
+
+
 def test_no_credentials_are_exit_code_5_and_say_what_to_do(asking):
     done = asking(env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, exit_code=5)
     assert done.stdout == "" and "endpoint s3: " in done.stderr
+    assert done.stderr.endswith("or run `aws configure`\n")
 
 
 @pytest.mark.parametrize("args, word", [
