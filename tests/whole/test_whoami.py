@@ -216,7 +216,7 @@ def test_a_signal_while_a_service_is_asked_for_keys_ends_haul_at_once(asking, nu
     running.send_signal(number)
     out, err = running.communicate(timeout=60)  # the gate stays shut
     assert (running.returncode, out, err) == (3, "", "haul: interrupted\n")
-    assert asking.services.count("GetContainerKeys") == 1  # no time has run out
+    assert asking.services.count("GetContainerKeys") <= 1  # it was not asked again
     asking.services.clear()
 
 
