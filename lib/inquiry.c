@@ -73,7 +73,8 @@ int answer_make(struct answer *a, struct haul_error *err)
     return a->text ? 0 : haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
 }
 
-int answer_add(struct answer *a, const void *data, size_t len)
+/* -1: more than the maximum. */
+static int add(struct answer *a, const void *data, size_t len)
 {
     if (len > INQUIRY_BYTES_MAX - a->len)
         return -1;
@@ -115,7 +116,7 @@ static int on_bytes(void *payload, uint64_t offset, const void *data, size_t len
 {
     struct answer *a = payload;
     a->len = (size_t) offset; /* 0 once more: an earlier attempt is void */
-    if (answer_add(a, data, len) == 0)
+    if (add(a, data, len) == 0)
         return 0;
     errno = EFBIG;
     return -1;

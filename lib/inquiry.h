@@ -54,7 +54,6 @@ void answer_free(struct answer *a); /* wipes */
 /* For those who answer. The room is there at once, so that no copy stays behind. Returns 0 or
  * -1 with *err = HAUL_NO_MEMORY. */
 int answer_make(struct answer *a, struct haul_error *err);
-int answer_add(struct answer *a, const void *data, size_t len); /* -1: more than the maximum */
 
 /* Hides them from a text that may quote them. */
 void inquiry_hide(const struct inquiry *q, char *text);

@@ -88,7 +88,7 @@ struct haul_credentials *haul_credentials_from_process(
  * run. https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html */
 struct haul_sso {
     const char *session;   /* name of the sso-session; NULL: the older form without */
-    const char *start_url; /* required, as all below */
+    const char *start_url; /* required, as are the next three */
     const char *region;    /* of the Identity Center */
     const char *account_id, *role_name;
     const char *profile; /* whose other settings count, and for messages; NULL: AWS_PROFILE's */
