@@ -178,6 +178,10 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
         x->attempts--; /* nobody's failure */
         r->error.retry = HAUL_RETRY_NOW;
     }
+    if (x->keys != NULL) {
+        keys_hide(r->error.text, x->keys->token);
+        keys_hide(r->error.message, x->keys->token);
+    }
     x->expiries = report_expiry(x, r) ? x->expiries + 1 : 0;
     bool resigns = x->expiries > 0 && x->expiries <= EXPIRIES_MAX;
     attempt_forget(c, x);

@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #include "clock.h"
-#include "inquiry.h"
 
 struct haul_credentials {
     const char *source;                  /* its name; lives for ever */
@@ -112,19 +111,14 @@ static void note_failure_locked(struct haul_credentials *c, const struct haul_er
     c->locked.why = *why;
 }
 
-/* Asks, with the lock let go meanwhile, by `i` or (NULL) an inquirer of its own. Returns 0, or
- * -1 with *err. */
+/* Asks, with the lock let go meanwhile. Returns 0, or -1 with *err. */
 static int ask_locked(struct haul_credentials *c, struct inquirer *i, struct haul_error *err)
 {
-    struct inquirer *own = NULL;
     struct haul_error why;
-    struct keys *fresh = NULL;
     c->locked.asking = true;
     c->locked.wanted = false;
     pthread_mutex_unlock(&c->lock);
-    if (i != NULL || (i = own = inquirer_new(&why)) != NULL)
-        fresh = c->kind->ask(c->state, i, &why);
-    inquirer_free(own);
+    struct keys *fresh = c->kind->ask(c->state, i, &why);
     pthread_mutex_lock(&c->lock);
     c->locked.asking = false;
     if (fresh != NULL && check_fresh_locked(c, fresh, &why) < 0) {
@@ -140,7 +134,8 @@ static int ask_locked(struct haul_credentials *c, struct inquirer *i, struct hau
     if (getrandom(&c->locked.random, sizeof c->locked.random, 0) < 0)
         c->locked.random = (uint32_t) clock_now_ms();
     pthread_cond_broadcast(&c->asked);
-    ring_locked(c); /* another time is due */
+    if (i == NULL)
+        ring_locked(c); /* the refresher has to know that another time is due */
     return fresh == NULL ? -1 : 0;
 }
 

@@ -16,7 +16,8 @@ struct inquirer;
 struct credentials_kind {
     const char *name; /* haul_identity.source */
     /* Returns the keys, held once, or NULL with *err as the constructors in the public header.
-     * i is what it asks services with (inquiry.h); blocking, until somebody stops i. */
+     * i is what it asks services with (inquiry.h); blocking, until somebody stops i; may be
+     * NULL. */
     struct keys *(*ask)(void *state, struct inquirer *i, struct haul_error *err);
     void (*free)(void *state); /* wipes; NULL: free(3) will do */
 };
@@ -34,6 +35,11 @@ struct haul_credentials *credentials_fixed(const char *source, struct keys *keys
  * place. */
 struct haul_credentials *credentials_of_user(char *user, struct haul_error *err);
 
+/* haul_credentials_from_instance() by the settings of that profile (NULL: AWS_PROFILE's) in
+ * that file (NULL: the shared ones). */
+struct haul_credentials *credentials_of_instance(
+    const char *url, const char *profile, const char *file, struct haul_error *err);
+
 /* 0, or -1 with *err = HAUL_NO_CREDENTIALS: a key id or a secret is missing. */
 int credentials_check(const struct haul_credentials *c, struct haul_error *err);
 
@@ -46,7 +52,7 @@ void credentials_set_profile(struct haul_credentials *c, const char *profile);
  *      1, only credentials_hold(): the refresher is fetching fresh ones, ask again in a moment
  *     -1, with *err = HAUL_NO_CREDENTIALS: they have expired, and why there are no fresh ones
  * Without a refresher, or with i, keys that have expired are fetched here, which takes the time
- * it takes: by i or (NULL) an inquirer made for that. */
+ * it takes; i as in ask(). */
 int credentials_hold(
     const struct haul_credentials *c, const struct keys **keys, struct haul_error *err);
 int credentials_await(const struct haul_credentials *c, struct inquirer *i,

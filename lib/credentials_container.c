@@ -174,6 +174,7 @@ static struct keys *ask(void *state, struct inquirer *i, struct haul_error *err)
             .path = c->path,
             .query = { c->pairs, c->pair_count },
             .headers = { headers, token ? 2 : 1 },
+            .secrets = { token },
             .direct = true,
             .timeout_ms = TIMEOUT_MS },
         &keysjson_container, err);

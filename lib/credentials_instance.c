@@ -61,19 +61,25 @@ static const struct setting timeout = { "AWS_METADATA_SERVICE_TIMEOUT",
 static const struct setting attempts = { "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
     "metadata_service_num_attempts" };
 
+/* Whom to ask behind the environment. */
+struct asked {
+    struct profiles *profiles; /* owned */
+    const char *profile;
+};
+
 /* NULL: nobody says. */
-static const char *find(const struct profiles *p, const struct setting *s)
+static const char *find(const struct asked *a, const struct setting *s)
 {
     const char *value = getenv(s->variable);
     return value != NULL && *value != '\0' ? value
-                                           : profile_get(p, profile_name(NULL), s->name);
+                                           : profile_get(a->profiles, a->profile, s->name);
 }
 
 /* 1 unless somebody says otherwise. */
-static int find_number(const struct profiles *p, const struct setting *s, uint64_t most,
+static int find_number(const struct asked *a, const struct setting *s, uint64_t most,
     uint64_t *out, struct haul_error *err)
 {
-    const char *value = find(p, s);
+    const char *value = find(a, s);
     *out = 1;
     if (value == NULL ||
         (rows_take_number(&value, out) && *value == '\0' && *out >= 1 && *out <= most))
@@ -83,10 +89,10 @@ static int find_number(const struct profiles *p, const struct setting *s, uint64
 }
 
 static int find_url(
-    const struct profiles *p, const char *given, const char **url, struct haul_error *err)
+    const struct asked *a, const char *given, const char **url, struct haul_error *err)
 {
-    const char *value = given && *given ? given : find(p, &endpoint);
-    const char *version = value ? NULL : find(p, &mode);
+    const char *value = given && *given ? given : find(a, &endpoint);
+    const char *version = value ? NULL : find(a, &mode);
     *url = value                                                 ? value
            : version == NULL || strcasecmp(version, "IPv4") == 0 ? IPV4
            : strcasecmp(version, "IPv6") == 0                    ? IPV6
@@ -96,18 +102,19 @@ static int find_url(
                       mode.variable, mode.name);
 }
 
-static int configure(struct instance *s, const char *given, struct haul_error *err)
+static int configure(struct instance *s, const char *given, const char *profile,
+    const char *file, struct haul_error *err)
 {
     const char *url;
-    struct profiles *p = profiles_read(NULL, err);
+    const struct asked a = { profiles_read(file, err), profile_name(profile) };
     int rc = -1;
-    if (p != NULL && find_url(p, given, &url, err) == 0 &&
-        find_number(p, &timeout, 3600, &s->timeout_s, err) == 0 &&
-        find_number(p, &attempts, 100, &s->tries, err) == 0) {
+    if (a.profiles != NULL && find_url(&a, given, &url, err) == 0 &&
+        find_number(&a, &timeout, 3600, &s->timeout_s, err) == 0 &&
+        find_number(&a, &attempts, 100, &s->tries, err) == 0) {
         s->url = strdup(url);
         rc = s->url ? 0 : haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
     }
-    profiles_free(p);
+    profiles_free(a.profiles);
     return rc;
 }
 
@@ -120,6 +127,7 @@ static struct inquiry about(
         .url = s->url,
         .path = path,
         .headers = { header, 1 },
+        .secrets = { s->token },
         .direct = true,
         .timeout_ms = (unsigned) s->timeout_s * 1000,
         .tries = (unsigned) s->tries };
@@ -227,7 +235,8 @@ static struct keys *ask(void *state, struct inquirer *i, struct haul_error *err)
 
 static const struct credentials_kind kind = { "instance", ask, free_instance };
 
-struct haul_credentials *haul_credentials_from_instance(const char *url, struct haul_error *err)
+struct haul_credentials *credentials_of_instance(
+    const char *url, const char *profile, const char *file, struct haul_error *err)
 {
     const char *disabled = getenv(DISABLED);
     if (disabled != NULL && strcasecmp(disabled, "true") == 0) {
@@ -240,8 +249,13 @@ struct haul_credentials *haul_credentials_from_instance(const char *url, struct 
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         return NULL;
     }
-    if (configure(s, url, err) == 0)
+    if (configure(s, url, profile, file, err) == 0)
         return credentials_new(&kind, s, NULL, s->url, err);
     free_instance(s);
     return NULL;
+}
+
+struct haul_credentials *haul_credentials_from_instance(const char *url, struct haul_error *err)
+{
+    return credentials_of_instance(url, NULL, NULL, err);
 }

@@ -58,6 +58,14 @@ static const char *get(const struct hop *h, const char *setting)
     return profile_get(h->profiles, h->profile, setting);
 }
 
+/* The one that was asked for, which says where services are. */
+static const char *asked_profile(const struct hop *h)
+{
+    while (h->above != NULL)
+        h = h->above;
+    return h->profile;
+}
+
 static struct haul_credentials *follow(const struct hop *h, struct haul_error *err);
 
 static struct haul_credentials *from_keys(const struct hop *h, struct haul_error *err)
@@ -100,7 +108,9 @@ static int find_sso(const struct hop *h, const char *session, const char *settin
 
 static struct haul_credentials *from_sso(const struct hop *h, struct haul_error *err)
 {
-    struct haul_sso sso = { .session = get(h, "sso_session"), .profile = h->profile };
+    struct haul_sso sso = {
+        .session = get(h, "sso_session"), .profile = h->profile, .file = h->file
+    };
     if (sso.session != NULL &&
         !profiles_section_exists(h->profiles, "sso-session", sso.session)) {
         haul_error_set(err, HAUL_BAD_CONFIG,
@@ -129,11 +139,9 @@ struct sts_place {
 static int read_role(const struct hop *h, struct sts_place *place, struct haul_role *role,
     struct haul_error *err)
 {
-    const struct hop *asked = h;
-    while (asked->above != NULL)
-        asked = asked->above;
-    if (haul_settings_find(asked->profile, h->file, &place->settings, err) < 0 ||
-        settings_service_url(asked->profile, h->file, "sts", place->url, err) < 0)
+    const char *asked = asked_profile(h);
+    if (haul_settings_find(asked, h->file, &place->settings, err) < 0 ||
+        settings_service_url(asked, h->file, "sts", place->url, err) < 0)
         return -1;
     *role = (struct haul_role){
         .arn = get(h, "role_arn"),
@@ -170,25 +178,15 @@ static struct haul_credentials *from_web_identity(const struct hop *h, struct ha
     return haul_credentials_from_web_identity(&role, err);
 }
 
-static struct haul_credentials *from_instance(struct haul_error *err)
-{
-    return haul_credentials_from_instance(NULL, err);
-}
-
 static struct haul_credentials *find_source(
     const struct hop *h, const char *name, struct haul_error *err)
 {
-    static const struct {
-        const char *name;
-        struct haul_credentials *(*make)(struct haul_error *err);
-    } known[] = {
-        { "Environment", haul_credentials_from_environment },
-        { "Ec2InstanceMetadata", from_instance },
-        { "EcsContainer", haul_credentials_from_container },
-    };
-    for (size_t i = 0; i < COUNT(known); i++)
-        if (strcmp(known[i].name, name) == 0)
-            return known[i].make(err);
+    if (strcmp(name, "Environment") == 0)
+        return haul_credentials_from_environment(err);
+    if (strcmp(name, "Ec2InstanceMetadata") == 0)
+        return credentials_of_instance(NULL, asked_profile(h), h->file, err);
+    if (strcmp(name, "EcsContainer") == 0)
+        return haul_credentials_from_container(err);
     haul_error_set(err, HAUL_BAD_CONFIG,
         "profile \"%s\": credential_source: expected Environment, Ec2InstanceMetadata or "
         "EcsContainer",

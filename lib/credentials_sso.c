@@ -141,6 +141,8 @@ static int renew(struct sso *s, struct inquirer *i, struct sso_token *t, struct 
         .path = "token",
         .headers = { &type, 1 },
         .body = body.data,
+        .secrets = { t->access, json_text(t->members, sent[1]),
+            json_text(t->members, sent[2]) },
         .ca_file = s->ca_file };
     if (inquire(i, &q, &a, err) < 0)
         goto out;
@@ -196,6 +198,7 @@ static struct keys *ask_portal(
         .path = "federation/credentials",
         .query = { query, 2 },
         .headers = { &header, 1 },
+        .secrets = { t->access },
         .ca_file = s->ca_file };
     struct keys *k = keysjson_ask(i, &q, &names, err);
     if (k != NULL || err->code != HAUL_SERVER)
@@ -274,7 +277,7 @@ static void write_login(const struct haul_sso *o, char *out, size_t size)
 static int find_url(const struct haul_sso *o, const char *service, const char *host,
     char out[static SETTINGS_URL_SIZE], struct haul_error *err)
 {
-    if (settings_service_url(o->profile, NULL, service, out, err) < 0)
+    if (settings_service_url(o->profile, o->file, service, out, err) < 0)
         return -1;
     if (*out == '\0')
         snprintf(out, SETTINGS_URL_SIZE, "https://%s.%s.%s", host, o->region,
@@ -298,7 +301,7 @@ static struct sso *make(const struct haul_sso *o, struct haul_error *err)
     if (sso_cache_path(s->has_session ? o->session : o->start_url, s->path, err) < 0 ||
         find_url(o, "sso", "portal.sso", s->portal_url, err) < 0 ||
         find_url(o, "sso_oidc", "oidc", s->oidc_url, err) < 0 ||
-        haul_settings_find(o->profile, NULL, &settings, err) < 0)
+        haul_settings_find(o->profile, o->file, &settings, err) < 0)
         goto failed;
     if (*settings.ca_file != '\0' && (s->ca_file = strdup(settings.ca_file)) == NULL)
         goto no_memory;

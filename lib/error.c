@@ -44,6 +44,9 @@ static void tidy(char *text, bool cut)
         else if ((unsigned char) c[0] == 0xC2 && (unsigned char) c[1] < 0xA0 && c[1] != '\0')
             c[0] = c[1] = ' '; /* the C1 controls, in UTF-8 */
     }
+    len = strlen(text);
+    if (len > 0 && text[len - 1] == '.' && (len == 1 || text[len - 2] != '.'))
+        text[len - 1] = '\0'; /* a server's sentence; ours have none */
 }
 
 int haul_error_set(struct haul_error *err, enum haul_code code, const char *format, ...)

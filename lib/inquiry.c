@@ -62,7 +62,7 @@ void inquirer_stop(struct inquirer *i)
 
 int inquirer_stop_fd(const struct inquirer *i)
 {
-    return i->stop_fd;
+    return i ? i->stop_fd : -1;
 }
 
 /* ---- Answers ---- */
@@ -73,7 +73,8 @@ int answer_make(struct answer *a, struct haul_error *err)
     return a->text ? 0 : haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
 }
 
-int answer_add(struct answer *a, const void *data, size_t len)
+/* -1: more than the maximum. */
+static int add(struct answer *a, const void *data, size_t len)
 {
     if (len > INQUIRY_BYTES_MAX - a->len)
         return -1;
@@ -89,6 +90,12 @@ void answer_free(struct answer *a)
         wipe(a->text, INQUIRY_BYTES_MAX + 1);
     free(a->text);
     a->text = NULL;
+}
+
+void inquiry_hide(const struct inquiry *q, char *text)
+{
+    for (size_t i = 0; i < sizeof q->secrets / sizeof *q->secrets; i++)
+        keys_hide(text, q->secrets[i]);
 }
 
 int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
@@ -109,7 +116,7 @@ static int on_bytes(void *payload, uint64_t offset, const void *data, size_t len
 {
     struct answer *a = payload;
     a->len = (size_t) offset; /* 0 once more: an earlier attempt is void */
-    if (answer_add(a, data, len) == 0)
+    if (add(a, data, len) == 0)
         return 0;
     errno = EFBIG;
     return -1;
@@ -165,12 +172,15 @@ int inquire(
 {
     struct haul_credentials *credentials = NULL;
     struct haul_endpoint *endpoint = NULL;
+    struct inquirer *own = NULL;
     struct haul_error why;
     struct answer a;
     int rc = -1;
 
     if (answer_make(&a, err) < 0)
         return -1;
+    if (i == NULL && (i = own = inquirer_new(err)) == NULL)
+        goto out;
     if (q->keys != NULL && (credentials = lend(q, err)) == NULL)
         goto out;
     endpoint = haul_endpoint_new(&(struct haul_endpoint_options){ .url = q->url,
@@ -200,12 +210,14 @@ int inquire(
         explain(q, &why, err);
         goto out;
     }
+    inquiry_hide(q, a.reason);
     *out = a;
     a.text = NULL; /* the caller's */
     rc = 0;
 out:
     haul_endpoint_free(endpoint);
     haul_credentials_free(credentials);
+    inquirer_free(own);
     answer_free(&a);
     return rc;
 }

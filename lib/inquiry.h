@@ -1,6 +1,7 @@
 /* Small questions to the services that give keys: one HTTP exchange by the library's own
  * client, or one program run. Blocking, bounded in time and size, and what came back is wiped.
- * An inquirer belongs to one thread; only inquirer_stop() may be called from others. */
+ * An inquirer belongs to one thread; only inquirer_stop() may be called from others. Whoever
+ * needs neither to stop a question nor to keep connections gives NULL for it. */
 #ifndef INQUIRY_H
 #define INQUIRY_H
 
@@ -27,6 +28,7 @@ struct inquiry {
     const char *path;                 /* unescaped, behind url's; without its first slash */
     struct haul_pairs query, headers; /* unescaped */
     const char *body;                 /* NULL: none */
+    const char *secrets[3]; /* which are sent, and which no message repeats; NULLs are fine */
 
     const struct keys *keys; /* NULL: unsigned */
     const char *service;     /* "sts", of the signature */
@@ -52,14 +54,16 @@ void answer_free(struct answer *a); /* wipes */
 /* For those who answer. The room is there at once, so that no copy stays behind. Returns 0 or
  * -1 with *err = HAUL_NO_MEMORY. */
 int answer_make(struct answer *a, struct haul_error *err);
-int answer_add(struct answer *a, const void *data, size_t len); /* -1: more than the maximum */
+
+/* Hides them from a text that may quote them. */
+void inquiry_hide(const struct inquiry *q, char *text);
 
 /* Fills *err with what a refusal says: "WHOM at URL answered 403 ...", and its http_status.
  * Returns -1. */
 int answer_refusal(const struct answer *a, const struct inquiry *q, enum haul_code code,
     struct haul_error *err);
 
-/* Readable once inquirer_stop() was called. */
+/* Readable once inquirer_stop() was called; -1: i is NULL. */
 int inquirer_stop_fd(const struct inquirer *i);
 
 /* Returns 0 with *out for any complete answer, or -1 with *err: HAUL_NETWORK, HAUL_TLS,
@@ -69,7 +73,8 @@ int inquire(
     struct inquirer *i, const struct inquiry *q, struct answer *out, struct haul_error *err);
 
 /* Runs `sh -c command` with an empty standard input, for at most timeout_ms, then kills it and
- * what it has started, as it does before SIGHUP, SIGINT, SIGQUIT or SIGTERM end this process.
+ * what it has started, as it does before SIGINT, SIGQUIT, SIGTERM or an unhandled SIGHUP that
+ * comes to this thread takes its course.
  * out->text is what it printed, out->status its exit status (128 + signal). Returns 0 or -1
  * with *err: HAUL_BAD_CONFIG (can't be run, took too long), HAUL_TOO_LARGE, HAUL_CANCELLED,
  * HAUL_NO_MEMORY. */

@@ -33,6 +33,25 @@ struct reader {
     bool no_memory;
 };
 
+/* What YAML would take, and change: a line's end or a tab inside a text, its own escapes; and
+ * comments. */
+static bool is_plain_json(const char *text, size_t len)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        const char c = text[i];
+        if (in_string && c == '\\') {
+            if (++i == len || text[i] == '\0' || strchr("\"\\/bfnrtu", text[i]) == NULL)
+                return false;
+        } else if (in_string ? (unsigned char) c < ' ' : c == '#') {
+            return false;
+        } else if (c == '"') {
+            in_string = !in_string;
+        }
+    }
+    return true;
+}
+
 /* ---- Events ---- */
 
 static int next_event(struct reader *r, yaml_event_t *e)
@@ -221,7 +240,7 @@ struct json *json_parse(const char *what, const char *text, size_t len, struct h
         haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
         return NULL;
     }
-    if (space < len && text[space] == '{') {
+    if (space < len && text[space] == '{' && is_plain_json(text, len)) {
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(
             &r.parser, (const unsigned char *) text + space, len - space);

@@ -11,6 +11,8 @@
 #define MARGIN_MS (10 * 60 * (int64_t) 1000)
 #define FIRST_DELAY_MS 1000 /* after a failure; doubled by each further one */
 #define LAST_DELAY_MS 60000
+#define HIDDEN_MIN 6 /* what is shorter may be a word of anybody's */
+#define HIDDEN_MAX 12
 #define LEAST_INTERVAL_MS 1000 /* unless somebody waits for them */
 
 static atomic_uint sets; /* of keys so far */
@@ -82,6 +84,17 @@ int keys_check(const struct keys *k, const char *where, struct haul_error *err)
     if (missing == NULL)
         return 0;
     return haul_error_set(err, HAUL_NO_CREDENTIALS, "%s: %s is missing", where, missing);
+}
+
+/* Its beginning will do: what is quoted may be cut as well. */
+void keys_hide(char *text, const char *secret)
+{
+    char beginning[HIDDEN_MAX + 1] = "";
+    if (secret != NULL)
+        memcpy(beginning, secret, strnlen(secret, HIDDEN_MAX));
+    char *found = strlen(beginning) < HIDDEN_MIN ? NULL : strstr(text, beginning);
+    if (found != NULL)
+        memcpy(found, "...", sizeof "...");
 }
 
 /* Date has whole seconds, and a reply is some time under way: what is less than two seconds off

@@ -33,6 +33,9 @@ void keys_release(const struct keys *k);            /* wipes at the last one; NU
 /* 0, or -1 with *err = HAUL_NO_CREDENTIALS: "WHERE: NAME is missing". */
 int keys_check(const struct keys *k, const char *where, struct haul_error *err);
 
+/* Cuts off what begins with the secret (NULL is fine): servers may quote what they are sent. */
+void keys_hide(char *text, const char *secret);
+
 /* Before they are shared. server_ms: the issuer's clock, as its answer's Date had it; -1: it
  * has ours. expires_ms may be KEYS_NEVER_EXPIRE. */
 void keys_set_expiry(struct keys *k, int64_t expires_ms, int64_t server_ms);

@@ -9,6 +9,8 @@
 #include "jsonread.h"
 #include "rows.h"
 
+#define LAST_MS UINT64_C(253402300799999) /* of the year 9999, as times in words have it */
+
 const struct keysjson_names keysjson_container = { "AccessKeyId", "SecretAccessKey", "Token",
     "Expiration" };
 
@@ -26,7 +28,7 @@ static bool read_time(const char *text, int64_t *ms)
 {
     uint64_t number;
     const char *rest = text;
-    bool is_number = rows_take_number(&rest, &number) && *rest == '\0' && number < INT64_MAX;
+    bool is_number = rows_take_number(&rest, &number) && *rest == '\0' && number <= LAST_MS;
     *ms = is_number ? (int64_t) number : json_time_ms(text);
     return *ms >= 0;
 }
@@ -70,11 +72,13 @@ struct keys *keysjson_ask(struct inquirer *i, const struct inquiry *q,
         goto out;
     code = json_text(j, "Code");
     message = json_text(j, "Message");
-    if (code != NULL && strcmp(code, "Success") != 0)
+    if (code != NULL && strcmp(code, "Success") != 0) {
         haul_error_set(err, HAUL_SERVER, "%s answered %s%s%s", where, code, message ? ": " : "",
             message ? message : "");
-    else
+        inquiry_hide(q, err->text);
+    } else {
         k = keysjson_read(where, j, names, a.server_ms, err);
+    }
 out:
     json_free(j);
     answer_free(&a);

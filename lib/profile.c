@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "homedir.h"
 #include "ini.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -61,15 +62,13 @@ static const char *given(const char *text)
     return is_given(text) ? text : NULL;
 }
 
-/* ~ is the home; "" (which no file is called) when there is none. */
+/* ~ is the home; "" is the path (which no file is called) when there is none. */
 static int read_file(struct file *f, const char *path, struct haul_error *err)
 {
-    const char *home = "";
-    if (strncmp(path, "~/", 2) == 0) {
-        home = getenv("HOME");
-        path = home == NULL ? "" : path + 1;
-    }
-    if (snprintf(f->path, sizeof f->path, "%s%s", home == NULL ? "" : home, path) >= PATH_MAX)
+    char home[PATH_MAX] = "";
+    if (strncmp(path, "~/", 2) == 0)
+        path = homedir_find(home) < 0 ? "" : path + 1;
+    if (snprintf(f->path, sizeof f->path, "%s%s", home, path) >= PATH_MAX)
         return haul_error_set(err, HAUL_BAD_CONFIG, "a path is too long: %s", path);
     f->ini = ini_read(f->path, err);
     return f->ini == NULL ? -1 : 0;

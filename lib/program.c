@@ -78,18 +78,24 @@ static int start(struct program *p, const char *command, struct haul_error *err)
 
 /* ---- Watching ---- */
 
+/* A handled SIGHUP is by custom no end, but a wish to read one's settings again. */
+static bool ends_us(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN &&
+           (action.sa_handler == SIG_DFL || number != SIGHUP);
+}
+
 /* What may end us must not leave the program behind, which nobody else would end: it waits on
  * this thread, unless it is ignored, blocked anyway, or another thread takes it. */
 static int hold_signals(sigset_t *before)
 {
     static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-    struct sigaction action;
     sigset_t held;
     sigemptyset(&held);
     pthread_sigmask(SIG_BLOCK, NULL, before);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (!sigismember(before, signals[i]) && sigaction(signals[i], NULL, &action) == 0 &&
-            action.sa_handler != SIG_IGN)
+        if (!sigismember(before, signals[i]) && ends_us(signals[i]))
             sigaddset(&held, signals[i]);
     pthread_sigmask(SIG_BLOCK, &held, NULL);
     return signalfd(-1, &held, SFD_CLOEXEC);

@@ -32,6 +32,9 @@ int reply_end_head(struct reply *r, struct haul_error *err);
 /* "" when it is missing; the first one when it is there twice. */
 const char *reply_header(const struct reply *r, const char *name);
 
+/* A header's time, ms since the epoch; -1: none. */
+int64_t reply_date_ms(const struct reply *r, const char *name);
+
 /* Quotes included; NULL: none. */
 const char *reply_etag(const struct reply *r);
 
@@ -49,5 +52,15 @@ int reply_check_head(const struct haul_request *r, const struct reply *reply,
  * frees (NULL when there is none). Failures are in result->error. */
 void reply_judge(const struct haul_request *r, const struct reply *reply,
     uint64_t received_bytes, struct haul_result *result, struct document **document);
+
+/* ---- Of it, by reply_failure.c ---- */
+
+/* Is it an error's document (d, or JSON), in a failed reply or, as XML, in one that claims
+ * success? Then *err says so, and the endpoint has learnt what it tells of clock and region. */
+bool reply_judge_failure(const struct haul_request *r, const struct reply *reply,
+    const struct document *d, struct haul_error *err);
+
+/* Whose reply it was: status and the server's names for it. */
+void reply_name(const struct reply *reply, struct haul_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "descriptor.h"
 #include "hash.h"
+#include "homedir.h"
 #include "jsonread.h"
 #include "jsonwrite.h"
 #include "temporary.h"
@@ -29,10 +30,10 @@ int sso_cache_path(const char *name, char path[static PATH_MAX], struct haul_err
 {
     unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
     char hex[2 * SHA1_BYTES + 1];
-    const char *home = getenv("HOME");
-    if (home == NULL || *home == '\0')
+    char home[PATH_MAX];
+    if (homedir_find(home) < 0)
         return haul_error_set(err, HAUL_NO_CREDENTIALS,
-            "the environment has no HOME, and so no login of `aws sso login`");
+            "HOME is not set, nor has this user a home: there is no login of `aws sso login`");
     struct haul_sum *s = haul_sum_new(HAUL_SHA1);
     if (s != NULL)
         haul_sum_add(s, name, strlen(name));

@@ -21,7 +21,7 @@ struct sso_token {
 void sso_token_free(struct sso_token *t); /* wipes; and it is empty */
 
 /* Where the login of a session, or without one of a start URL, is kept. Returns 0 or -1 with
- * *err: HAUL_NO_CREDENTIALS (there is no HOME), HAUL_BAD_CONFIG, HAUL_NO_MEMORY. */
+ * *err: HAUL_NO_CREDENTIALS (there is no home), HAUL_BAD_CONFIG, HAUL_NO_MEMORY. */
 int sso_cache_path(const char *name, char path[static PATH_MAX], struct haul_error *err);
 
 /* Adds what the file holds. Returns 0, or -1 with *err: HAUL_NO_CREDENTIALS ("why"),

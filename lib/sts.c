@@ -206,15 +206,6 @@ static enum haul_code code_of(const struct answer *a)
     return a->status == 401 || a->status == 403 ? HAUL_NO_CREDENTIALS : HAUL_SERVER;
 }
 
-/* What it says against a value may quote that. */
-static void hide(const char *token, struct answer *a)
-{
-    char beginning[13];
-    snprintf(beginning, sizeof beginning, "%.12s", token);
-    if (strstr(a->reason, beginning) != NULL)
-        snprintf(a->reason, sizeof a->reason, "answered %d %s", a->status, a->code);
-}
-
 /* ---- Questions ---- */
 
 /* base and token may be NULL. */
@@ -242,14 +233,13 @@ static struct keys *ask(const struct role *r, const char *action, const char *re
         .url = r->url,
         .headers = { &type, 1 },
         .body = form.data,
+        .secrets = { token },
         .keys = base,
         .service = "sts",
         .region = r->region,
         .ca_file = r->ca_file };
     if (buf_failed(&form, "the question to STS", err) || inquire(i, &q, &a, err) < 0)
         goto out;
-    if (token != NULL)
-        hide(token, &a);
     if (a.status == 200)
         k = read_keys(r, result, &a, err);
     else

@@ -36,11 +36,8 @@ void carry_block_signals(void)
 
 static void leave(int signal_number)
 {
-    static const char why[] = "haul: interrupted: `haul resume` goes on\n";
     (void) signal_number;
-    if (write(STDERR_FILENO, why, sizeof why - 1) < 0) {
-        /* nobody to tell */
-    }
+    log_from_signal("haul: interrupted: `haul resume` goes on\n");
     _exit(EXIT_INTERRUPTED);
 }
 

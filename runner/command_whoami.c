@@ -49,7 +49,7 @@ static void print_facts(const struct oneshot *o)
     const size_t len = strlen(who.key_id);
     const char *end = who.key_id + (len > KEY_ID_SHOWN ? len - KEY_ID_SHOWN : 0);
     if (len > 0)
-        snprintf(key, sizeof key, "…%s", end);
+        snprintf(key, sizeof key, "…%.*s", KEY_ID_SHOWN, end);
     oneshot_time(who.expires_ms, at);
     if (who.expires_ms >= 0) {
         const int64_t left = who.expires_ms / 1000 - (int64_t) time(NULL),

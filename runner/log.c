@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "json.h"
 
@@ -77,6 +78,13 @@ void log_last_word(const char *text)
         LOG(LOG_ERROR, "ended", { "why", text });
     else
         fprintf(stderr, "haul: %s\n", text);
+}
+
+void log_from_signal(const char *line)
+{
+    if (write(STDERR_FILENO, line, strlen(line)) < 0) {
+        /* nobody to tell */
+    }
 }
 
 void log_progress(const char *line)

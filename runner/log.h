@@ -22,6 +22,9 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 /* Why the process ends as it does. As text it is `haul: TEXT`. */
 void log_last_word(const char *text);
 
+/* A line as it is, from a signal's handler. */
+void log_from_signal(const char *line);
+
 /* Takes the progress line off the terminal before a line is written, and lets it be drawn again
  * after. NULL: there is none. Any thread. */
 void log_progress(const char *line);

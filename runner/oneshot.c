@@ -30,11 +30,9 @@ static atomic_bool stopping;
  * process, as the first one does while only keys are asked for. */
 static void on_signal(int number)
 {
-    static const char why[] = "haul: interrupted\n";
     (void) number;
-    if (!atomic_load(&opened) && write(STDERR_FILENO, why, sizeof why - 1) < 0) {
-        /* nobody to tell */
-    }
+    if (!atomic_load(&opened))
+        log_from_signal("haul: interrupted\n");
     if (!atomic_load(&opened) || atomic_exchange(&stopping, true))
         _exit(EXIT_INTERRUPTED);
     for (size_t i = 0; i < sizeof open_stores / sizeof *open_stores; i++) {

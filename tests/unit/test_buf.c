@@ -98,6 +98,35 @@ static void freeing_leaves_an_empty_buffer_that_can_be_used_again(void **state)
     buf_free(&b);
 }
 
+static void texts_are_added_up_to_the_last(void **state)
+{
+    (void) state;
+    struct buf b = buf_make(100);
+    buf_add_all(&b, (const char *[]){ "a", "", "bc", NULL });
+    assert_string_equal(buf_text(&b), "abc");
+    buf_add_all(&b, (const char *[]){ NULL });
+    assert_string_equal(buf_text(&b), "abc");
+    buf_free(&b);
+}
+
+/* That its memory is wiped is test_wiped.c's matter. */
+static void a_secret_grows_and_is_cleared_as_any_other(void **state)
+{
+    (void) state;
+    struct buf b = buf_make_secret(5000);
+    for (int i = 0; i < 5000; i++)
+        buf_adds(&b, i % 2 ? "a" : "b");
+    assert_int_equal(b.len, 5000);
+    assert_int_equal(strspn(buf_text(&b), "ab"), 5000);
+    buf_clear(&b);
+    assert_int_equal(b.data[4998], '\0'); /* not only its beginning */
+    buf_adds(&b, "again");
+    assert_string_equal(buf_text(&b), "again");
+    buf_free(&b);
+    assert_true(b.secret);
+    assert_int_equal(b.limit, 5000);
+}
+
 static void an_absurd_length_fails_without_an_allocation(void **state)
 {
     (void) state;
@@ -119,6 +148,8 @@ int main(void)
         cmocka_unit_test(after_a_failure_nothing_is_added),
         cmocka_unit_test(clearing_forgets_the_failure_and_keeps_the_limit),
         cmocka_unit_test(freeing_leaves_an_empty_buffer_that_can_be_used_again),
+        cmocka_unit_test(texts_are_added_up_to_the_last),
+        cmocka_unit_test(a_secret_grows_and_is_cleared_as_any_other),
         cmocka_unit_test(an_absurd_length_fails_without_an_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,23 +276,39 @@ static void they_expire_with_the_first_of_those_that_gave_something(void **state
 {
     (void) state;
     static const struct {
-        int64_t first, last; /* lives; 0: for ever */
-        bool expires;
-    } cases[] = { { 7200000, 3600000, true }, { 0, 3600000, false }, { 3600000, 0, true } };
+        struct {
+            const char *key_id, *secret;
+            int64_t expires_ms, offset_ms; /* expires_ms 0: never */
+        } sources[2];
+        int64_t expires_ms;
+    } cases[] = {
+        { { { "a", "b", 0, 0 }, { "c", "d", 5, 0 } }, -1 },
+        { { { "a", NULL, 0, 0 }, { "c", "d", 5, 0 } }, 5 },
+        { { { "a", NULL, 9, 0 }, { "c", "d", 5, 0 } }, 5 },
+        { { { "a", NULL, 5, 0 }, { "c", "d", 9, 0 } }, 5 },
+        { { { "a", NULL, 5, 0 }, { "c", "d", 9, 7 } }, 9 }, /* that clock is ahead */
+        { { { NULL, NULL, 5, 0 }, { "c", "d", 9, 0 } }, 9 },
+    };
+    const int64_t later_ms = clock_now_ms() + 3600000;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct haul_error err;
         struct haul_identity who;
-        struct fake_source *first = fake_source_new(cases[i].first),
-                           *last = fake_source_new(cases[i].last);
-        struct haul_credentials *c = merge_fakes(first, last);
-        int64_t left_ms;
+        struct haul_credentials *sources[2];
+        for (size_t n = 0; n < 2; n++) {
+            struct keys *k = keys_new(
+                "the test", cases[i].sources[n].key_id, cases[i].sources[n].secret, NULL, &err);
+            assert_non_null(k);
+            if (cases[i].sources[n].expires_ms > 0)
+                k->expires_ms = later_ms + cases[i].sources[n].expires_ms;
+            k->issuer_offset_ms = cases[i].sources[n].offset_ms;
+            sources[n] = credentials_fixed("test", k, NULL, NULL, &err);
+        }
+        struct haul_credentials *c = haul_credentials_merge(sources, 2, &err);
+        assert_non_null(c);
         haul_credentials_describe(c, &who);
-        left_ms = who.expires_ms - clock_now_ms();
-        assert_int_equal(who.expires_ms >= 0, cases[i].expires);
-        if (cases[i].expires)
-            assert_in_range(left_ms, cases[i].first / 2, cases[i].first);
+        if (who.expires_ms != cases[i].expires_ms + (cases[i].expires_ms < 0 ? 0 : later_ms))
+            fail_msg("%zu: %lld", i, (long long) (who.expires_ms - later_ms));
         haul_credentials_free(c);
-        fake_source_free(first);
-        fake_source_free(last);
     }
 }
 

@@ -332,6 +332,19 @@ static void answers_that_make_no_sense_are_told(void **state)
     }
 }
 
+static void a_token_that_the_service_quotes_is_not_repeated(void **state)
+{
+    const struct fixture *f = *state;
+    setenv(TOKEN, "t0k3n-of-the-task", 1);
+    services_fault(f->services,
+        "GetContainerKeys nth=1 status=400 text={\"message\":\"t0k3n-of-the-task?\"}\n"
+        "GetContainerKeys nth=2 text={\"Code\":\"C\",\"Message\":\"t0k3n-of-the-task?\"}\n");
+    struct haul_error err = refused(HAUL_SERVER, "answered 400: ...");
+    assert_null(strstr(err.text, "t0k3n"));
+    err = refused(HAUL_SERVER, "answered C: ...");
+    assert_null(strstr(err.text, "t0k3n"));
+}
+
 static void what_passes_is_asked_again(void **state)
 {
     static const char *const faults[] = { "nth=1 status=500", "nth=1 status=503", "nth=1 reset",
@@ -454,6 +467,7 @@ int main(void)
         TEST(the_token_file_goes_first_and_is_read_each_time),
         TEST(a_token_file_that_holds_none_is_named),
         TEST(answers_that_make_no_sense_are_told),
+        TEST(a_token_that_the_service_quotes_is_not_repeated),
         TEST(what_passes_is_asked_again),
         TEST(keys_without_token_or_expiry_have_none),
         TEST(an_expiry_is_by_the_clock_of_the_service),

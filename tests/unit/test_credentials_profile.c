@@ -394,6 +394,27 @@ static void a_profile_may_lead_to_sso_by_a_session_or_without(void **state)
     assert_source(make("both", NULL), "sso", "both");
 }
 
+/* Nothing in the environment says where they are. */
+static void where_services_are_the_profile_of_a_file_of_the_callers_says(void **state)
+{
+    char text[2000];
+    const char *url = services_url(services);
+    unsetenv("AWS_ENDPOINT_URL_STS");
+    unsetenv("AWS_ENDPOINT_URL_SSO");
+    unsetenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    write_login(state, "a51746d4aa793ae07b25e90c3a5db96fc7832bd7");
+    snprintf(text, sizeof text,
+        "[old]\n" LOGIN ACCOUNT "services = s\n"
+        "[x]\nrole_arn = " ARN "job\ncredential_source = Ec2InstanceMetadata\n"
+        "ec2_metadata_service_endpoint = %s\nservices = s\n"
+        "[services s]\nsts =\n  endpoint_url = %s\nsso =\n  endpoint_url = %s\n",
+        url, url, url);
+    char *path = temp_write_text(*state, "mine", text);
+    assert_source(make("x", path), "role", "x");
+    assert_source(make("old", path), "sso", "old");
+    free(path);
+}
+
 static const struct {
     const char *text;
     enum haul_code code;
@@ -460,6 +481,7 @@ int main(void)
         TEST(a_profile_may_lead_to_web_identity),
         TEST(a_profile_may_lead_to_a_process),
         TEST(a_profile_may_lead_to_sso_by_a_session_or_without),
+        TEST(where_services_are_the_profile_of_a_file_of_the_callers_says),
         TEST(a_profile_that_contradicts_itself_is_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -265,6 +265,24 @@ static void a_refusal_is_told_in_sts_s_own_words(void **state)
     assert_int_equal(services_count(services, "AssumeRole"), 1);
 }
 
+/* A canonical request that it shows has the caller's session token. */
+static void a_session_token_that_sts_quotes_is_not_repeated(void **state)
+{
+    struct haul_error err;
+    (void) state;
+    services_set(services, "key ASIAUSER " USER_SECRET " IQoJb3JpZ2luX2VjE\n");
+    services_fault(services,
+        "AssumeRole always status=400 text=%3CErrorResponse%3E%3CError%3E%3CCode%3EC%3C/Code%3E"
+        "%3CMessage%3Ex-amz-security-token:IQoJb3JpZ2luX2VjE%3C/Message%3E%3C/Error%3E"
+        "%3C/ErrorResponse%3E\n");
+    struct haul_credentials *base =
+        haul_credentials_static("ASIAUSER", USER_SECRET, "IQoJb3JpZ2luX2VjE", &err);
+    assert_null(
+        haul_credentials_from_role(base, &(struct haul_role){ .arn = ARN "nightly" }, &err));
+    assert_told(err.text, "answered 400 C: x-amz-security-token:...");
+    assert_null(strstr(err.text, "IQoJ"));
+}
+
 static void answers_that_make_no_sense_are_refused(void **state)
 {
     (void) state;
@@ -429,6 +447,7 @@ int main(void)
         TEST(region_of_role_and_profile_are_signed_for),
         TEST(aws_s_limits_of_a_duration_hold_at_aws_alone),
         TEST(a_refusal_is_told_in_sts_s_own_words),
+        TEST(a_session_token_that_sts_quotes_is_not_repeated),
         TEST(answers_that_make_no_sense_are_refused),
         TEST(what_passes_is_asked_again),
         TEST(keys_expire_by_sts_s_clock),

@@ -284,9 +284,6 @@ static void a_cache_that_can_not_be_read_is_no_login(void **state)
         "over 65536 bytes)",
         path);
     free(path);
-    setenv("HOME", "", 1);
-    assert_fails(&dev, HAUL_NO_CREDENTIALS,
-        "the environment has no HOME, and so no login of `aws sso login`");
 }
 
 static void a_login_that_has_expired_tells_the_command(void **state)
@@ -510,6 +507,16 @@ static void a_role_that_is_not_ours_is_named(void **state)
         "your Identity Center for it");
 }
 
+static void what_they_quote_of_a_login_is_not_repeated(void **state)
+{
+    (void) state;
+    log_in(OF_SESSION, ACCESS, HOUR_S, HOUR_S);
+    services_fault(
+        services, "GetRoleCredentials always status=400 text={\"message\":\"" ACCESS "!\"}");
+    assert_fails(
+        &dev, HAUL_SERVER, "the SSO portal at %s answered 400: ...", services_url(services));
+}
+
 static void an_overloaded_portal_is_asked_again(void **state)
 {
     (void) state;
@@ -536,6 +543,8 @@ static void an_answer_that_makes_no_sense_is_refused(void **state)
         { "without=SecretAccessKey", HAUL_BAD_REPLY,
             ": roleCredentials.secretAccessKey is missing" },
         { "expires=tomorrow", HAUL_BAD_REPLY, ": roleCredentials.expiration is no time" },
+        { "skew-s=-3600 expires=9223372036854775806", HAUL_BAD_REPLY,
+            ": roleCredentials.expiration is no time" },
         { "status=302 location=/elsewhere", HAUL_SERVER,
             " answered 302 Scripted: as scripted" },
         { "status=404 code=ResourceNotFoundException", HAUL_SERVER,
@@ -636,6 +645,8 @@ int main(void)
             a_login_that_the_portal_refuses_tells_the_command, make_home, remove_home),
         cmocka_unit_test_setup_teardown(
             a_role_that_is_not_ours_is_named, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(
+            what_they_quote_of_a_login_is_not_repeated, make_home, remove_home),
         cmocka_unit_test_setup_teardown(
             an_overloaded_portal_is_asked_again, make_home, remove_home),
         cmocka_unit_test_setup_teardown(

@@ -190,6 +190,7 @@ static void aws_s_other_hosts_are_chosen_by_option(void **state)
         assert_true(endpoint_is_aws(e));
         snprintf(expected, sizeof expected, "https://%s", cases[i].url);
         assert_string_equal(haul_endpoint_url(e), expected);
+        assert_string_equal(haul_endpoint_region(e), cases[i].region);
         snprintf(expected, sizeof expected, "https://%s/", cases[i].service);
         assert_string_equal(place(e, NULL, NULL), expected);
         snprintf(expected, sizeof expected, "https://%s/k", cases[i].object);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -23,6 +24,7 @@
 #include "store_fixture.h"
 #include "temp.h"
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define PART (5 * MIB)
 #define LARGE (PART + 3)
 #define SMALL_TEXT "eleven byte"
@@ -401,6 +403,73 @@ static int asks_an_instance(struct kitchen *k, struct haul_error *err)
     return are_given(haul_credentials_from_instance(services_url(k->services), err));
 }
 
+static int asks_for_a_role(struct kitchen *k, struct haul_error *err)
+{
+    struct haul_credentials *base = haul_credentials_static("AKIDUSER", "hush", NULL, err);
+    return are_given(haul_credentials_from_role(base,
+        &(struct haul_role){ .arn = "arn:aws:iam::123456789012:role/r",
+            .external_id = "e",
+            .sts_url = services_url(k->services) },
+        err));
+}
+
+static int asks_with_a_web_identity(struct kitchen *k, struct haul_error *err)
+{
+    return are_given(haul_credentials_from_web_identity(
+        &(struct haul_role){ .arn = "arn:aws:iam::123456789012:role/r",
+            .token_file = "/proc/sys/kernel/ostype",
+            .sts_url = services_url(k->services) },
+        err));
+}
+
+static int asks_a_program(struct kitchen *k, struct haul_error *err)
+{
+    (void) k;
+    return are_given(haul_credentials_from_process(
+        "echo '{\"Version\": 1, \"AccessKeyId\": \"a\", \"SecretAccessKey\": \"b\"}'", err));
+}
+
+static int asks_sso(struct kitchen *k, struct haul_error *err)
+{
+    return are_given(haul_credentials_from_profile("sso", k->profiles, err));
+}
+
+static int follows_a_chain(struct kitchen *k, struct haul_error *err)
+{
+    return are_given(haul_credentials_from_profile("chain", k->profiles, err));
+}
+
+static int asks_by_default(struct kitchen *k, struct haul_error *err)
+{
+    (void) k;
+    return are_given(haul_credentials_default(err));
+}
+
+static int merges(struct kitchen *k, struct haul_error *err)
+{
+    struct haul_credentials *sources[] = { NULL, haul_credentials_static("a", NULL, NULL, err),
+        NULL, haul_credentials_from_url("https://x:b@host", err),
+        haul_credentials_from_profile("p", k->profiles, err), haul_credentials_anonymous(err) };
+    bool lacks = false;
+    for (size_t i = 0; i < COUNT(sources); i++)
+        lacks |= sources[i] == NULL && i != 0 && i != 2;
+    struct haul_error why;
+    struct haul_credentials *keys =
+        haul_credentials_merge(sources, COUNT(sources), lacks ? &why : err);
+    if (keys != NULL && !lacks && haul_credentials_refresh(keys, err) < 0)
+        lacks = true;
+    return are_given(keys) < 0 || lacks ? -1 : 0;
+}
+
+static int keeps_keys_fresh(struct kitchen *k, struct haul_error *err)
+{
+    struct haul_credentials *keys = haul_credentials_from_profile("p", k->profiles, err);
+    struct haul_refresher *r = keys ? haul_refresher_start(&keys, 1, err) : NULL;
+    haul_refresher_stop(r);
+    haul_credentials_free(keys);
+    return r ? 0 : -1;
+}
+
 /* ---- Every allocation of a call, in its turn ---- */
 
 static void arm(bool theirs, bool onwards, unsigned nth)
@@ -469,6 +538,14 @@ static const struct {
     { "sums_parts", sums_parts, false },
     { "asks_a_container", asks_a_container, false },
     { "asks_an_instance", asks_an_instance, false },
+    { "asks_for_a_role", asks_for_a_role, false },
+    { "asks_with_a_web_identity", asks_with_a_web_identity, false },
+    { "asks_a_program", asks_a_program, false },
+    { "asks_sso", asks_sso, false },
+    { "follows_a_chain", follows_a_chain, true },
+    { "asks_by_default", asks_by_default, false },
+    { "merges", merges, false },
+    { "keeps_keys_fresh", keeps_keys_fresh, false },
 };
 
 static void fail_all(struct kitchen *k, bool theirs, bool onwards)
@@ -495,6 +572,36 @@ static void each_allocation_of_libxml2_and_openssl_may_fail(void **state)
 
 /* ---- Before and after ---- */
 
+/* A login that has to be renewed each time: the file can't be written. */
+static void write_profiles(struct kitchen *k)
+{
+    char text[2000];
+    const char *url = services_url(k->services);
+    snprintf(text, sizeof text,
+        "[p]\naws_access_key_id = a\naws_secret_access_key = b\n"
+        "[user]\naws_access_key_id = AKIDUSER\naws_secret_access_key = hush\n"
+        "[one]\nsource_profile = user\nrole_arn = arn:aws:iam::123456789012:role/one\n"
+        "[chain]\nsource_profile = one\nrole_arn = arn:aws:iam::123456789012:role/two\n"
+        "services = all\n"
+        "[sso]\nsso_start_url = u\nsso_region = eu-west-1\nsso_account_id = 123456789012\n"
+        "sso_role_name = r\nsso_session = s\nservices = all\n"
+        "[sso-session s]\nsso_start_url = u\nsso_region = eu-west-1\n"
+        "[services all]\nsts =\n  endpoint_url = %s\nsso =\n  endpoint_url = %s\n"
+        "sso_oidc =\n  endpoint_url = %s\n",
+        url, url, url);
+    k->profiles = temp_write_text(k->folder, "profiles", text);
+    services_set(k->services, "key AKIDUSER hush\nidentity Linux\n");
+    static const char *const folders[] = { ".aws", ".aws/sso", ".aws/sso/cache" };
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        char *path = temp_path(k->folder, folders[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+        free(path);
+    }
+    free(temp_write_text(k->folder,
+        ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json",
+        "{\"accessToken\": \"sso-access-token\", \"expiresAt\": \"2099-01-01T00:00:00Z\"}"));
+}
+
 static int furnish(void **state)
 {
     fault.armed = false; /* an earlier test has failed */
@@ -514,8 +621,7 @@ static int furnish(void **state)
     k->bytes = some_bytes(LARGE);
     k->large = temp_write(k->folder, "large", k->bytes, LARGE);
     k->received = temp_path(k->folder, "received");
-    k->profiles = temp_write_text(
-        k->folder, "profiles", "[p]\naws_access_key_id = a\naws_secret_access_key = b\n");
+    write_profiles(k);
     struct haul_request small = { .key = "small",
         .content_type = "text/plain",
         .checksum = HAUL_CRC32C,

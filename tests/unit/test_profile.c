@@ -1,4 +1,5 @@
 /* profile.c: which sections of which file are a profile's, and what it gives keys by. */
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -146,6 +147,19 @@ static void variables_name_the_profile_and_the_files(void **state)
     assert_string_equal(profile_name(NULL), "default");
 }
 
+static void without_a_variable_the_home_is_the_one_that_the_system_knows(void **state)
+{
+    char files[200];
+    (void) state;
+    const struct passwd *user = getpwuid(getuid());
+    unsetenv("HOME");
+    struct profiles *p = read_files(NULL);
+    profiles_tell_files(p, files, sizeof files);
+    if (user != NULL && *user->pw_dir != '\0')
+        assert_memory_equal(files, user->pw_dir, strlen(user->pw_dir));
+    profiles_free(p);
+}
+
 static void files_that_are_nowhere_are_empty(void **state)
 {
     (void) state;
@@ -154,7 +168,7 @@ static void files_that_are_nowhere_are_empty(void **state)
     struct profiles *p = read_files(NULL);
     assert_false(profile_exists(p, "default"));
     profiles_free(p);
-    unsetenv("HOME");
+    setenv("HOME", "/nowhere", 1);
     unsetenv("AWS_CONFIG_FILE");
     p = read_files(NULL);
     assert_setting(p, "default", "k", NULL, NULL);
@@ -371,6 +385,7 @@ int main(void)
         HOME_TEST(a_file_of_the_callers_is_the_only_one_and_takes_either_form),
         HOME_TEST(sections_of_other_kinds_stand_in_the_config_file),
         HOME_TEST(variables_name_the_profile_and_the_files),
+        HOME_TEST(without_a_variable_the_home_is_the_one_that_the_system_knows),
         HOME_TEST(files_that_are_nowhere_are_empty),
         HOME_TEST(files_that_cannot_be_read_or_understood_are_named),
         HOME_TEST(a_home_of_somebody_elses_is_empty_and_a_closed_file_is_not),

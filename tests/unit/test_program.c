@@ -326,6 +326,25 @@ static void a_signal_that_is_ignored_disturbs_nobody(void **state)
     signal(SIGHUP, SIG_DFL);
 }
 
+static volatile sig_atomic_t reloads;
+
+static void on_reload(int number)
+{
+    (void) number;
+    reloads++;
+}
+
+static void a_wish_to_reload_disturbs_nobody(void **state)
+{
+    (void) state;
+    char command[64];
+    signal(SIGHUP, on_reload);
+    snprintf(command, sizeof command, "kill -HUP %d; echo fine", (int) getpid());
+    assert_prints(command, "fine\n");
+    assert_int_equal(reloads, 1);
+    signal(SIGHUP, SIG_DFL);
+}
+
 static void without_descriptors_it_says_so(void **state)
 {
     (void) state;
@@ -369,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_signal_that_ends_us_ends_it_first, enter_folder, leave_folder),
         cmocka_unit_test(a_signal_that_is_ignored_disturbs_nobody),
+        cmocka_unit_test(a_wish_to_reload_disturbs_nobody),
         cmocka_unit_test(without_descriptors_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,7 +231,7 @@ static void http_asks_it_for_the_whole_url(void **state)
 {
     struct fixture *f = *state;
     struct proxy x;
-    char asked[96];
+    char asked[160];
     const char *url = url_of(f, "http", "store.example");
     start(&x, NULL);
     setenv("http_proxy", x.url, 1);

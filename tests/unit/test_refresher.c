@@ -209,8 +209,11 @@ static void a_server_that_speaks_of_older_keys_is_late(void **state)
     assert_int_equal(haul_credentials_refresh(s->keys, &err), 0);
     assert_true(credentials_refused(s->keys, old));
     assert_string_equal(old->token, "t1"); /* whoever holds them can go on */
-    keys_release(old);
     assert_string_equal(fake_source_token(s), "t2");
+    fake_source_expire(s);
+    assert_true(credentials_refused(s->keys, old)); /* which does not acquit the second ones */
+    assert_string_equal(fake_source_token(s), "t3");
+    keys_release(old);
     fake_source_free(s);
 }
 
@@ -264,16 +267,20 @@ static void it_asks_once_for_four_threads(void **state)
     fake_source_free(s);
 }
 
-/* Nobody waits: it does so by itself. */
+/* Nobody waits: it does so by itself. And nobody but the caller has told it of the first. */
 static void it_goes_on_after_failures(void **state)
 {
     (void) state;
     struct haul_error err;
     struct fake_source *s = fake_source_new(HOUR);
     struct haul_refresher *r = start(s);
+    for (int i = 0; i < 2; i++) { /* then it sleeps for an hour */
+        fake_source_expire(s);
+        assert_string_equal(fake_source_token(s), i == 0 ? "t2" : "t3");
+    }
     fake_source_fail(s, 2);
-    assert_int_equal(haul_credentials_refresh(s->keys, &err), -1); /* which it hears of */
-    fake_source_wait(s, 4);
+    assert_int_equal(haul_credentials_refresh(s->keys, &err), -1);
+    fake_source_wait(s, 6);
     haul_refresher_stop(r);
     fake_source_free(s);
 }

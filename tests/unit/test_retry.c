@@ -142,6 +142,37 @@ static void an_error_starts_afresh_and_knows_what_its_code_suggests(void **state
     assert_int_equal(err.retry, HAUL_RETRY_NEVER);
 }
 
+static void keys_have_expired_by_code_or_by_time(void **state)
+{
+    (void) state;
+    static const struct {
+        int status;
+        const char *code;
+        bool in_time, past; /* what it means to keys that are */
+    } cases[] = {
+        { 400, "ExpiredToken", true, true },
+        { 403, "ExpiredTokenException", true, true },
+        { 400, "TokenRefreshRequired", true, true },
+        { 200, "ExpiredToken", true, true }, /* at the end of a long Complete */
+        { 400, "InvalidToken", false, true },
+        { 403, "AccessDenied", false, true },
+        { 403, "InvalidAccessKeyId", false, true },
+        { 400, "", false, true },
+        { 401, "", false, true },
+        { 403, "", false, true },
+        { 404, "NoSuchKey", false, false },
+        { 412, "PreconditionFailed", false, false },
+        { 500, "InternalError", false, false },
+        { 503, "SlowDown", false, false },
+        { 200, "InternalError", false, false },
+        { 0, "", false, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (retry_is_expiry(cases[i].status, cases[i].code, false) != cases[i].in_time ||
+            retry_is_expiry(cases[i].status, cases[i].code, true) != cases[i].past)
+            fail_msg("%d %s", cases[i].status, cases[i].code);
+}
+
 static void an_error_may_quote_its_own_text(void **state)
 {
     (void) state;
@@ -157,6 +188,12 @@ static void an_error_is_one_line_whatever_a_server_says(void **state)
     struct haul_error err;
     haul_error_set(&err, HAUL_SERVER, "%s", "a\r\nb\x1b[31mc\x7f");
     assert_string_equal(err.text, "a  b [31mc ");
+    haul_error_set(&err, HAUL_SERVER, "answered 403: %s", "It does not exist in our records.");
+    assert_string_equal(err.text, "answered 403: It does not exist in our records");
+    haul_error_set(&err, HAUL_LOCAL, "%s", "there is no AWS_CONTAINER_...");
+    assert_string_equal(err.text, "there is no AWS_CONTAINER_...");
+    haul_error_set(&err, HAUL_SERVER, "%s", ".");
+    assert_string_equal(err.text, "");
 }
 
 static void an_error_that_is_too_long_is_cut_between_characters(void **state)
@@ -191,6 +228,7 @@ int main(void)
         cmocka_unit_test(the_delay_doubles_up_to_twenty_seconds),
         cmocka_unit_test(slower_starts_from_half_a_second),
         cmocka_unit_test(jitter_takes_the_whole_range),
+        cmocka_unit_test(keys_have_expired_by_code_or_by_time),
         cmocka_unit_test(now_and_resign_do_not_wait),
         cmocka_unit_test(the_server_may_ask_for_more_but_not_for_less),
         cmocka_unit_test(an_error_starts_afresh_and_knows_what_its_code_suggests),

@@ -153,6 +153,7 @@ def test_a_bucket_has_an_owner(signed):
     ("PutObject always", "line 1: say what happens"),
     ("PutObject always code=X", "line 1: say what happens"),
     ("PutObject nth=0 drop-before", 'line 1: bad value for "nth"'),
+    ("PutObject token= always drop-before", 'line 1: bad value for "token"'),
     ("PutObject always status=abc", 'line 1: bad value for "status"'),
     ("PutObject always drop-before=1", 'line 1: bad value for "drop-before"'),
 ])
@@ -198,6 +199,12 @@ def test_a_line_may_pick_a_range(bare):
     asked = ["bytes=1-9", "bytes=10-19", "bytes=10-19", "bytes=-10", "bytes=0-", None]
     assert [http_call(bare, "GET", "/bkt/obj", headers={"Range": r} if r else {})[0]
             for r in asked] == [206, 503, 206, 206, 500, 200]
+
+
+def test_a_line_may_pick_a_session_token(bare):
+    bare.fault("GetObject token=old always status=400 code=ExpiredToken")
+    assert [http_call(bare, "GET", "/bkt/obj", headers={"x-amz-security-token": t} if t else {})[0]
+            for t in ["old", "older", None]] == [400, 200, 200]
 
 
 def test_status_replies_instead_of_doing_it(bare):

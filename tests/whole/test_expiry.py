@@ -5,13 +5,14 @@ there are none the job pauses, says why, and goes on where it was once that is m
 import json
 import os
 import re
+import signal
 import urllib.parse
 
 import pytest
 from queuefile import Recorded, assert_finished
-from scene import PART, Scene, download, refusal, tree, upload
+from scene import PART, download, refusal, tree, upload
 
-DONE, PAUSED = 0, 5
+DONE, INTERRUPTED, PAUSED = 0, 3, 5
 TOKENS = [f"session/token+{n}//the==test" for n in range(4)]
 
 
@@ -159,3 +160,15 @@ def test_keys_in_variables_that_expire_can_be_given_anew(scene):
     scene.endpoint.clear()
     scene.resume(env=dict(zip(("LAB_ID", "LAB_SECRET"), scene.endpoint.keys)) | {"LAB_TOKEN": "t"})
     assert scene.keys() == ["a"]
+
+
+@pytest.mark.parametrize("command", ["ls", "run"])
+def test_ctrl_c_ends_the_wait_for_a_service(scene, services, command):
+    source = Container(scene, services)
+    services.fault("GetContainerKeys always gate=here")
+    job = scene.manifest(upload(scene.files(["a"])), store={"credentials": source.credentials})
+    words = ["run", job] if command == "run" else ["ls", "store://", "--manifest", job]
+    running = scene.start(*words, env=source.env)
+    services.wait_at("here")
+    running.send_signal(signal.SIGINT)
+    assert "interrupted" in refusal(scene.end(running, INTERRUPTED))

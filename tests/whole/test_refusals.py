@@ -3,6 +3,7 @@ thing and the next step, the right exit code, nothing outside its places, and `h
 on once the cause is mended.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -193,6 +194,17 @@ def test_an_endpoint_that_goes_away_in_the_middle(scene):
     assert len(scene.endpoint.log("PutObject")) == len(names) - len(before)
 
 
+def test_a_resumed_run_goes_where_it_went_whatever_the_environment_says_then(scene):
+    job = scene.haul.manifest(json.dumps({
+        "version": 1, "name": "job", "defaults": {"retries": 0},
+        "transfers": [{"upload": scene.files(["a"]), "to": f"s3://{BUCKET}/"}]}))
+    scene.endpoint.stop()
+    scene.command("run", job, exit_code=PAUSED)
+    scene.endpoint.restart()
+    scene.resume(env={"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_REGION": ""})
+    assert scene.keys() == ["a"]
+
+
 def test_a_host_that_has_no_address(scene):
     line = refusal(scene.run(upload(scene.files(["a"])), exit_code=PAUSED,
                              store={"url": "http://no-such-host.invalid"}))
@@ -307,6 +319,30 @@ def test_a_ca_file_that_is_not_there(tls, certificate):
     missing.write_bytes(open(certificate[0], "rb").read())
     tls.resume()
     assert tls.keys() == ["a"]
+
+
+def test_an_authority_that_the_environment_or_the_profile_names(tls, certificate):
+    source = tls.files(["a"])
+    config = tls.folder / "config"
+    config.write_text(f"[profile lab]\nca_bundle = {certificate[0]}\n")
+    tls.run(upload(source), env={"AWS_CA_BUNDLE": certificate[0]})
+    tls.run(upload(source), env={"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "lab"})
+    tls.command("ls", "s3://", env={"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "lab"})
+
+
+def test_a_server_that_asks_for_a_certificate_of_ours(haul, new_endpoint, certificate, tmp_path):
+    scene = Scene(haul, new_endpoint(tls=certificate, client=certificate), tmp_path)
+    source, (cert, key) = scene.files(["a"]), certificate
+    line = refusal(scene.run(upload(source), exit_code=PAUSED))
+    assert scene.endpoint.url in line and "certificate" in line
+    scene.run(upload(source), store={"client_cert": cert, "client_key": key})
+    assert scene.keys() == ["a"]
+    line = refusal(scene.run(
+        upload(source), store={"client_cert": cert, "client_key": f"{key}.gone"}, exit_code=PAUSED))
+    assert f"{key}.gone" in line
+    scene.command("ls", "s3://", exit_code=PAUSED)
+    done = scene.command("ls", "s3://", "--client-cert", cert, "--client-key", key)
+    assert BUCKET in done.stdout
 
 
 def assert_insecure(done, endpoint):

@@ -41,8 +41,9 @@ struct haul_credentials;
  *     HAUL_NO_CREDENTIALS  the source has none, or they have expired; the text names the
  *                          variable, file, profile or service, and what to do
  *     HAUL_BAD_CONFIG      it can't be read or understood, or contradicts itself
- *     HAUL_NETWORK, HAUL_TLS, HAUL_SERVER, HAUL_BAD_REPLY
- *                          the service behind it can't be reached, refuses, makes no sense
+ *     HAUL_NETWORK, HAUL_TLS, HAUL_SERVER, HAUL_BAD_REPLY, HAUL_TOO_LARGE
+ *                          the service behind it can't be reached, refuses, makes no sense,
+ *                          says more than 64 KiB
  *     HAUL_NO_MEMORY
  *
  * They read the environment, so none may run while another thread changes that. Strings are
@@ -68,14 +69,16 @@ struct haul_credentials *haul_credentials_from_environment(struct haul_error *er
  * credential_process. profile NULL: AWS_PROFILE, else "default". file NULL: the credentials
  * file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials, section [x]) and the config file
  * (AWS_CONFIG_FILE, else ~/.aws/config, section [profile x]; [default] or [profile default] for
- * the default). With a file only that one, where either form of section will do. Key, secret
- * and token always come from one section. Files are read again for fresh keys.
+ * the default). ~ is HOME, else (cron, systemd) the home that the system knows of. With a file
+ * only that one, where either form of section will do. Key, secret and token always come from
+ * one section. Files are read again for fresh keys.
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */
 struct haul_credentials *haul_credentials_from_profile(
     const char *profile, const char *file, struct haul_error *err);
 
 /* A shell's command that prints JSON with Version 1, for 60 seconds at most. Its standard error
- * is ours, its standard input empty.
+ * is ours, its standard input empty. A SIGINT, SIGQUIT, SIGTERM or unhandled SIGHUP that comes
+ * to this thread meanwhile ends it, as HAUL_CANCELLED, before it has its own effect.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html */
 struct haul_credentials *haul_credentials_from_process(
     const char *command, struct haul_error *err);
@@ -85,10 +88,11 @@ struct haul_credentials *haul_credentials_from_process(
  * run. https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html */
 struct haul_sso {
     const char *session;   /* name of the sso-session; NULL: the older form without */
-    const char *start_url; /* required, as all below */
+    const char *start_url; /* required, as are the next three */
     const char *region;    /* of the Identity Center */
     const char *account_id, *role_name;
-    const char *profile; /* for messages; NULL: none */
+    const char *profile; /* whose other settings count, and for messages; NULL: AWS_PROFILE's */
+    const char *file;    /* that has it, as above; NULL: the shared files */
 };
 struct haul_credentials *haul_credentials_from_sso(
     const struct haul_sso *sso, struct haul_error *err);

@@ -37,7 +37,7 @@ enum haul_code {
     HAUL_NO_MEMORY,      /* also when the system says so to us or the caller's function */
     HAUL_BAD_ARGUMENT,   /* a call that breaks this manual, or a limit of S3 */
     HAUL_BAD_CONFIG,     /* an URL, a profile or a file of the environment that is not usable */
-    HAUL_NO_CREDENTIALS, /* none found, or incomplete */
+    HAUL_NO_CREDENTIALS, /* none found, incomplete, or expired without fresh ones */
     HAUL_NETWORK,        /* name, connection, reset, stall: no complete reply arrived */
     HAUL_TLS,            /* the peer could not be verified, or refuses our certificate */
     HAUL_SERVER,         /* a complete reply that refuses: http_status and aws_code say how */
@@ -56,7 +56,8 @@ enum haul_retry {
     HAUL_RETRY_LATER,      /* the same again after a growing delay: InternalError, BadDigest,
                             * OperationAborted; 408, 500, 502, 504; no reply */
     HAUL_RETRY_SLOWER,     /* as LATER, and with fewer requests in flight: SlowDown; 429, 503 */
-    HAUL_RETRY_RESIGN,     /* the clock or the region was off and is corrected, sign again:
+    HAUL_RETRY_RESIGN,     /* the clock or the region was off and is corrected, or the keys had
+                            * expired and there may be fresh ones, sign again:
                             * RequestTimeTooSkewed, PermanentRedirect */
     HAUL_RETRY_FROM_START, /* the upload or the object is another one now, begin again: 412,
                             * 416, NoSuchUpload, InvalidPart */

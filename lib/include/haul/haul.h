@@ -3,8 +3,9 @@
  *
  * There is nothing to initialise and nothing to end: the first store or client does it, on any
  * thread. No thread is started but a refresher and libcurl's for looking up names, no signal
- * raised (SIGPIPE neither) or handled, nothing printed or logged. After fork() the child must
- * not touch the stores and clients of its parent, not even to free them.
+ * raised (SIGPIPE neither) or handled (but see haul_credentials_from_process()), nothing
+ * printed or logged. After fork() the child must not touch the stores and clients of its
+ * parent, not even to free them.
  *
  * From C++ fill the structs field by field, or with C++20's designated initialisers in the
  * structs' own order: haul_request r{}; r.key = "a"; */

@@ -27,8 +27,9 @@ HAUL_BEGIN
  * token is part of it too, and ends it earlier.
  *
  * Returns the URL, which the caller frees: whoever has it can use it, so keep it out of logs.
- * NULL with *err: HAUL_BAD_ARGUMENT, HAUL_NO_CREDENTIALS (anonymous), HAUL_NO_MEMORY. Any
- * thread. The time is the server's, as far as an earlier request has learnt that. */
+ * NULL with *err: HAUL_BAD_ARGUMENT, HAUL_NO_CREDENTIALS (anonymous, or expired without fresh
+ * ones), HAUL_NO_MEMORY. Any thread. The time is the server's, as far as an earlier request has
+ * learnt that. */
 char *haul_presign(const struct haul_request *r, unsigned seconds, struct haul_error *err);
 
 HAUL_END

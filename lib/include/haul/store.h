@@ -52,7 +52,8 @@ struct haul_store;
  * public data.
  *
  * NULL with *err: HAUL_BAD_CONFIG (the text never repeats the URL), HAUL_NO_CREDENTIALS,
- * HAUL_NO_MEMORY. Nothing is sent. */
+ * HAUL_NO_MEMORY; and what haul_credentials_default() fails with, when that is asked. The store
+ * itself is sent nothing. */
 struct haul_store *haul_store_new(
     const char *url, const struct haul_store_options *options, struct haul_error *err);
 
