@@ -199,6 +199,7 @@ static void without_an_url_sts_is_the_region_s_own(void **state)
         { "cn-north-1", "false", "way to https://sts.cn-north-1.amazonaws.com.cn:" },
     };
     unsetenv("AWS_ENDPOINT_URL_STS");
+    setenv("no_proxy", "", 1);
     setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1);
     for (size_t i = 0; i < COUNT(cases); i++) {
         setenv("AWS_USE_FIPS_ENDPOINT", cases[i].fips, 1);
@@ -206,6 +207,7 @@ static void without_an_url_sts_is_the_region_s_own(void **state)
             HAUL_NETWORK, cases[i].host);
     }
     unsetenv("HTTPS_PROXY");
+    setenv("no_proxy", "*", 1);
     assert_refused(&(struct haul_role){ .arn = ARN "nightly", .region = "evil.com/" },
         HAUL_BAD_CONFIG, "is not a region's name");
 }
@@ -217,10 +219,12 @@ static void the_role_s_own_url_goes_first_and_an_empty_one_is_aws(void **state)
     setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1", 1);
     haul_credentials_free(assume(&role));
     assert_int_equal(services_count(services, "AssumeRole"), 1);
+    setenv("no_proxy", "", 1);
     setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1);
     role.sts_url = "";
     assert_refused(&role, HAUL_NETWORK, "way to https://sts.us-east-1.amazonaws.com:");
     unsetenv("HTTPS_PROXY");
+    setenv("no_proxy", "*", 1);
 }
 
 static void region_of_role_and_profile_are_signed_for(void **state)

@@ -573,6 +573,7 @@ static void the_region_tells_the_hosts(void **state)
     };
     unsetenv("AWS_ENDPOINT_URL_SSO");
     unsetenv("AWS_ENDPOINT_URL_SSO_OIDC");
+    setenv("no_proxy", "", 1);
     setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1); /* where nobody listens */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256];
@@ -593,6 +594,7 @@ static void the_region_tells_the_hosts(void **state)
         }
     }
     unsetenv("HTTPS_PROXY");
+    setenv("no_proxy", "*", 1);
 }
 
 static void what_is_missing_is_named(void **state)

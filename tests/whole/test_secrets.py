@@ -344,7 +344,8 @@ def test_a_proxy_s_password_is_not_left_behind(haul, unsigned, services, tmp_pat
 
     def proxied(left, _):
         return Source({"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET,
-                       variable: f"http://me:{quoted}@127.0.0.1:1"}, [password, SECRET], url=url)
+                       variable: f"http://me:{quoted}@127.0.0.1:1", "no_proxy": ""},
+                      [password, SECRET], url=url)
 
     trace = Trace(haul, unsigned, services, tmp_path, proxied)
     job = trace.manifest(upload(trace.scene.files(["a"])))
