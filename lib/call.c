@@ -117,7 +117,7 @@ static void add_document(struct call *c, const struct haul_request *r)
         xmlwrite_tags(&c->document, &r->tags);
     /* Others have one region, whose name is not always the one that they sign with: Ceph, for
      * one, refuses any but its zone group's. */
-    else if (r->operation == HAUL_CREATE_BUCKET && endpoint_is_aws(r->endpoint) &&
+    else if (r->operation == HAUL_CREATE_BUCKET && haul_endpoint_is_aws(r->endpoint) &&
              strcmp(r->endpoint->region, "us-east-1") != 0)
         xmlwrite_region(&c->document, r->endpoint->region);
     if (c->document.len > 0)

@@ -318,7 +318,7 @@ static bool is_label(const char *bucket)
            bucket[len - 1] != '-';
 }
 
-bool endpoint_is_aws(const struct haul_endpoint *e)
+bool haul_endpoint_is_aws(const struct haul_endpoint *e)
 {
     return e->host == NULL || partition_has_host(e->host);
 }
@@ -335,7 +335,7 @@ static bool is_virtual(const struct haul_endpoint *e, const char *bucket)
     case HAUL_ADDRESS_AUTO:
         break;
     }
-    return endpoint_is_aws(e) && is_label(bucket);
+    return haul_endpoint_is_aws(e) && is_label(bucket);
 }
 
 bool endpoint_can_reach(const struct haul_endpoint *e, const char *bucket, bool accelerate)

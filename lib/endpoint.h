@@ -78,9 +78,6 @@ int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,
  * must outlive it. */
 void endpoint_set_service(struct haul_endpoint *e, const char *service);
 
-/* Is it one of Amazon's own? */
-bool endpoint_is_aws(const struct haul_endpoint *e);
-
 /* May a secret be part of a request? Over https, or to this very machine. */
 bool endpoint_is_private(const struct haul_endpoint *e);
 

@@ -247,7 +247,7 @@ static void add_source(struct draft *d)
     }
     add(d, "x-amz-copy-source", end_text(d->call, begun));
     add(d, "x-amz-copy-source-if-match", s->if_match);
-    if (!endpoint_is_aws(d->request->endpoint))
+    if (!haul_endpoint_is_aws(d->request->endpoint))
         add(d, "x-amz-copy-if-match", s->if_match); /* Ceph knows it by this name alone */
     add_customer_key(d, names, &s->key_of_source);
     if (d->request->operation == HAUL_COPY_PART)

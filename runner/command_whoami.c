@@ -83,20 +83,6 @@ static int ask(const struct oneshot *o, struct haul_error *err)
 
 enum verdict { ACCEPTED, REFUSED, UNKNOWN };
 
-static bool is_aws(const struct haul_endpoint *e)
-{
-    static const char *const domains[] = { ".amazonaws.com", ".amazonaws.com.cn", ".c2s.ic.gov",
-        ".sc2s.sgov.gov" };
-    const char *host = strstr(haul_endpoint_url(e), "://") + 3;
-    const size_t len = strcspn(host, ":/");
-    for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
-        const size_t domain_len = strlen(domains[i]);
-        if (len > domain_len && strncmp(host + len - domain_len, domains[i], domain_len) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Is it what AWS says to keys that it knows? Ceph's gateway says so to wrong ones, too, when it
  * is STS as well, and so may others. Then *e tells what it may mean and how to learn more. */
 static bool is_denied_to_known(const struct oneshot *o, struct haul_error *e)
@@ -104,7 +90,7 @@ static bool is_denied_to_known(const struct oneshot *o, struct haul_error *e)
     struct haul_identity who;
     haul_credentials_describe(o->credentials, &who);
     const bool keys = who.key_id[0] != '\0', bucket = *o->address.bucket != '\0';
-    if (keys && is_aws(haul_store_endpoint(o->store)))
+    if (keys && haul_endpoint_is_aws(haul_store_endpoint(o->store)))
         return true;
     haul_error_set(e, HAUL_NO_CREDENTIALS,
         "AccessDenied: %s %s%s: name %s bucket that %s may read: haul whoami %s://BUCKET",

@@ -187,7 +187,7 @@ static void aws_s_other_hosts_are_chosen_by_option(void **state)
                 .dualstack = cases[i].dualstack,
                 .fips = cases[i].fips,
                 .accelerate = cases[i].accelerate });
-        assert_true(endpoint_is_aws(e));
+        assert_true(haul_endpoint_is_aws(e));
         snprintf(expected, sizeof expected, "https://%s", cases[i].url);
         assert_string_equal(haul_endpoint_url(e), expected);
         assert_string_equal(haul_endpoint_region(e), cases[i].region);
@@ -294,7 +294,7 @@ static void amazon_s_domains_are_known(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct haul_endpoint *e =
             open_endpoint((struct haul_endpoint_options){ .url = cases[i].url });
-        if (endpoint_is_aws(e) != cases[i].is_aws)
+        if (haul_endpoint_is_aws(e) != cases[i].is_aws)
             fail_msg("%s", cases[i].url);
         haul_endpoint_free(e);
     }

@@ -82,6 +82,10 @@ const char *haul_endpoint_url(const struct haul_endpoint *e);
 /* The region that requests are signed for, unless a bucket turns out to be in another. */
 const char *haul_endpoint_region(const struct haul_endpoint *e);
 
+/* Is the host in one of AWS's own domains? There a refusal tells keys that are not known from
+ * those that are but may not. */
+bool haul_endpoint_is_aws(const struct haul_endpoint *e);
+
 /* The server's clock as far as its replies have told, ms since the epoch. */
 int64_t haul_endpoint_now_ms(const struct haul_endpoint *e);
 
