@@ -166,8 +166,8 @@ class Endpoint:
         self.control("DELETE", "faults")
 
     def reset(self):
-        """Clears counters and log."""
-        self.control("POST", "reset", "")
+        """Clears counters and log, and returns what stats() was."""
+        return json.loads(self.control("POST", "reset", ""))
 
     def wait_at(self, gate, count=1, timeout=60):
         """Blocks until that many requests hang at the gate."""
