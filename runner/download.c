@@ -168,12 +168,14 @@ static void post_job(struct object *o, enum disk_work work, void (*done)(struct 
     disk_post(o->engine->disk, &o->job);
 }
 
-/* The verdict on bytes of the object; its ETag has been compared already. */
+/* The verdict on bytes of the object; its ETag has been compared already. EFBIG is
+ * write_range()'s: the disk has had room for all of the size since the file was made. */
 static enum verdict judge_received(
     struct slot *s, const struct haul_result *result, struct error *why)
 {
-    enum verdict verdict = slot_judge(s, result, why);
-    if (verdict != VERDICT_GOOD || result->size == s->object->task.size)
+    bool longer = result->error.code == HAUL_LOCAL && result->error.sys_errno == EFBIG;
+    enum verdict verdict = longer ? VERDICT_GOOD : slot_judge(s, result, why);
+    if (verdict != VERDICT_GOOD || (!longer && result->size == s->object->task.size))
         return verdict;
     error_set(why, EXIT_SOME_FAILED, "the object's size has changed");
     return VERDICT_RESTART;

@@ -105,6 +105,17 @@ def test_one_endpoint_s_outage_is_no_failure_of_objects_though_another_one_works
     assert other.boto().list_objects_v2(Bucket=BUCKET)["KeyCount"] == 5
 
 
+@pytest.mark.parametrize("size", [1, PART + 1])
+@pytest.mark.parametrize("fault", ["extra-bytes", "truncate=0", "empty-200"])
+def test_an_object_of_another_length_than_listed_is_fetched_again(scene, size, fault):
+    """case 23"""
+    body = os.urandom(size)
+    scene.objects({"p/a": body})
+    scene.endpoint.fault(f"GetObject nth=1 {fault}")
+    scene.run(download("p/", scene.out), part_size=PART)
+    assert tree(scene.out) == {"a": body}
+
+
 @pytest.mark.parametrize("count", [3, 5])
 def test_parts_that_may_not_be_listed_are_not_sent_again(scene, count):
     body = os.urandom(6 * PART)
