@@ -1,4 +1,4 @@
-/* Preloaded into haul by test_outage.py and test_slowdown.py: its monotonic clock runs
+/* Preloaded into haul by test_outage.py: its monotonic clock runs
  * TIME_SCALE times as fast, and whatever waits by it waits as much shorter, so that minutes
  * pass in seconds. The clock on the wall, by which requests are signed, stays right. Each
  * connection that is begun adds a line to the file CONNECTS. It builds as a library of its own:
