@@ -15,20 +15,13 @@ import subprocess
 import time
 
 import pytest
-from liar import Liar, endless, error, listing, reply
+from liar import endless, error, listing, reply
 from scene import BUCKET, PART, Scene, SmallDisk, download, refusal, tree, upload
 
 DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 SECONDS = 10 + 10  # the promise for a signal, and a slow machine
 TWO_62 = 1 << 62
 MIB = 1 << 20
-
-
-@pytest.fixture
-def lie():
-    """lie(answer): starts a Liar."""
-    with contextlib.ExitStack() as running:
-        yield lambda answer: running.enter_context(Liar(answer))
 
 
 def fetch(scene, liar, exit_code, **manifest):
