@@ -1,7 +1,8 @@
 /* Preloaded into haul by test_faults.py: system calls that fail as the environment says.
- * FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
- * errno, or an errno and how often ("5:1"); CLOCK_OFF_S puts the machine's clock wrong. It
- * builds as a library of its own: cc -shared -fPIC. */
+ * FAIL_FSYNC and FAIL_CLOSE (of temporary files, not of the queue), FAIL_FOLDER (fsync of
+ * folders named "out"), FAIL_SYNCFS and FAIL_FUTIMENS are an errno, or an errno and how often
+ * ("5:1"); CLOCK_OFF_S puts the machine's clock wrong. It builds as a library of its own: cc
+ * -shared -fPIC. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,15 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool is_temporary(int fd)
+static bool ends_in(int fd, const char *ending)
 {
-    static const char ending[] = ".haul-part";
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, path, sizeof path - 1);
     path[len > 0 ? len : 0] = '\0';
-    return len >= (ssize_t) sizeof ending &&
-           strcmp(path + len - (sizeof ending - 1), ending) == 0;
+    size_t tail = strlen(ending);
+    return len >= (ssize_t) tail && strcmp(path + len - tail, ending) == 0;
 }
 
 /* Sets errno and says yes, so often as the variable tells. */
@@ -37,10 +37,22 @@ static bool must_fail(const char *variable, atomic_int *failed)
 
 int fsync(int fd)
 {
-    static atomic_int failed;
-    if (is_temporary(fd) && must_fail("FAIL_FSYNC", &failed))
+    static atomic_int failed, folders;
+    if ((ends_in(fd, ".haul-part") && must_fail("FAIL_FSYNC", &failed)) ||
+        (ends_in(fd, "/out") && must_fail("FAIL_FOLDER", &folders)))
         return -1;
     return (int) syscall(SYS_fsync, fd);
+}
+
+int close(int fd)
+{
+    static atomic_int failed;
+    bool fails = ends_in(fd, ".haul-part") && must_fail("FAIL_CLOSE", &failed);
+    int cause = errno, rc = (int) syscall(SYS_close, fd);
+    if (!fails)
+        return rc;
+    errno = cause;
+    return -1;
 }
 
 int syncfs(int fd)

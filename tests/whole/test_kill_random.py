@@ -129,6 +129,7 @@ def chance(capsys):
 
 def test_uploads_outlive_kills_at_any_moment(
         haul, ceph, proxy, bucket, files, digests, chance, capsys):
+    """Case 70."""
     s3, account = ceph.boto(), Account(
         moves=lambda r: r["sent"] if r["method"] == "PUT" else 0,
         is_found=lambda r: r["upload_id"])  # by ListParts
@@ -148,6 +149,7 @@ def test_uploads_outlive_kills_at_any_moment(
 
 def test_downloads_outlive_kills_at_any_moment(
         haul, ceph, proxy, bucket, files, digests, tmp_path, chance, capsys):
+    """Case 70."""
     account = Account(
         moves=lambda r: r["received"] if r["method"] == "GET" and r["key"] else 0,
         is_found=lambda r: False)

@@ -172,6 +172,7 @@ def test_every_step_of_the_program_is_died_at():
 
 @pytest.mark.parametrize("case", cases(UPLOADS, UPLOAD_CHAINS), ids=named)
 def test_an_upload_outlives_death_at(case, haul, store, files, digests):
+    """Case 70."""
     s3, bucket = store.boto(), f"b-{digest(named(case).encode())[:16]}"
     s3.create_bucket(Bucket=bucket)
     job = haul.manifest(UPLOAD.format(url=store.url, folder=files, bucket=bucket))
@@ -187,6 +188,7 @@ def test_an_upload_outlives_death_at(case, haul, store, files, digests):
 
 @pytest.mark.parametrize("case", cases(DOWNLOADS, DOWNLOAD_CHAINS), ids=named)
 def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
+    """Cases 28 and 70."""
     out = tmp_path / "out"
 
     def found():
@@ -206,7 +208,7 @@ def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
 
 
 def test_what_was_planned_before_death_is_not_planned_again(haul, store, tmp_path):
-    """Three batches of rows, and a listing of three pages."""
+    """Case 39. Three batches of rows, and a listing of three pages."""
     sizes = {f"{n:04}": 1 for n in range(2500)}
     case = ["plan.committed:1", "plan.committed:1", "plan.listed"]
     (tmp_path / "in").mkdir()
@@ -227,6 +229,7 @@ def test_what_was_planned_before_death_is_not_planned_again(haul, store, tmp_pat
 @pytest.mark.parametrize("size, code", [(11 * MIB, 0), (MIB, 0), (None, 1)])
 def test_an_upload_that_nobody_knows_of_is_aborted_though_its_file_has_changed(
         size, code, haul, store, tmp_path):
+    """Case 1."""
     bucket, file = f"changed-to-{size}".lower(), tmp_path / "a file"
     s3 = store.boto()
     s3.create_bucket(Bucket=bucket)
