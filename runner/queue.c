@@ -11,6 +11,7 @@
 
 #include "queue_sql.h"
 #include "schema_sql.h"
+#include "step.h"
 
 #define APPLICATION_ID 0x6861756c /* "haul" */
 #define SCHEMA_VERSION 1
@@ -317,6 +318,7 @@ static int write_schema(
         snprintf(row, sizeof row, "INSERT INTO transfer (id) VALUES (%u)", i);
         rc = run_script(q, row, err);
     }
+    step("queue.drafting");
     return rc == 0 ? run_script(q, "COMMIT", err) : -1;
 }
 
@@ -351,10 +353,12 @@ static int make_file(
         goto out;
     sqlite3_close(q->db);
     q->db = NULL;
+    step("queue.drafted");
     if (rename(draft, q->path) < 0)
         error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
     else
         rc = 0;
+    step("queue.made");
 out:
     if (rc < 0)
         unlink(draft); /* it is our own, and no run */
