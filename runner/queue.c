@@ -338,7 +338,7 @@ static int make_file(
 {
     char *draft = NULL;
     int rc = -1, fd;
-    if (asprintf(&draft, "%s.new", q->path) < 0)
+    if (asprintf(&draft, "%s" QUEUE_DRAFT, q->path) < 0)
         return error_set(err, EXIT_QUEUE, "out of memory");
     unlink(draft);
     /* Ours alone to read; SQLite gives the log beside it the same mode. */
@@ -391,6 +391,22 @@ int queue_create(struct queue **out, const char *path, const struct run *run,
 failed:
     queue_close(q);
     return -1;
+}
+
+/* Whoever holds the lock is alone with them; its name goes last. */
+void queue_clear_draft(const char *path)
+{
+    static const char *const ends[] = { QUEUE_DRAFT "-journal", QUEUE_DRAFT, ".lock" };
+    struct error ignored;
+    struct queue *q = new_queue(path, &ignored);
+    if (q != NULL && take_lock(q, &ignored) == 0 && access(path, F_OK) < 0)
+        for (int i = 0; i < 3; i++) {
+            char *name = NULL;
+            if (asprintf(&name, "%s%s", path, ends[i]) >= 0)
+                unlink(name);
+            free(name);
+        }
+    queue_close(q);
 }
 
 int queue_open(struct queue **out, const char *path, struct error *err)

@@ -12,6 +12,9 @@
 
 struct queue;
 
+/* What is behind a queue's path while it is being made. */
+#define QUEUE_DRAFT ".new"
+
 /* What a run is, as the queue tells it; queue_run() and free with run_clear(). */
 struct run {
     char *id, *name, *manifest, *manifest_file, *created_at; /* owned */
@@ -23,6 +26,10 @@ void run_clear(struct run *r);
  * the queue as queue_open() does. An existing file is an error. */
 int queue_create(struct queue **out, const char *path, const struct run *run,
     unsigned transfers, struct error *err);
+
+/* Removes what a process that died in queue_create() left of the queue PATH. Nothing happens
+ * when the queue is there, or its maker alive. */
+void queue_clear_draft(const char *path);
 
 /* Takes the queue: only one process can hold it, by a lock on PATH.lock; the error names who
  * does. Damaged, foreign and newer files are refused and left as they are. */

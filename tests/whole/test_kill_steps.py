@@ -2,6 +2,7 @@
 result is that of an undisturbed run, and what the queue had recorded is not moved again.
 """
 
+import fcntl
 import os
 import pathlib
 import re
@@ -243,6 +244,22 @@ def test_what_was_planned_before_death_is_not_planned_again(haul, store, tmp_pat
         die_again_and_again(haul, store, job, case, {1: ""})
         assert_finished(haul, "kill", {1: ""}, sizes)
     assert {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()} == sizes
+
+
+def test_what_a_dead_process_left_of_a_new_queue_is_removed_but_not_a_living_ones(haul, store):
+    job = haul.manifest((JOB + "  - {{download: 's3://filled/alone', to: {folder}/}}").format(
+        url=store.url, folder=haul.home))
+    folder = haul.state / "haul/kill"
+    folder.mkdir(parents=True)
+    (folder / "20260131T235959Z-1f2e.db.new").write_bytes(b"a draft")
+    (folder / "20260131T235959Z-1f2e.db.new-journal").write_bytes(b"its journal")
+    with open(folder / "20260131T235959Z-1f2e.db.lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert haul.run("run", job, env=store.env).returncode == 0
+        assert len(list(folder.glob("20260131T235959Z-1f2e.*"))) == 3
+    assert haul.run("run", job, env=store.env).returncode == 0
+    assert list(folder.glob("20260131T235959Z-1f2e.*")) == []
+    assert len(list(folder.glob("*.db"))) == 2
 
 
 # ---- What changes between two deaths ----
