@@ -35,7 +35,8 @@ void queue_clear_draft(const char *path);
  * does. Damaged, foreign and newer files are refused and left as they are. */
 int queue_open(struct queue **out, const char *path, struct error *err);
 
-/* Looks on, beside an owner or without one. Never writes. */
+/* Looks on, beside an owner or without one. Writes nothing, but undoes a commit that was cut
+ * short. */
 int queue_open_reader(struct queue **out, const char *path, struct error *err);
 
 void queue_close(struct queue *q);
@@ -44,7 +45,8 @@ void queue_close(struct queue *q);
  * it just now, the log stays. Outside a transaction. */
 void queue_seal(struct queue *q);
 
-/* The pid of the process that holds the queue's lock; 0: nobody does. */
+/* The pid of the process that holds the queue's lock; 0: nobody does; -1: who has not said yet.
+ */
 int queue_holder(const char *path);
 
 int queue_run(struct queue *q, struct run *out, struct error *err);

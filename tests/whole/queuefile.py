@@ -154,6 +154,14 @@ def assert_files(folder, wanted):
     assert found == digests(wanted)
 
 
+def assert_only_whole(folder, wanted):
+    """No file below the folder is anything but whole, if not all are there yet."""
+    found = {str(path.relative_to(folder)): digest(path.read_bytes())
+             for path in pathlib.Path(folder).rglob("*")
+             if path.is_file() and not path.name.endswith(".haul-part")}
+    assert found.items() <= digests(wanted).items()
+
+
 def assert_objects(s3, bucket, wanted, prefix="", others=()):
     """Just these objects are below the prefix, {name: bytes or their digest()}, and no multipart
     upload is open but the `others`, by id."""

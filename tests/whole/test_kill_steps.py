@@ -14,8 +14,8 @@ import pytest
 
 from endpoint import Endpoint
 from queuefile import (
-    SOME_FAILED, Recorded, assert_end, assert_files, assert_finished, assert_objects, digest,
-    latest_queue)
+    SOME_FAILED, Recorded, assert_end, assert_files, assert_finished, assert_objects,
+    assert_only_whole, digest, latest_queue)
 
 RUNNER = pathlib.Path(__file__).resolve().parents[2] / "runner"
 MIB = 1 << 20
@@ -213,15 +213,8 @@ def test_an_upload_outlives_death_at(case, haul, store, files, digests):
 @pytest.mark.parametrize("case", cases(DOWNLOADS, DOWNLOAD_CHAINS), ids=named)
 def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
     out = tmp_path / "out"
-
-    def only_whole_files(n):
-        whole = [path for path in out.rglob("*")
-                 if path.is_file() and not path.name.endswith(".haul-part")]
-        assert {str(path.relative_to(out)): digest(path.read_bytes())
-                for path in whole}.items() <= digests.items()
-
     job = haul.manifest(DOWNLOAD.format(url=store.url, folder=out, bucket="filled"))
-    die_again_and_again(haul, store, job, case, look=only_whole_files)
+    die_again_and_again(haul, store, job, case, look=lambda _: assert_only_whole(out, digests))
     assert_files(out, digests)
     assert_finished(haul, "kill", PREFIXES, FILES)
     shutil.rmtree(out)
