@@ -20,6 +20,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/endpoint"))
 sys.path.insert(0, str(TOP / "tests/services"))
 from endpoint import Endpoint  # noqa: E402
+from liar import Liar  # noqa: E402
 from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
@@ -141,10 +142,22 @@ def preload(tmp_path_factory):
 
 
 @pytest.fixture
+def lie():
+    """lie(answer): starts a server that says what the test wants."""
+    with contextlib.ExitStack() as running:
+        yield lambda answer: running.enter_context(Liar(answer))
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     """Mounts file systems of a given size, which takes root; .resize(size) and .remount(option)."""
     with contextlib.ExitStack() as mounted:
         yield lambda size, name="disk": mounted.enter_context(SmallDisk(tmp_path / name, size))
+
+
+@pytest.fixture(scope="session")
+def shim(preload):
+    return preload("shim.c")
 
 
 class Server:
