@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import resource
-import subprocess
 import time
 
 import pytest
@@ -174,8 +173,7 @@ def test_only_the_part_that_was_lost_is_sent_again(scene, killed):
         scene.endpoint.open("here")
         scene.end(running)
     assert sent_parts(scene) == [3]
-    assert scene.stored() == {"a": body}
-    assert scene.uploads() == []
+    scene.assert_right_end(objects={"a": body})
 
 
 def test_a_part_that_stays_lost_is_a_failure_in_the_end(scene):
@@ -200,26 +198,10 @@ def test_a_completion_whose_reply_was_lost_is_no_failure(scene, head):
         scene.resume()
     else:
         assert done.returncode == DONE, done.stderr
-    assert scene.states() == {"a": "done"}
-    assert scene.stored() == {"a": body}
-    assert scene.uploads() == []
+    scene.assert_right_end(objects={"a": body})
 
 
 # ---- Clocks, disks and limits: a shim fails what the test names ----
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    """Arguments for Scene.command(): haul without a sanitizer, and the shim beneath it."""
-    library = tmp_path_factory.mktemp("shim") / "shim.so"
-    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
-                    pathlib.Path(__file__).with_name("shim.c")], check=True)
-
-    def arguments(**variables):
-        return {"program": os.environ["HAUL_PLAIN"],
-                "env": {"LD_PRELOAD": str(library)} | {k: str(v) for k, v in variables.items()}}
-
-    return arguments
 
 
 def make_older(scene, ms):
@@ -314,9 +296,10 @@ def test_a_disk_that_is_full_when_it_syncs_pauses_the_run(scene, shim, parts, ca
     line = refusal(done)
     assert os.strerror(cause) in line and scene.out in line and "haul resume" in line
     assert [p for p in tree(scene.out) if not p.endswith(".haul-part")] == []
+    scene.assert_right_end(PAUSED)
     scene.endpoint.reset()
     scene.resume()
-    assert tree(scene.out) == {"a": body}
+    scene.assert_right_end(files={"a": body})
     assert scene.endpoint.count("GetObject") == (parts if parts == 1 else 0)
 
 
