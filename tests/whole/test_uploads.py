@@ -102,7 +102,8 @@ def test_an_error_under_status_200_is_the_completion_s(scene):
 
 @pytest.mark.parametrize("other", ["none", "same size", "other size"])
 def test_an_upload_that_is_gone_when_it_completes_is_not_taken_for_done(scene, other):
-    """Case 9. Somebody ends it, and puts an object of theirs in its place, as if it were haul's."""
+    """Case 9. Somebody ends it, and puts an object of theirs in its place, as if it were
+    haul's."""
     body = os.urandom(2 * PART)
     theirs = {"none": None, "same size": body, "other size": b"theirs"}[other]
     scene.endpoint.fault("CompleteMultipartUpload nth=1 gate=here")
