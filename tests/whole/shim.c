@@ -1,4 +1,5 @@
-/* Preloaded into haul by conftest.py: system calls that fail as the environment says. FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
+/* Preloaded into haul by conftest.py: system calls that fail as the environment says.
+ * FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
  * errno, or an errno and how often ("5:1"); CLOCK_OFF_S puts the machine's clock wrong;
  * DIE_AT_UNLINK=N kills the process when the Nth journal of SQLite's would be removed, which
  * would have been the commit. It builds as a library of its own: cc -shared -fPIC. */
