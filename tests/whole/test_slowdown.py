@@ -88,7 +88,7 @@ def slow_down(scene, capsys, name, transfer):
 
 
 def test_the_rate_falls_to_what_a_server_gives_and_comes_back(scene, crowd, capsys):
-    """case 54"""
+    """Case 54."""
     slow_down(scene, capsys, "up", upload(scene.files(crowd), "p/"))
     assert_stored(scene, crowd, "p/")
     slow_down(scene, capsys, "down", download("p/", scene.out))
@@ -96,7 +96,7 @@ def test_the_rate_falls_to_what_a_server_gives_and_comes_back(scene, crowd, caps
 
 
 def test_another_bucket_does_not_feel_it(scene, crowd):
-    """case 54"""
+    """Case 54."""
     few, many = ({name: crowd[name] for name in list(crowd)[:count]} for count in (12, 1000))
     scene.s3.create_bucket(Bucket=OTHER)
     scene.endpoint.reset()
