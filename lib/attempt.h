@@ -10,6 +10,7 @@
 #include "call.h"
 #include "loop.h"
 #include "reply.h"
+#include "standing.h"
 
 #define IDLE_HANDLES_MAX 64
 #define SMALLEST_BUFFER 16384 /* libcurl's */
@@ -36,7 +37,12 @@ struct exchange {
     struct call call;
     struct reply reply;
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
+    struct standing standing;           /* of a GET */
     unsigned attempts, corrections;
+    unsigned spared;   /* attempts that are not held against its tries */
+    unsigned replaced; /* how often it was moved from a slow connection to a fresh one */
+    bool fresh;        /* the next attempt takes a new connection */
+    bool is_rest;      /* `call` asks for the rest of an object */
     unsigned expiries; /* how many attempts in a row were refused for keys that have expired */
     bool maybe_repeated;
     int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
@@ -50,6 +56,7 @@ struct exchange {
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
+    int64_t started_ms;     /* CLOCK_MONOTONIC */
     bool begun;             /* it has been on its way to the server */
     char words[WORDS_SIZE]; /* libcurl's, of what went wrong */
     bool head_checked;
@@ -72,6 +79,7 @@ struct haul_client {
     struct exchange_list cancelled;     /* to be delivered in the next run */
     uint64_t submitted;
     int64_t retry_ms;             /* none of `retrying` is due before */
+    int64_t slow_ms;              /* when to look for slow ones; LOOP_NEVER: there are none */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct haul_sum *hash;
@@ -87,6 +95,21 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
 
 /* Status and headers, into x->reply. What is wrong with them stands in x->error. */
 void attempt_read_head(struct exchange *x);
+
+/* The reply is whole: x->result says what it means. */
+void attempt_judge(struct exchange *x);
+
+/* The attempt failed: where the next one begins, should there be one, and whether this one
+ * counts. `broke`: no complete reply came. */
+void attempt_settle(struct exchange *x, bool broke);
+
+/* Can the next attempt, on a fresh connection, go on where this one stands? And so it shall:
+ * this one, which moves, is over. */
+bool attempt_can_leave(const struct exchange *x);
+void attempt_leave(struct haul_client *c, struct exchange *x);
+
+/* How many bytes it brings that are to be measured; 0: it is none of those GETs. */
+uint64_t attempt_measured_bytes(const struct exchange *x);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */
 void attempt_forget(struct haul_client *c, struct exchange *x);

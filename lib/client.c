@@ -24,7 +24,8 @@
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
 #define EXPIRIES_MAX 2    /* in a row: fresh keys are no better, then */
 #define IDLE_CONNECTIONS 256
-#define KEYS_WAIT_MS 50 /* until we look again whether the refresher has fresh ones */
+#define LOOK_EVERY_MS 250 /* for slow ones */
+#define KEYS_WAIT_MS 50   /* until we look again whether the refresher has fresh ones */
 
 /* xorshift: spreads retries, guards nothing. */
 static uint32_t next_random(struct haul_client *c)
@@ -68,6 +69,7 @@ static void exchange_free(struct exchange *x)
 {
     call_free(&x->call);
     reply_free(&x->reply);
+    standing_free(&x->standing);
     document_free(x->document);
     free(x);
 }
@@ -78,6 +80,7 @@ static void deliver(struct exchange *x)
 {
     struct haul_result *r = &x->result;
     r->attempts = x->attempts;
+    r->replaced = x->replaced;
     r->failing_ms = x->failed_ms ? loop_now_ms() - x->failed_ms : 0;
     r->bytes_sent = x->bytes_sent;
     r->bytes_received = x->bytes_received;
@@ -115,7 +118,7 @@ static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul
     case HAUL_RETRY_NOW:
     case HAUL_RETRY_LATER:
     case HAUL_RETRY_SLOWER:
-        return x->attempts < tries;
+        return x->attempts - x->spared < tries;
     case HAUL_RETRY_RESIGN:
         return x->corrections++ < CORRECTIONS_MAX;
     case HAUL_RETRY_NEVER:
@@ -156,7 +159,8 @@ static void retry_later(struct haul_client *c, struct exchange *x, enum haul_ret
     reply_free(&x->reply);
     document_free(x->document);
     x->document = NULL;
-    retry_at(c, x, now_ms + retry_delay_ms(class, x->attempts - 1, next_random(c), after_ms));
+    retry_at(c, x,
+        now_ms + retry_delay_ms(class, x->attempts - x->spared - 1, next_random(c), after_ms));
 }
 
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
@@ -166,13 +170,14 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     attempt_read_head(x);
     /* A refusal that came while we were still sending is a reply like any other. */
     bool refused = x->reply.status >= 300;
+    bool broke = code != CURLE_OK && !refused && x->error.code == HAUL_OK;
     if (x->error.code != HAUL_OK) {
         r->error = x->error;
-    } else if (code != CURLE_OK && !refused) {
+    } else if (broke) {
         transport_judge(x, (int) code, &r->error);
         r->outcome_unknown = x->begun;
     } else {
-        reply_judge(x->request, &x->reply, x->received, r, &x->document);
+        attempt_judge(x);
     }
     if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
         x->attempts--; /* nobody's failure */
@@ -184,6 +189,11 @@ static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
     }
     x->expiries = report_expiry(x, r) ? x->expiries + 1 : 0;
     bool resigns = x->expiries > 0 && x->expiries <= EXPIRIES_MAX;
+    x->fresh = code == CURLE_OPERATION_TIMEDOUT;
+    if (r->error.code != HAUL_OK)
+        attempt_settle(x, broke);
+    else if (attempt_measured_bytes(x) > 0)
+        endpoint_note_tempo(x->request->endpoint, x->received, loop_now_ms() - x->started_ms);
     attempt_forget(c, x);
     if (r->error.code != HAUL_OK && (resigns || may_retry(c, x, r->error.retry))) {
         retry_later(c, x, resigns ? HAUL_RETRY_RESIGN : r->error.retry);
@@ -248,6 +258,29 @@ static unsigned deliver_cancelled(struct haul_client *c)
     return count;
 }
 
+/* ---- Replacing ---- */
+
+/* What is under way for much longer than others of its size goes on over a fresh connection. */
+static void replace_slow(struct haul_client *c)
+{
+    int64_t now_ms;
+    if (c->slow_ms == LOOP_NEVER || c->slow_ms > (now_ms = loop_now_ms()))
+        return;
+    c->slow_ms = LOOP_NEVER;
+    for (struct exchange *x = c->moving.first, *following; x != NULL; x = following) {
+        uint64_t bytes = attempt_measured_bytes(x);
+        following = x->next;
+        if (bytes == 0 || !attempt_can_leave(x))
+            continue;
+        c->slow_ms = now_ms + LOOK_EVERY_MS;
+        if (!endpoint_replaces(x->request->endpoint, bytes, now_ms - x->started_ms, now_ms))
+            continue;
+        attempt_leave(c, x);
+        delist(x);
+        retry_at(c, x, now_ms);
+    }
+}
+
 /* ---- Starting ---- */
 
 /* Those whose time has come go before what was submitted after them. */
@@ -293,6 +326,9 @@ static int start(struct haul_client *c, struct exchange *x, struct haul_error *e
     CURLMcode code = curl_multi_add_handle(c->loop->multi, x->easy);
     if (code != CURLM_OK)
         return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
+    x->started_ms = loop_now_ms();
+    if (c->slow_ms == LOOP_NEVER && !c->options.keep_slow && attempt_measured_bytes(x) > 0)
+        c->slow_ms = x->started_ms + LOOK_EVERY_MS;
     return 0;
 }
 
@@ -347,6 +383,7 @@ int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *e
     if (atomic_load(&c->stopping))
         cancel(c, NULL);
     unsigned finished = deliver_cancelled(c);
+    replace_slow(c);
     finished += start_due(c);
     if (loop_tick(c->loop, err) < 0)
         return -1;
@@ -383,6 +420,8 @@ int haul_client_wait_ms(const struct haul_client *c)
     int64_t due_ms = c->loop->timer_ms;
     if (c->retrying.count > 0 && c->retry_ms < due_ms)
         due_ms = c->retry_ms;
+    if (c->slow_ms < due_ms)
+        due_ms = c->slow_ms;
     if (due_ms == LOOP_NEVER)
         return -1;
     int64_t wait_ms = due_ms - loop_now_ms();
@@ -456,7 +495,7 @@ struct haul_client *haul_client_new(
     c->moving.last = &c->moving.first;
     c->retrying.last = &c->retrying.first;
     c->cancelled.last = &c->cancelled.first;
-    c->retry_ms = LOOP_NEVER;
+    c->retry_ms = c->slow_ms = LOOP_NEVER;
     if (options != NULL)
         c->options = *options;
     default_to(&c->options.retries, DEFAULT_RETRIES);

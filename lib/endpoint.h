@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "sigv4.h"
+#include "tempo.h"
 
 #define REGION_SIZE 64
 
@@ -47,7 +48,8 @@ struct haul_endpoint {
         char date[9], region[REGION_SIZE];
         struct bucket_region *buckets; /* what wrong-region replies have taught */
         size_t bucket_count;
-    } locked; /* while holding lock */
+        struct tempo tempo; /* of the ranges that all clients receive */
+    } locked;               /* while holding lock */
 };
 
 /* The region to sign with for a bucket; NULL: for none, as ListBuckets. */
@@ -68,6 +70,12 @@ void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms);
 /* A signature was refused for its time, and the server's clock says so. true: ours was off by
  * more than a minute, and by less than a day. */
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
+
+/* How long a range took, and whether one that is under way is to be replaced, which spends
+ * credit: see tempo.h. */
+void endpoint_note_tempo(const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms);
+bool endpoint_replaces(
+    const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms, int64_t now_ms);
 
 /* The key for those keys, that date ("20260131") and region, kept until another is asked for.
  */

@@ -95,6 +95,25 @@ bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
     return true;
 }
 
+void endpoint_note_tempo(const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    tempo_note(&l->locked.tempo, bytes, elapsed_ms);
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool endpoint_replaces(
+    const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms, int64_t now_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    struct tempo *t = &l->locked.tempo;
+    pthread_mutex_lock(&l->lock);
+    bool replaces = tempo_is_slow(t, bytes, elapsed_ms) && tempo_take(t, now_ms);
+    pthread_mutex_unlock(&l->lock);
+    return replaces;
+}
+
 int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,
     const char *date, const char *region, struct sigv4_key *key)
 {

@@ -24,7 +24,8 @@
 HAUL_BEGIN
 
 struct haul_client_options {
-    unsigned retries;     /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned retries; /* 0: 10 more attempts after the first, or after the latest that brought
+                       * 64 KiB or more which stay (body.h); HAUL_NO_RETRIES: none */
     unsigned connections; /* 0: 64 requests in flight; further ones wait for their turn. Bounds
                            * what the calls of file.h and upload.h have in flight, too */
     unsigned connect_timeout_ms; /* 0: 10,000 */
@@ -32,6 +33,11 @@ struct haul_client_options {
     unsigned request_timeout_ms; /* of one attempt in all; 0: none */
     unsigned buffer_bytes;       /* 0: 256 KiB, a request and direction */
     const char *user_agent;      /* NULL: "libhaul/VERSION" */
+    /* Ranges and objects of 1 MiB and more that take longer than 99 of 100, and than three
+     * times what is usual at their endpoint, go on over a fresh connection from where they
+     * stand: two times at most each, one in 100 of all, a few more in the beginning. true: they
+     * stay where they are, for those who measure. */
+    bool keep_slow;
 };
 #define HAUL_NO_RETRIES ((unsigned) -1)
 

@@ -242,7 +242,10 @@ struct haul_result {
     const char *body;            /* ANY without a sink; NUL-terminated */
     size_t body_len;             /* ANY, also of what went to the sink */
     unsigned attempts;           /* how often it was sent */
-    int64_t failing_ms;  /* how long ago its first attempt failed; 0: just now, or none did */
+    unsigned replaced; /* GET: how often it left a slow connection, see keep_slow in client.h */
+    /* How long ago its first attempt failed, since the last one that brought bytes which stay;
+     * 0: just now, or none did. */
+    int64_t failing_ms;
     uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;
     /* Failed requests: a server may have carried it out all the same (the reply was lost). */
