@@ -79,7 +79,7 @@ struct haul_client {
     struct exchange_list cancelled;     /* to be delivered in the next run */
     uint64_t submitted;
     int64_t retry_ms;             /* none of `retrying` is due before */
-    int64_t slow_ms;              /* when to look for slow ones; LOOP_NEVER: there are none */
+    int64_t slow_ms;              /* when to look for slow GETs; LOOP_NEVER: there are none */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct haul_sum *hash;
@@ -108,7 +108,8 @@ void attempt_settle(struct exchange *x, bool broke);
 bool attempt_can_leave(const struct exchange *x);
 void attempt_leave(struct haul_client *c, struct exchange *x);
 
-/* How many bytes it brings that are to be measured; 0: it is none of those GETs. */
+/* How many bytes it brings, if it is a GET whose speed tells something; else, or as long as
+ * that is not known, 0. */
 uint64_t attempt_measured_bytes(const struct exchange *x);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */

@@ -270,10 +270,11 @@ static void replace_slow(struct haul_client *c)
     for (struct exchange *x = c->moving.first, *following; x != NULL; x = following) {
         uint64_t bytes = attempt_measured_bytes(x);
         following = x->next;
-        if (bytes == 0 || !attempt_can_leave(x))
+        if (x->request->operation != HAUL_GET_OBJECT)
             continue;
         c->slow_ms = now_ms + LOOK_EVERY_MS;
-        if (!endpoint_replaces(x->request->endpoint, bytes, now_ms - x->started_ms, now_ms))
+        if (bytes == 0 || !attempt_can_leave(x) ||
+            !endpoint_replaces(x->request->endpoint, bytes, now_ms - x->started_ms, now_ms))
             continue;
         attempt_leave(c, x);
         delist(x);
@@ -327,7 +328,8 @@ static int start(struct haul_client *c, struct exchange *x, struct haul_error *e
     if (code != CURLM_OK)
         return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
     x->started_ms = loop_now_ms();
-    if (c->slow_ms == LOOP_NEVER && !c->options.keep_slow && attempt_measured_bytes(x) > 0)
+    if (c->slow_ms == LOOP_NEVER && !c->options.keep_slow &&
+        x->request->operation == HAUL_GET_OBJECT)
         c->slow_ms = x->started_ms + LOOK_EVERY_MS;
     return 0;
 }

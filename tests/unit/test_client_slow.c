@@ -104,6 +104,21 @@ static void the_slowest_go_on_over_a_fresh_connection(void **state)
     free(data);
 }
 
+static void an_object_that_is_slow_goes_on_too(void **state)
+{
+    struct fixture *f = *state;
+    char *data = made_usual(f, false);
+    struct sink to = { .data = NULL };
+    struct haul_request get = get_of(f, "k", &to);
+    s3_fault(f->s3, "GetObject nth=1 trickle=100000");
+    assert_in_range(succeed(f, &get).result.replaced, 1, 2);
+    assert_int_equal(to.beginnings, 1);
+    assert_int_equal(to.len, OBJECT_SIZE);
+    assert_memory_equal(to.data, data, OBJECT_SIZE);
+    free(to.data);
+    free(data);
+}
+
 static void some_that_bring_nothing_are_replaced(void **state)
 {
     static const struct {
@@ -160,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_slowest_go_on_over_a_fresh_connection),
+        TEST(an_object_that_is_slow_goes_on_too),
         TEST(some_that_bring_nothing_are_replaced),
         TEST(where_all_are_equally_slow_none_is_replaced),
         TEST(what_would_begin_anew_is_not_replaced),
