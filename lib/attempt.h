@@ -1,5 +1,5 @@
-/* One attempt of a request: its signature, its libcurl handle, its callbacks. client.c runs the
- * loop and decides on retries. Both know the client's inside, which is here. */
+/* One attempt of a request: its signature, its libcurl handle, its callbacks. client.c keeps
+ * the states of requests. Both know the client's inside, which is here. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
@@ -38,15 +38,19 @@ struct exchange {
     struct reply reply;
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
     struct standing standing;           /* of a GET */
+    bool is_rest;                       /* `call` asks for the rest of an object */
+    bool fresh;                         /* the next attempt takes a new connection */
     unsigned attempts, corrections;
-    unsigned spared;   /* attempts that are not held against its tries */
-    unsigned replaced; /* how often it was moved from a slow connection to a fresh one */
-    bool fresh;        /* the next attempt takes a new connection */
-    bool is_rest;      /* `call` asks for the rest of an object */
+    unsigned replaced; /* how often it left a slow connection */
+    unsigned spared;   /* attempts up to the latest that brought bytes: delays begin anew */
+    unsigned strikes;  /* failed attempts that count against the tries */
     unsigned expiries; /* how many attempts in a row were refused for keys that have expired */
     bool maybe_repeated;
-    int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
-    int64_t due_ms;    /* retrying: when the next attempt starts, CLOCK_MONOTONIC */
+    /* CLOCK_MONOTONIC, all of them. */
+    int64_t began_ms;        /* this attempt; 0: none yet */
+    int64_t first_failed_ms; /* 0: none has, since one brought bytes */
+    int64_t tried_ms; /* when the latest attempt failed, or while none has when it began */
+    int64_t due_ms;   /* retrying: when the next attempt starts */
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
@@ -56,7 +60,6 @@ struct exchange {
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
-    int64_t started_ms;     /* CLOCK_MONOTONIC */
     bool begun;             /* it has been on its way to the server */
     char words[WORDS_SIZE]; /* libcurl's, of what went wrong */
     bool head_checked;
@@ -67,6 +70,13 @@ struct exchange {
     struct haul_result result;
     struct document *document; /* owned */
     bool kept;                 /* client_release() frees it */
+};
+
+/* Whether it still works. */
+enum client_end {
+    CLIENT_GOES_ON,
+    CLIENT_DRAINS, /* what is on its way may end; nothing begins */
+    CLIENT_STOPS,
 };
 
 struct haul_client {
@@ -83,9 +93,9 @@ struct haul_client {
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct haul_sum *hash;
-    uint64_t random;      /* for jitter only */
-    char *scratch;        /* options.buffer_bytes, for hashing bodies */
-    atomic_bool stopping; /* any thread sets it */
+    uint64_t random;             /* for jitter only */
+    char *scratch;               /* options.buffer_bytes, for hashing bodies */
+    _Atomic enum client_end end; /* any thread sets it */
 };
 
 /* Builds the attempt afresh, as clock, region and keys may be others by now: x->easy is ready
@@ -96,23 +106,28 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
 /* Status and headers, into x->reply. What is wrong with them stands in x->error. */
 void attempt_read_head(struct exchange *x);
 
-/* The reply is whole: x->result says what it means. */
-void attempt_judge(struct exchange *x);
-
-/* The attempt failed: where the next one begins, should there be one, and whether this one
- * counts. `broke`: no complete reply came. */
-void attempt_settle(struct exchange *x, bool broke);
-
-/* Can the next attempt, on a fresh connection, go on where this one stands? And so it shall:
- * this one, which moves, is over. */
-bool attempt_can_leave(const struct exchange *x);
-void attempt_leave(struct haul_client *c, struct exchange *x);
-
-/* How many bytes it brings, if it is a GET whose speed tells something; else, or as long as
- * that is not known, 0. */
-uint64_t attempt_measured_bytes(const struct exchange *x);
+/* It has ended, with one of libcurl's codes: x->result is what it came to. Returns after how
+ * many ms to try again; -1: that is the last word. (attempt_end.c) */
+int64_t attempt_end(struct haul_client *c, struct exchange *x, int code);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */
 void attempt_forget(struct haul_client *c, struct exchange *x);
+
+/* ---- Of it, by attempt_standing.c ---- */
+
+/* The reply is whole: x->result says what it means. */
+void attempt_judge(struct exchange *x);
+
+/* The attempt failed; broke: without a complete reply. Sees to where the next one begins,
+ * should there be one. Returns what this says about the server, which without it is `end`. */
+enum pace_end attempt_settle(struct exchange *x, bool broke, enum pace_end end);
+
+/* It has succeeded: how long others may take. */
+void attempt_note_tempo(const struct exchange *x);
+
+/* Is a GET that moves to leave its connection, for being slow? There is credit for that. And so
+ * it does: the next attempt goes on where it stands, over a fresh one. */
+bool attempt_is_slow(const struct exchange *x, int64_t now_ms);
+void attempt_leave(struct haul_client *c, struct exchange *x);
 
 #endif

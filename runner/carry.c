@@ -14,10 +14,12 @@
 
 #include "connect.h"
 #include "engine.h"
+#include "health.h"
 #include "log.h"
 #include "sizes.h"
 
 #define DRAW_MS 500
+#define LOOK_MS 1000
 
 static void stop_signals(sigset_t *set)
 {
@@ -101,7 +103,7 @@ static void draw(struct meter *m, const struct engine *e)
 
 /* The first signal stops the engine, which lets what is in flight finish, for a while; the
  * second one ends the process, which is as safe as a crash. */
-static void await_end(struct engine *e, struct meter *m)
+static void await_end(struct engine *e, struct meter *m, struct health *h)
 {
     sigset_t set;
     bool stopping = false;
@@ -110,7 +112,7 @@ static void await_end(struct engine *e, struct meter *m)
     for (;;) {
         struct pollfd fds[] = { { .fd = engine_over_fd(e), .events = POLLIN },
             { .fd = signals, .events = POLLIN } };
-        if (poll(fds, 2, m->drawn ? DRAW_MS : -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, m->drawn ? DRAW_MS : LOOK_MS) < 0 && errno != EINTR)
             break;
         if (fds[0].revents & POLLIN)
             break;
@@ -124,6 +126,7 @@ static void await_end(struct engine *e, struct meter *m)
             engine_stop(e);
             stopping = true;
         }
+        health_look(h);
         draw(m, e);
     }
     close(signals);
@@ -195,7 +198,9 @@ static enum exit_code run_engine(struct queue *q, const struct manifest *m,
         err);
     if (e == NULL)
         return err->exit;
-    await_end(e, &meter);
+    struct health health = health_make(m, c);
+    await_end(e, &meter, &health);
+    health_clear(&health);
     engine_progress(e, progress);
     return engine_join(e, err);
 }

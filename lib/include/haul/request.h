@@ -243,9 +243,8 @@ struct haul_result {
     size_t body_len;             /* ANY, also of what went to the sink */
     unsigned attempts;           /* how often it was sent */
     unsigned replaced; /* GET: how often it left a slow connection, see keep_slow in client.h */
-    /* How long ago its first attempt failed, since the last one that brought bytes which stay;
-     * 0: just now, or none did. */
-    int64_t failing_ms;
+    /* Failed requests: the bucket's server has served nobody since this one began to fail. */
+    bool unserved;
     uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;
     /* Failed requests: a server may have carried it out all the same (the reply was lost). */
