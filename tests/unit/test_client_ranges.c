@@ -192,6 +192,7 @@ static void an_attempt_that_timed_out_goes_on_over_a_fresh_connection(void **sta
 
 /* ---- Anew ---- */
 
+/* Cases 22, 23 and 25. */
 static void what_can_t_go_on_begins_anew(void **state)
 {
     static const struct {

@@ -35,11 +35,11 @@ typedef ssize_t haul_stream_fn(void *payload, void *data, size_t len);
 
 /* Takes `len` bytes that stand at `offset` of the requested range. Returns 0, or -1 with errno.
  * Called on the client's thread, in order from offset 0 without gaps, and only after status,
- * Content-Range, length and ETag were found right. When a reply breaks off the next one goes on
- * behind its last byte, if the object has a strong ETag, by which it is asked for then. Offset
- * 0 again means that all before is void: the object was replaced meanwhile (unless the
- * request's if_match names the old one), its checksum proved wrong, or the server can't go on
- * in the middle. */
+ * Content-Range, length and ETag were found right. When a GET_OBJECT breaks off the next
+ * attempt goes on behind its last byte, if the object has a strong ETag, by which it is asked
+ * for then. Offset 0 again means that all before is void: the object was replaced meanwhile
+ * (unless the request's if_match names the old one), its checksum proved wrong, or the server
+ * can't go on in the middle. */
 typedef int haul_write_fn(void *payload, uint64_t offset, const void *data, size_t len);
 
 struct haul_sink {
