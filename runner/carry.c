@@ -17,6 +17,7 @@
 #include "health.h"
 #include "log.h"
 #include "sizes.h"
+#include "step.h"
 
 #define DRAW_MS 500
 #define LOOK_MS 1000
@@ -151,6 +152,7 @@ static int write_end(struct queue *q, const struct tally *t, enum exit_code exit
                                                 : queue_event(q, "paused", 0, why->text, err);
     else
         rc = queue_event(q, "interrupted", 0, why->text, err);
+    step("run.ending");
     return rc < 0 ? -1 : queue_commit(q, err);
 }
 
@@ -219,10 +221,12 @@ enum exit_code carry_out(
     if (queue_run(q, &run, err) < 0 || queue_tally(q, &before, err) < 0 ||
         write_start(q, err) < 0)
         goto out;
+    step("run.started");
     LOG(LOG_INFO, "started", { "job", run.name }, { "run", run.id });
     let_signals_end_us(true);
     bool ready = connect_all(m, &c, err) == 0 && check_remote_sides(m, &c, err) == 0;
     let_signals_end_us(false);
+    step("run.connected");
     if (!ready)
         exit = err->exit;
     else
@@ -246,7 +250,9 @@ enum exit_code carry_out(
         snprintf(err->text + len, sizeof err->text - len, ": `haul resume %s%s` goes on",
             path ? "--queue " : "", path ? path : run.id);
     }
+    step("run.ended");
     queue_seal(q);
+    step("run.sealed");
     print_summary(&run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);
 out:
     queue_close(q);

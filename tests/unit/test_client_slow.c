@@ -1,5 +1,5 @@
-/* Ranges that take much longer than others go on over a fresh connection: case 56, against the
- * scripted endpoint. Which those are is tempo.c's matter. */
+/* Ranges that take much longer than others go on over a fresh connection, against the scripted
+ * endpoint. Which those are is tempo.c's matter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +92,7 @@ static void hang(const struct fixture *f, unsigned count)
         assert_true(haul_client_run(f->client, 300, &err) > 0);
 }
 
-/* They would take a quarter of an hour each. */
+/* Case 56. They would take a quarter of an hour each. */
 static void the_slowest_go_on_over_a_fresh_connection(void **state)
 {
     struct fixture *f = *state;
@@ -119,6 +119,7 @@ static void an_object_that_is_slow_goes_on_too(void **state)
     free(data);
 }
 
+/* Case 56. */
 static void some_that_bring_nothing_are_replaced(void **state)
 {
     static const struct {

@@ -29,7 +29,7 @@ def downloaded(scene):
 @pytest.mark.parametrize("fault", ["truncate=1500000", "reset-mid-body=1500000"])
 @pytest.mark.parametrize("part_size", [PART, 8 * PART])
 def test_what_broke_off_goes_on_where_it_stood(scene, fault, part_size):
-    """Case 56: in ranges, and as one small object."""
+    """Case 23. In ranges, and as one small object."""
     put(scene)
     scene.endpoint.fault(f"GetObject always {fault}")
     scene.run(download("big", scene.out), part_size=part_size, concurrency=2)
@@ -42,7 +42,7 @@ def test_what_broke_off_goes_on_where_it_stood(scene, fault, part_size):
 
 
 def test_the_sum_of_a_range_goes_on_with_it(scene):
-    """Case 70: what a killed run wrote is read again and compared; a sum that is not of all bytes
+    """Case 70. What a killed run wrote is read again and compared; a sum that is not of all bytes
     of a range would have them fetched again.
     """
     put(scene)
@@ -72,7 +72,7 @@ def test_an_object_that_was_replaced_while_a_range_was_on_its_way_begins_anew(sc
 
 
 def test_the_slowest_range_goes_on_over_a_fresh_connection(scene):
-    """Case 56: it would take an hour and a half."""
+    """Case 56. It would take an hour and a half."""
     body = random.Random(2).randbytes(12 * PART)
     put(scene, body)
     scene.endpoint.fault(f"GetObject range={3 * PART} trickle=1000 nth=1")
