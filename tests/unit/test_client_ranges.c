@@ -140,11 +140,14 @@ static void an_attempt_that_brought_bytes_is_not_counted(void **state)
     char *data = stored_with_sum(f);
     struct taker t;
     struct haul_request get = take(f, &t);
+    struct haul_health health;
     s3_fault(f->s3, "GetObject always truncate=100000");
     struct end e = succeed(f, &get); /* with three retries */
     assert_int_equal(e.result.attempts, 21);
     assert_int_equal(e.result.bytes_received, SIZE);
     assert_taken(&t, data, SIZE, 1);
+    haul_endpoint_health(f->endpoint, &health);
+    assert_true(health.rate == 0); /* nor is it taken for an outage */
     get = take(f, &t);
     get.tries = 1; /* but none is none */
     e = perform(f, &get);
