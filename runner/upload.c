@@ -31,6 +31,22 @@ static int file_identity(int fd, char out[static IDENTITY_MAX])
     return 0;
 }
 
+/* Such names no walk gives: the queue is a stranger's. */
+static bool leads_out(const char *name)
+{
+    for (const char *at = name; (at = strstr(at, "..")) != NULL; at += 2)
+        if ((at == name || at[-1] == '/') && (at[2] == '/' || at[2] == '\0'))
+            return true;
+    return false;
+}
+
+/* As the identity has it that the queue keeps. */
+static uint64_t source_size(const struct object *o)
+{
+    unsigned long long size = 0;
+    return sscanf(o->task.source, "%*x:%*u:%llu:", &size) == 1 ? size : 0;
+}
+
 static bool source_is_same(const struct object *o)
 {
     char now[IDENTITY_MAX];
@@ -196,6 +212,11 @@ static void begin_anew(struct worker *w, struct object *o, const struct stat *st
 void upload_begin(struct worker *w, struct object *o)
 {
     struct stat st;
+    if (o->transfer->many && leads_out(o->task.name)) {
+        object_trouble(o, VERDICT_FAIL, "the name has `..` as a segment");
+        upload_end_badly(w, o);
+        return;
+    }
     if (o->task.state == OBJECT_COMPLETING) {
         complete(w, o); /* every part is there: the source is not needed any more */
         return;
@@ -216,7 +237,7 @@ void upload_begin(struct worker *w, struct object *o)
         begin_anew(w, o, &st);
         return;
     }
-    if (strcmp(o->identity, o->task.source) != 0) {
+    if (strcmp(o->identity, o->task.source) != 0 || (uint64_t) st.st_size != o->task.size) {
         object_trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);
     } else if (object_cut(o) < 0) {
@@ -334,7 +355,7 @@ static void complete(struct worker *w, struct object *o)
 {
     step("upload.completing");
     o->count = part_count(o->task.size, o->task.part_bytes);
-    if (o->task.record_count != o->count) {
+    if (o->task.record_count != o->count || source_size(o) != o->task.size) {
         object_trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
         upload_end_badly(w, o);
         return;
