@@ -173,8 +173,7 @@ def test_only_the_part_that_was_lost_is_sent_again(scene, killed):
         scene.endpoint.open("here")
         scene.end(running)
     assert sent_parts(scene) == [3]
-    assert scene.stored() == {"a": body}
-    assert scene.uploads() == []
+    scene.assert_right_end(objects={"a": body})
 
 
 def test_a_part_that_stays_lost_is_a_failure_in_the_end(scene):
@@ -197,9 +196,7 @@ def test_a_completion_whose_reply_was_lost_is_no_failure(scene, head):
         scene.resume()
     else:
         assert done.returncode == DONE, done.stderr
-    assert scene.states() == {"a": "done"}
-    assert scene.stored() == {"a": body}
-    assert scene.uploads() == []
+    scene.assert_right_end(objects={"a": body})
 
 
 # ---- Clocks, disks and limits: a shim fails what the test names ----
@@ -287,9 +284,10 @@ def test_a_disk_that_is_full_when_it_syncs_pauses_the_run(scene, shim, parts, ca
     line = refusal(done)
     assert os.strerror(cause) in line and scene.out in line and "haul resume" in line
     assert [p for p in tree(scene.out) if not p.endswith(".haul-part")] == []
+    scene.assert_right_end(PAUSED)
     scene.endpoint.reset()
     scene.resume()
-    assert tree(scene.out) == {"a": body}
+    scene.assert_right_end(files={"a": body})
     assert scene.endpoint.count("GetObject") == (parts if parts == 1 else 0)
 
 
