@@ -77,6 +77,7 @@ struct object {
     char **orphans;       /* owned: upload ids that may be such */
     unsigned orphan_count;
     unsigned list_after;          /* ListParts goes on after this number */
+    unsigned aborts;              /* of the upload that it gives up */
     struct haul_part *completing; /* owned: what CompleteMultipartUpload names */
 
     /* Downloads. */
