@@ -15,8 +15,6 @@
 #include "motion.h"
 #include "step.h"
 
-#define ABORTS_MAX 10 /* of one upload, without a pause */
-
 static step_fn create, complete, prove, abort_upload;
 
 /* ---- The source ---- */
