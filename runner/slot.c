@@ -24,6 +24,10 @@ static void on_done(void *payload, const struct haul_result *result)
     atomic_fetch_add(&e->received, result->bytes_received);
     if (result->error.code == HAUL_OK)
         atomic_store(s->object->last_success_ms, now_ms());
+    if (refusal_asks_again(&s->request, &result->error)) {
+        slot_send(s, s->request.operation, s->done);
+        return;
+    }
     s->done(s, result);
     s->next = w->free;
     w->free = s;
