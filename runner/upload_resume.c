@@ -70,6 +70,7 @@ static void on_uploads(struct slot *s, const struct haul_result *result)
 /* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */
 void upload_sweep(struct worker *w, struct object *o)
 {
+    step("upload.sweeping");
     struct slot *s = slot_take(w, o);
     o->orphan_possible = false;
     s->request.prefix = o->key;
@@ -87,6 +88,7 @@ static void pop_orphan(struct object *o)
 static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
+    step("upload.orphan_aborted");
     if (result->error.code == HAUL_OK || result->error.http_status == 404)
         object_ready(o, sweep_next);
     else if (sweep_may_go_on(s, result, "orphan_not_aborted"))
