@@ -213,8 +213,10 @@ def all_of(name, op):
     """What may happen to an operation in a setting: an action, and its combinations, one
     occurrence after the other."""
     setting = SETTINGS[name]
-    # Whether an endpoint is there at all is asked with fewer tries.
-    when = list(occurrences(setting.operations[op], 2 if op == "ListObjectsV2" else 3))
+    # Whether an endpoint is there at all is asked with fewer tries, and one renewal of the keys
+    # that does not help may be followed by another one, not by a third.
+    most = 2 if op == "ListObjectsV2" or setting.fresh else 3
+    when = list(occurrences(setting.operations[op], most))
     single = [words for words in when if "nth" in words]
     aimed = single if op in NOT_AIMED else [f"key={VICTIM} nth=1", f"key={VICTIM} always"]
     if (name, op) == ("resumed completion", "CompleteMultipartUpload"):

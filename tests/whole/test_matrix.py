@@ -104,7 +104,7 @@ class Player(Scene):
             transfers = [download("", self.out)]
         store = {"credentials": {"profile": "fresh"}} if self.setting.fresh else None
         return self.manifest(*transfers, store=store, part_size=PART, retries=RETRIES,
-                             concurrency=1 if self.setting.kill else 4)
+                             patience="1m", concurrency=1 if self.setting.kill else 4)
 
     def settle(self):
         while self.endpoint.stats()["in_flight"] > 0:
@@ -151,6 +151,7 @@ class Player(Scene):
         wanted = self.files if self.setting.upload else self.stored()
         wanted = {name: body for name, body in wanted.items() if name not in failed}
         side = {"objects" if self.setting.upload else "files": wanted}
+        self.haul.program = os.environ["HAUL_PLAIN"]  # to look at it, which is quicker
         self.assert_right_end(codes[-1], failed=failed, others=others, **side)
 
 
