@@ -20,6 +20,7 @@
 
 #define IDENTITY_MAX 128
 #define RESTARTS_MAX 5 /* a process and object */
+#define ABORTS_MAX 10  /* of one upload, without a pause */
 
 struct worker;
 struct object;
@@ -77,7 +78,7 @@ struct object {
     char **orphans;       /* owned: upload ids that may be such */
     unsigned orphan_count;
     unsigned list_after;          /* ListParts goes on after this number */
-    unsigned aborts;              /* of the upload that it gives up */
+    unsigned aborts;              /* of the upload, or the orphan, that it gives up */
     struct haul_part *completing; /* owned: what CompleteMultipartUpload names */
 
     /* Downloads. */
