@@ -210,6 +210,23 @@ static void get(struct worker *w, struct object *o)
 
 /* ---- In ranges ---- */
 
+static void on_begun(struct disk_job *job)
+{
+    struct object *o = job->object;
+    if (job->error != 0) {
+        end_with_errno(o, job->error);
+        return;
+    }
+    struct change *c = object_change(o);
+    c->part_bytes = o->task.part_bytes;
+    c->began_ms = haul_endpoint_now_ms(o->endpoint);
+    c->source = o->task.etag;
+    c->temp = o->task.temp;
+    object_commit(o, EVENT_BEGAN, open_ranges);
+}
+
+/* The queue is not told of a file, and of a folder that has to be there, before both outlive a
+ * loss of power. */
 static void begin_in_ranges(struct object *o)
 {
     char temp[IDENTITY_MAX];
@@ -219,12 +236,7 @@ static void begin_in_ranges(struct object *o)
     }
     free(o->task.temp);
     o->task.temp = strdup(temp);
-    struct change *c = object_change(o);
-    c->part_bytes = o->task.part_bytes;
-    c->began_ms = haul_endpoint_now_ms(o->endpoint);
-    c->source = o->task.etag;
-    c->temp = o->task.temp;
-    object_commit(o, EVENT_BEGAN, open_ranges);
+    post_job(o, DISK_BEGIN, on_begun);
 }
 
 static void open_ranges(struct worker *w, struct object *o)

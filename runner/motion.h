@@ -40,6 +40,7 @@ enum part_mark { MARK_DUE, MARK_MOVING, MARK_MOVED, MARK_SYNCING, MARK_SYNCED };
 
 /* Work for the disk thread. */
 enum disk_work {
+    DISK_BEGIN,   /* make a temporary file's name durable, and its folders' */
     DISK_RECHECK, /* read what an earlier process wrote, and compare checksums */
     DISK_SYNC,    /* while parts move: make what is written durable */
     DISK_SETTLE,  /* all is there: stamp and sync */
