@@ -428,13 +428,25 @@ failed:
     return -1;
 }
 
+/* When a process died within a transaction from before or behind the write-ahead log, only a
+ * connection that may write can undo it, which the next thing read does. */
+static int roll_back(struct queue *q, const char *path, struct error *err)
+{
+    if (sqlite3_exec(q->db, "PRAGMA schema_version", NULL, NULL, NULL) == SQLITE_OK ||
+        sqlite3_extended_errcode(q->db) != SQLITE_READONLY_ROLLBACK)
+        return 0;
+    sqlite3_close(q->db);
+    q->db = NULL;
+    return open_database(q, path, SQLITE_OPEN_READWRITE, err);
+}
+
 int queue_open_reader(struct queue **out, const char *path, struct error *err)
 {
     struct queue *q = new_queue(path, err);
     if (q == NULL)
         return -1;
-    if (open_database(q, path, SQLITE_OPEN_READONLY, err) < 0 || check_kind(q, err) < 0 ||
-        prepare_all(q, err) < 0) {
+    if (open_database(q, path, SQLITE_OPEN_READONLY, err) < 0 || roll_back(q, path, err) < 0 ||
+        check_kind(q, err) < 0 || prepare_all(q, err) < 0) {
         queue_close(q);
         return -1;
     }

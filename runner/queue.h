@@ -28,7 +28,8 @@ int queue_create(struct queue **out, const char *path, const struct run *run,
  * does. Damaged, foreign and newer files are refused and left as they are. */
 int queue_open(struct queue **out, const char *path, struct error *err);
 
-/* Looks on, beside an owner or without one. Never writes. */
+/* Looks on, beside an owner or without one. Never writes, but SQLite may have to undo what a
+ * dead process had half written. */
 int queue_open_reader(struct queue **out, const char *path, struct error *err);
 
 void queue_close(struct queue *q);
