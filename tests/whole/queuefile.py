@@ -14,15 +14,17 @@ Part = collections.namedtuple("Part", "key upload_id number first last")
 class Recorded:
     """What the queue of a job's only run holds, read from a copy, so that the file stays as the
     killed process left it. `prefixes`: a transfer's id -> what its names stand behind in keys.
+    durable: of the parts only those that outlive a loss of power, if their row has.
     """
 
-    def __init__(self, haul, job, prefixes):
+    def __init__(self, haul, job, prefixes, durable=False):
         [path] = haul.state.glob(f"haul/{job}/*.db")
         with tempfile.TemporaryDirectory() as folder:
             for file in path.parent.glob(path.name + "*"):
                 if not file.name.endswith((".lock", "-shm")):
                     shutil.copy(file, folder)
             db = sqlite3.connect(f"{folder}/{path.name}")
+            db.execute("PRAGMA synchronous = OFF")
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
             rows = db.execute("SELECT transfer_id, name, state FROM object").fetchall()
@@ -33,8 +35,10 @@ class Recorded:
                      min(number * part_bytes, size) - 1)
                 for t, name, size, upload_id, part_bytes, number in db.execute(
                     "SELECT transfer_id, name, size, upload_id, part_bytes, number"
-                    " FROM part JOIN motion USING (object_id) JOIN object ON id = object_id")]
+                    " FROM part JOIN motion USING (object_id) JOIN object ON id = object_id"
+                    " WHERE NOT ? OR part.state <> 'written'", (durable,))]
             self.motions = db.execute("SELECT count(*) FROM motion").fetchone()[0]
+            [(self.finished,)] = db.execute("SELECT finished_at IS NOT NULL FROM run").fetchall()
             db.close()
 
     def has(self, request):
