@@ -41,7 +41,8 @@ static int wanted_file(const struct disk_job *j)
 
 static int wanted_folder(const struct disk_job *j)
 {
-    bool wanted = j->work == DISK_BEGIN || j->work == DISK_PUBLISH || j->work == DISK_FINISH;
+    bool wanted = j->work == DISK_BEGIN || j->work == DISK_DISCARD || j->work == DISK_PUBLISH ||
+                  j->work == DISK_FINISH;
     return wanted && j->error == 0 ? j->object->place.folder : -1;
 }
 
@@ -158,6 +159,13 @@ static void rename_file(struct disk_job *j)
         j->error = errno;
 }
 
+static void discard(struct disk_job *j)
+{
+    const struct place *p = &j->object->place;
+    if (p->folder >= 0 && place_discard(p) < 0)
+        j->error = errno;
+}
+
 static void carry_out(struct disk *d, struct disk_job *batch)
 {
     for (struct disk_job *j = batch; j != NULL; j = j->next) {
@@ -168,9 +176,12 @@ static void carry_out(struct disk *d, struct disk_job *batch)
     }
     sync_batch(batch, wanted_file, NULL);
     step("disk.synced");
-    for (struct disk_job *j = batch; j != NULL; j = j->next)
-        if (j->error == 0 && (j->work == DISK_PUBLISH || j->work == DISK_FINISH))
+    for (struct disk_job *j = batch; j != NULL; j = j->next) {
+        if (j->work == DISK_DISCARD)
+            discard(j);
+        else if (j->error == 0 && (j->work == DISK_PUBLISH || j->work == DISK_FINISH))
             rename_file(j);
+    }
     step("disk.renamed");
     sync_batch(batch, wanted_folder, &d->anchors);
     while (batch != NULL) {

@@ -27,6 +27,30 @@ static void close_files(struct object *o)
     place_close(&o->place);
 }
 
+static void post_job(struct object *o, enum disk_work work, void (*done)(struct disk_job *job))
+{
+    o->job = (struct disk_job){ .work = work, .object = o, .done = done };
+    disk_post(o->engine->disk, &o->job);
+}
+
+static void on_discarded(struct disk_job *job)
+{
+    struct object *o = job->object;
+    bool again = o->verdict == VERDICT_RESTART;
+    if (job->error != 0)
+        LOG(LOG_WARN, "temporary_file_not_removed", { "object", o->key },
+            { "file", o->place.temp }, { "why", strerror(job->error) });
+    close_files(o);
+    LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
+        { "why", o->trouble.text });
+    if (again) {
+        object_ready(o, identify);
+    } else {
+        object_change(o)->why = o->trouble.text;
+        object_commit(o, EVENT_FAILED, NULL);
+    }
+}
+
 /* Restart or failure: the temporary file goes first. */
 static void end_badly(struct worker *w, struct object *o)
 {
@@ -37,19 +61,7 @@ static void end_badly(struct worker *w, struct object *o)
     }
     if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
         o->verdict = VERDICT_FAIL;
-    if (o->place.folder >= 0 && place_discard(&o->place) < 0)
-        LOG(LOG_WARN, "temporary_file_not_removed", { "object", o->key },
-            { "file", o->place.temp }, { "why", strerror(errno) });
-    close_files(o);
-    bool again = o->verdict == VERDICT_RESTART;
-    LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
-        { "why", o->trouble.text });
-    if (again) {
-        object_ready(o, identify);
-    } else {
-        object_change(o)->why = o->trouble.text;
-        object_commit(o, EVENT_FAILED, NULL);
-    }
+    post_job(o, DISK_DISCARD, on_discarded);
 }
 
 static void end_with_errno(struct object *o, int cause)
@@ -160,12 +172,6 @@ static void on_settled(struct disk_job *job)
     }
     object_change(o);
     object_commit(o, EVENT_FINISHED, NULL);
-}
-
-static void post_job(struct object *o, enum disk_work work, void (*done)(struct disk_job *job))
-{
-    o->job = (struct disk_job){ .work = work, .object = o, .done = done };
-    disk_post(o->engine->disk, &o->job);
 }
 
 /* The verdict on bytes of the object; its ETag has been compared already. */

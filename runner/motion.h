@@ -45,6 +45,7 @@ enum disk_work {
     DISK_SYNC,    /* while parts move: make what is written durable */
     DISK_SETTLE,  /* all is there: stamp and sync */
     DISK_PUBLISH, /* rename and sync the folder */
+    DISK_DISCARD, /* remove the temporary file, if there is one, and sync the folder */
     DISK_FINISH,  /* SETTLE and PUBLISH in one, for an object that moved in one request */
 };
 struct disk_job {
