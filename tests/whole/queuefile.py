@@ -38,6 +38,7 @@ class Recorded:
                     " FROM part JOIN motion USING (object_id) JOIN object ON id = object_id"
                     " WHERE NOT ? OR part.state <> 'written'", (durable,))]
             self.motions = db.execute("SELECT count(*) FROM motion").fetchone()[0]
+            self.upload_ids = {row[0] for row in db.execute("SELECT upload_id FROM motion")}
             [(self.finished,)] = db.execute("SELECT finished_at IS NOT NULL FROM run").fetchall()
             db.close()
 

@@ -8,6 +8,7 @@ goes on from what it was told. HAUL_TEST_LONG=1 takes all cuts instead of a samp
 HAUL_TEST_SEED repeats a run's choices.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -16,6 +17,7 @@ import pathlib
 import random
 import shutil
 import signal
+import sqlite3
 import tempfile
 import time
 import types
@@ -110,7 +112,7 @@ class Machine:
         self.known = set()  # inodes that a cut to come may want
         self.cuts = self.resumes = 0
 
-    def run(self, *command, kill=0, lie=False):
+    def run(self, *command, kill=0, lie=False, exit_code=0):
         """Runs haul, killed at an operation or not: what it did, and the disk before that."""
         before = power.Disk(self.disk)
         self.log.unlink(missing_ok=True)
@@ -121,7 +123,7 @@ class Machine:
         while self.store.stats()["in_flight"] > 0:
             time.sleep(0.001)
         ops = power.read_log(self.log)
-        assert done.returncode == (-signal.SIGKILL if kill and done.returncode else 0), done.stderr
+        assert done.returncode in {exit_code, -signal.SIGKILL if kill else exit_code}, done.stderr
         return done, before, ops
 
     def lay(self, left):
@@ -200,10 +202,10 @@ class Uploads:
         assert {key for key, state in states.items() if state == "done"} <= stored.keys()
         assert {states[key] for key in stored.keys() & MULTIPART} <= {"completing", "done"}
         for upload in uploads:
-            parts = self.s3.list_parts(Bucket=self.bucket, Key=upload["Key"],
-                                       UploadId=upload["UploadId"]).get("Parts")
-            known = {"moving", "completing"} if parts else {"creating", "moving", "completing"}
-            assert states[upload["Key"]] in known
+            key, upload_id = upload["Key"], upload["UploadId"]
+            parts = self.s3.list_parts(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            assert states[key] in {"creating", "moving", "completing"}
+            assert upload_id in queue.upload_ids or "Parts" not in parts
 
     def look_at_the_end(self, machine):
         assert self.stored() == self.digests
@@ -249,9 +251,20 @@ def machine(haul, store, tmp_path):
 
 
 def recorded_download(machine, **options):
+    """The manifest, the disk before it was run, and what was done to that."""
     job = machine.haul.manifest(DOWNLOAD.format(
         url=machine.store.url, folder=machine.disk / "out", bucket="filled"))
     return job, *machine.run("run", job, **options)[1:]
+
+
+def test_a_disk_that_syncs_nothing_is_found_out(machine, files):
+    """What these tests are worth."""
+    _, disk, ops = recorded_download(machine, lie=True)
+    for op in ops:
+        disk.do(op)
+    left = disk.left(power.only("state"))
+    with pytest.raises(AssertionError, match="done, and not there"):
+        Downloads(machine, files).look(left, recorded_in(left))
 
 
 def test_the_recorder_misses_nothing(machine):
@@ -278,6 +291,53 @@ def test_who_only_looks_may_be_the_first_after_the_power_came_back(machine):
     assert looks == [0, len(FILES)]
 
 
+def test_the_temporary_file_of_what_failed_does_not_come_back(machine):
+    machine.store.fault("GetObject key=in/ always status=404 code=NoSuchKey")
+    _, disk, ops = recorded_download(machine, exit_code=1)
+    machine.store.clear()
+    for op in [*ops, None]:
+        if op is None or op[0] != "write":
+            left = disk.left(power.only("state"))
+            queue = recorded_in(left)
+            failed = {os.path.basename(key) for key, state in queue.states.items()
+                      if state == "failed"} if queue else set()
+            assert {name for name in failed for path in left
+                    if os.path.basename(path).startswith(f".{name}.")} == set()
+        if op:
+            disk.do(op)
+    assert len(failed) == len(FILES) - 1
+
+
+def test_what_was_synced_on_the_way_is_trusted(machine):
+    """Of 256 MiB and a little more, while that little is still to come."""
+    body = os.urandom(MIB) * 256 + b"the end"
+    s3, disk = machine.store.boto(), power.Disk(machine.disk)
+    s3.put_object(Bucket="filled", Key="in/huge", Body=body)
+    machine.store.fault(f"GetObject range={256 * MIB} nth=1 gate=end")
+    job = machine.haul.manifest(
+        JOB.format(url=machine.store.url).replace("5MiB", "128MiB") +
+        f"  - {{download: s3://filled/in/huge, to: {machine.disk}/out/huge}}")
+    process = machine.haul.start("run", job, env=machine.store.env)
+    machine.store.wait_at("end")
+    [queue] = machine.haul.state.glob("haul/power/*.db")
+    with contextlib.closing(sqlite3.connect(queue)) as db:
+        while not db.execute("SELECT 1 FROM part WHERE state = 'synced'").fetchone():
+            time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    machine.store.clear()
+    for op in power.read_log(machine.log):
+        disk.do(op)
+    left = disk.left(power.only("state"))
+    queue = recorded_in(left)
+    assert any(map(queue.has, machine.store.log()))
+    machine.lay(left)
+    machine.run("resume")
+    assert [entry for entry in machine.store.log() if queue.has(entry)] == []
+    assert (machine.disk / "out/huge").read_bytes() == body
+    s3.delete_object(Bucket="filled", Key="in/huge")
+
+
 def test_a_download_outlives_a_loss_of_power_at_any_moment(
         machine, files, chance, capsys):
     job, disk, ops = recorded_download(machine)
@@ -293,6 +353,8 @@ def test_a_download_outlives_a_loss_of_power_at_any_moment(
         if n in chosen:
             left = disk.left(next(policies)(chance))
             come_back(machine, job, left, oracle, chance, chance.random() < 0.3)
+        if op and op[0] == "rename" and op[3] in KEYS:
+            assert disk.files[op[1]].pending == [], "published before it was synced"
         if op:
             disk.do(op)
     with capsys.disabled():
