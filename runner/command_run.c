@@ -128,6 +128,8 @@ static int find_queue(struct queue **q, const struct arguments *a, const struct 
     }
     if (check_local_sides(m, err) < 0)
         return -1;
+    if (a->queue == NULL)
+        runs_clear_drafts(m->name);
     runs_new_id(id);
     path = a->queue ? strdup(a->queue) : runs_path(m->name, id, err);
     rc = path ? create(q, path, id, m, a->operand, frozen, err) : -1;

@@ -13,9 +13,9 @@
 #include "step.h"
 
 /* So much may have to be read again after a crash. */
-#define SYNC_EVERY_BYTES (256 * (uint64_t) 1024 * 1024)
+#define SYNC_EVERY_BYTES STEP_BYTES(256 * (uint64_t) 1024 * 1024)
 
-static step_fn begin_anew, identify, end_badly, publish, open_ranges;
+static step_fn begin_anew, identify, publish, open_ranges;
 
 /* ---- Ends ---- */
 
@@ -41,6 +41,7 @@ static void on_discarded(struct disk_job *job)
         LOG(LOG_WARN, "temporary_file_not_removed", { "object", o->key },
             { "file", o->place.temp }, { "why", strerror(job->error) });
     close_files(o);
+    step("download.discarded");
     LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
         { "why", o->trouble.text });
     if (again) {
@@ -52,7 +53,7 @@ static void on_discarded(struct disk_job *job)
 }
 
 /* Restart or failure: the temporary file goes first. */
-static void end_badly(struct worker *w, struct object *o)
+void download_end_badly(struct worker *w, struct object *o)
 {
     (void) w;
     if (o->verdict == VERDICT_DROP) {
@@ -64,12 +65,12 @@ static void end_badly(struct worker *w, struct object *o)
     post_job(o, DISK_DISCARD, on_discarded);
 }
 
-static void end_with_errno(struct object *o, int cause)
+void download_end_with_errno(struct object *o, int cause)
 {
     struct error why;
     enum verdict verdict = local_verdict(o, cause, &why);
     object_set_trouble(o, verdict, &why);
-    object_ready(o, end_badly);
+    object_ready(o, download_end_badly);
 }
 
 /* ---- A new generation: what stands there now? ---- */
@@ -79,10 +80,11 @@ static void on_identified(struct slot *s, const struct haul_result *result)
     struct object *o = s->object;
     struct error why;
     enum verdict verdict = slot_judge(s, result, &why);
+    step("download.identified");
     if (verdict != VERDICT_GOOD) {
         o->verdict = VERDICT_GOOD;
         object_set_trouble(o, verdict == VERDICT_RESTART ? VERDICT_FAIL : verdict, &why);
-        object_ready(o, end_badly);
+        object_ready(o, download_end_badly);
         return;
     }
     free(o->task.etag);
@@ -167,7 +169,7 @@ static void on_settled(struct disk_job *job)
 {
     struct object *o = job->object;
     if (job->error != 0) {
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
         return;
     }
     object_change(o);
@@ -192,7 +194,7 @@ static void on_get(struct slot *s, const struct haul_result *result)
     enum verdict verdict = judge_received(s, result, &why);
     if (verdict != VERDICT_GOOD) {
         object_set_trouble(o, verdict, &why);
-        object_ready(o, end_badly);
+        object_ready(o, download_end_badly);
         return;
     }
     object_moved(o);
@@ -210,6 +212,7 @@ static void get(struct worker *w, struct object *o)
 {
     struct slot *s = slot_take(w, o);
     s->request.if_match = has_strong_etag(o) ? o->task.etag : NULL;
+    s->request.checksum = HAUL_CRC64NVME; /* of any kind: what comes is held against it */
     s->request.sink = (struct haul_sink){ write_range, s };
     slot_send(s, HAUL_GET_OBJECT, on_get);
 }
@@ -220,7 +223,7 @@ static void on_begun(struct disk_job *job)
 {
     struct object *o = job->object;
     if (job->error != 0) {
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
         return;
     }
     struct change *c = object_change(o);
@@ -237,7 +240,7 @@ static void begin_in_ranges(struct object *o)
 {
     char temp[IDENTITY_MAX];
     if (object_cut(o) < 0 || temp_identity(o->fd, temp) < 0) {
-        end_with_errno(o, ENOMEM);
+        download_end_with_errno(o, ENOMEM);
         return;
     }
     free(o->task.temp);
@@ -256,7 +259,7 @@ static void begin_anew(struct worker *w, struct object *o)
 {
     o->task.part_bytes = part_bytes_for(o->task.size, o->transfer->part_bytes);
     if (open_place(o, true) < 0 || (o->fd = place_create(&o->place, o->task.size)) < 0) {
-        end_with_errno(o, errno);
+        download_end_with_errno(o, errno);
         return;
     }
     step("download.temporary");
@@ -270,8 +273,9 @@ static void begin_anew(struct worker *w, struct object *o)
 static void on_rechecked(struct disk_job *job)
 {
     struct object *o = job->object;
+    step("download.rechecked");
     if (job->error != 0)
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
     else
         object_open_parts(o);
 }
@@ -298,7 +302,7 @@ static void pause_for_folder(struct object *o, int cause)
     error_set(&why, EXIT_PAUSED, "%s: %s: bring it back", o->transfer->local, strerror(cause));
     engine_pause(o->engine, &why);
     object_set_trouble(o, VERDICT_DROP, &why);
-    object_ready(o, end_badly);
+    object_ready(o, download_end_badly);
 }
 
 static void resume_ranges(struct object *o)
@@ -310,7 +314,7 @@ static void resume_ranges(struct object *o)
     }
     if (rc > 0 || object_cut(o) < 0) {
         object_trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
-        object_ready(o, end_badly);
+        object_ready(o, download_end_badly);
         return;
     }
     for (unsigned i = 0; i < o->task.record_count; i++) {
@@ -347,7 +351,7 @@ static void resume_publishing(struct worker *w, struct object *o)
             (unsigned long long) st.st_ino);
     if (o->task.temp && strcmp(id, o->task.temp) == 0) {
         if (fsync(o->place.folder) < 0) {
-            end_with_errno(o, errno);
+            download_end_with_errno(o, errno);
             return;
         }
         object_change(o);
@@ -355,7 +359,7 @@ static void resume_publishing(struct worker *w, struct object *o)
         return;
     }
     object_trouble(o, VERDICT_RESTART, "the temporary file is gone");
-    object_ready(o, end_badly);
+    object_ready(o, download_end_badly);
 }
 
 void download_begin(struct worker *w, struct object *o)
@@ -363,7 +367,7 @@ void download_begin(struct worker *w, struct object *o)
     const char *fault = o->transfer->many ? destination_name_fault(o->task.name) : NULL;
     if (fault != NULL) {
         object_trouble(o, VERDICT_FAIL, fault);
-        end_badly(w, o);
+        download_end_badly(w, o);
     } else if (o->task.state == OBJECT_MOVING) {
         resume_ranges(o);
     } else if (o->task.state == OBJECT_PUBLISHING) {
@@ -379,6 +383,7 @@ static void on_synced(struct disk_job *job)
 {
     struct object *o = job->object;
     struct engine *e = o->engine;
+    step("download.synced");
     for (unsigned i = 0; i < o->count; i++) {
         pthread_mutex_lock(&e->lock);
         bool mine = o->marks[i] == MARK_SYNCING;
@@ -452,7 +457,7 @@ static void on_all_durable(struct disk_job *job)
 {
     struct object *o = job->object;
     if (job->error != 0) {
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
         return;
     }
     step("download.durable");
@@ -460,12 +465,17 @@ static void on_all_durable(struct disk_job *job)
     object_commit(o, EVENT_ALL_MOVED, publish);
 }
 
+void download_settle(struct object *o)
+{
+    post_job(o, DISK_SETTLE, on_all_durable);
+}
+
 void download_parts_over(struct worker *w, struct object *o)
 {
     if (o->verdict != VERDICT_GOOD)
-        end_badly(w, o);
+        download_end_badly(w, o);
     else
-        post_job(o, DISK_SETTLE, on_all_durable);
+        download_verify(w, o);
 }
 
 static void publish(struct worker *w, struct object *o)

@@ -43,6 +43,7 @@ enum disk_work {
     DISK_BEGIN,   /* make a temporary file's name durable, and its folders' */
     DISK_RECHECK, /* read what an earlier process wrote, and compare checksums */
     DISK_SYNC,    /* while parts move: make what is written durable */
+    DISK_VERIFY,  /* read a stretch of what is there into the object's sum */
     DISK_SETTLE,  /* all is there: stamp and sync */
     DISK_PUBLISH, /* rename and sync the folder */
     DISK_DISCARD, /* remove the temporary file, if there is one, and sync the folder */
@@ -64,8 +65,7 @@ struct object {
     struct task task; /* kept up to date with what the queue has committed */
     const struct transfer *transfer;
     const struct haul_endpoint *endpoint;
-    atomic_int_least64_t *last_success_ms; /* the endpoint's, in the engine */
-    char *key;                             /* owned: the object's whole key */
+    char *key; /* owned: the object's whole key */
 
     step_fn *step;       /* what comes next */
     struct entry entry;  /* the change under way */
@@ -79,10 +79,15 @@ struct object {
     char **orphans;       /* owned: upload ids that may be such */
     unsigned orphan_count;
     unsigned list_after;          /* ListParts goes on after this number */
+    unsigned aborts;              /* of the upload that it gives up */
     struct haul_part *completing; /* owned: what CompleteMultipartUpload names */
 
     /* Downloads. */
-    struct place place; /* owned; folder -1 when closed */
+    struct place place;   /* owned; folder -1 when closed */
+    struct haul_sum *sum; /* owned; of the first bytes */
+    uint64_t summed;      /* so many */
+    enum haul_checksum sum_kind;
+    char expected[HAUL_CHECKSUM_TEXT_SIZE]; /* the server's, of the whole */
 
     /* Under the engine's lock while parts move. */
     uint8_t *marks;     /* owned; an enum part_mark for each part */
@@ -104,7 +109,6 @@ struct slot {
     struct slot *next; /* free list */
     struct haul_request request;
     void (*done)(struct slot *s, const struct haul_result *result);
-    int64_t began_ms;
     unsigned part; /* 0: none */
     struct haul_range range;
     uint32_t crc32c; /* of what has passed */
@@ -130,7 +134,6 @@ struct engine {
     int over_fd;
     unsigned in_motion_max;
     atomic_uint_least64_t sent, received;
-    atomic_int_least64_t *last_success_ms; /* owned; one a manifest's endpoint */
 
     pthread_mutex_t lock;
     struct {
@@ -237,6 +240,13 @@ void upload_sweep(struct worker *w, struct object *o);
 void download_begin(struct worker *w, struct object *o);
 void download_part(struct worker *w, struct object *o, unsigned number);
 void download_parts_over(struct worker *w, struct object *o);
+void download_settle(
+    struct object *o); /* what is there is right: it gets durable, and public */
+void download_end_badly(struct worker *w, struct object *o); /* as o->verdict says */
+void download_end_with_errno(struct object *o, int cause);
+
+/* verify.c: goes on with download_settle(), or ends it badly. */
+void download_verify(struct worker *w, struct object *o);
 
 /* ---- disk.c ---- */
 

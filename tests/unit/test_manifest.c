@@ -169,6 +169,7 @@ static void compare_with_expected(const char *path)
     assert_string_equal(told.text, expected);
 }
 
+/* Cases 71 and 72. */
 static void every_bad_manifest_is_refused_with_the_expected_lines(void **state)
 {
     (void) state;
@@ -187,6 +188,7 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(m->name, "nightly-archive_2.0");
     assert_int_equal(m->concurrency, 64);
     assert_int_equal(m->retries, 0);
+    assert_int_equal(m->patience_s, 900);
     assert_int_equal(m->endpoint_count, 13);
 
     assert_string_equal(e->name, "archive");
@@ -247,7 +249,7 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(t->exclude[0], "tmp/**");
     assert_int_equal(t->when, WHEN_CHANGED);
     assert_int_equal(t->part_bytes, 0);
-    assert_int_equal(t->line, 64);
+    assert_int_equal(t->line, 65);
     assert_int_equal(t->column, 5);
 
     t = m->transfers[1];
@@ -267,6 +269,7 @@ static void what_is_left_out_has_its_default(void **state)
     (void) state;
     assert_int_equal(m->concurrency, 0);
     assert_int_equal(m->retries, 10);
+    assert_int_equal(m->patience_s, 300);
     assert_int_equal(m->endpoint_count, 1);
     assert_string_equal(m->endpoints[0]->name, "s3");
     assert_null(m->endpoints[0]->url);
@@ -584,6 +587,7 @@ static void a_hundred_problems_are_told_and_all_are_counted(void **state)
     assert_non_null(strstr(err.text, ": 1000 problems"));
 }
 
+/* Case 71. */
 static void a_file_over_one_mebibyte_is_refused(void **state)
 {
     static struct told told;

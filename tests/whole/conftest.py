@@ -20,6 +20,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/endpoint"))
 sys.path.insert(0, str(TOP / "tests/services"))
 from endpoint import Endpoint  # noqa: E402
+from liar import Liar  # noqa: E402
 from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
@@ -127,10 +128,31 @@ def scene(haul, endpoint, tmp_path):
 
 
 @pytest.fixture
+def lie():
+    """lie(answer): starts a server that says what the test wants."""
+    with contextlib.ExitStack() as running:
+        yield lambda answer: running.enter_context(Liar(answer))
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     """Mounts file systems of a given size, which takes root; .resize(size) and .remount(option)."""
     with contextlib.ExitStack() as mounted:
         yield lambda size, name="disk": mounted.enter_context(SmallDisk(tmp_path / name, size))
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """Arguments for Scene.command(): haul without a sanitizer, and the shim beneath it."""
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
+                    pathlib.Path(__file__).with_name("shim.c")], check=True)
+
+    def arguments(**variables):
+        return {"program": os.environ["HAUL_PLAIN"],
+                "env": {"LD_PRELOAD": str(library)} | {k: str(v) for k, v in variables.items()}}
+
+    return arguments
 
 
 class Server:

@@ -9,6 +9,8 @@ import pathlib
 import sqlite3
 import subprocess
 
+import queuefile
+
 BUCKET = "bucket"
 PART = 5 << 20  # bytes: the smallest part_size that a manifest may name
 
@@ -51,7 +53,7 @@ class Scene:
         """Writes the manifest NAME.yaml (JSON is YAML) and returns its path."""
         store = {"url": self.endpoint.url, "addressing": "path"} | (store or {})
         job = {"version": 1, "name": name, "endpoints": {"store": store},
-               "defaults": {"retries": 2} | defaults, "transfers": transfers}
+               "defaults": {"retries": 2, "patience": 0} | defaults, "transfers": transfers}
         return self.haul.manifest(json.dumps(job, ensure_ascii=False), f"{name}.yaml")
 
     def start(self, *args, env=None, **popen):
@@ -114,6 +116,20 @@ class Scene:
     def uploads(self):
         """Multipart uploads that are open on the endpoint."""
         return self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+
+    def assert_right_end(self, exit_code=0, *, files=None, objects=None, failed=(), others=(),
+                         queue=None):
+        """The latest run, or the one of that queue, is where that exit code says, and so are the
+        `files` below self.out and the `objects` of the bucket, if given ({name: bytes or
+        digest()}). If it is over, nothing that haul had begun is left. queuefile.py says more."""
+        queuefile.assert_end(self.haul, exit_code, queue=queue, failed=failed, env=self.env)
+        if exit_code in (queuefile.DONE, queuefile.SOME_FAILED):
+            assert sorted(self.folder.rglob("*.haul-part")) == []
+            assert {upload["UploadId"] for upload in self.uploads()} == set(others)
+        if files is not None:
+            queuefile.assert_files(self.out, files)
+        if objects is not None:
+            queuefile.assert_objects(self.s3, BUCKET, objects, others=others)
 
 
 class SmallDisk:

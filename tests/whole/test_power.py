@@ -9,7 +9,6 @@ HAUL_TEST_SEED repeats a run's choices.
 """
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -25,7 +24,7 @@ import types
 import power
 import pytest
 from endpoint import Endpoint
-from queuefile import Recorded, assert_finished
+from queuefile import Recorded, assert_finished, assert_objects, digest
 
 LONG = os.environ.get("HAUL_TEST_LONG") == "1"
 MIB = 1 << 20
@@ -62,10 +61,6 @@ DOWNLOAD = JOB + """
 """
 LOCAL = {key: "out/" + key.replace("alone", "new/er/alone") for key in FILES}
 KEYS = {path: key for key, path in LOCAL.items()}
-
-
-def digest(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -190,12 +185,10 @@ class Uploads:
             self.s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read())
             for entry in listed}
 
-    def open(self):
-        return self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
-
     def look(self, left, queue):
         """Nothing is on the server of which the queue might not know what it is."""
-        stored, uploads = self.stored(), self.open()
+        stored = self.stored()
+        uploads = self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
         assert queue or not stored and not uploads, "begun before the queue was durable"
         states = queue.states if queue else {}
         assert stored == {key: self.digests[key] for key in stored}
@@ -208,8 +201,7 @@ class Uploads:
             assert upload_id in queue.upload_ids or "Parts" not in parts
 
     def look_at_the_end(self, machine):
-        assert self.stored() == self.digests
-        assert self.open() == []
+        assert_objects(self.s3, self.bucket, self.digests)
 
 
 def come_back(machine, job, left, oracle, chance, again):
@@ -340,6 +332,7 @@ def test_what_was_synced_on_the_way_is_trusted(machine):
 
 def test_a_download_outlives_a_loss_of_power_at_any_moment(
         machine, files, chance, capsys):
+    """Cases 63 and 70."""
     job, disk, ops = recorded_download(machine)
     oracle = Downloads(machine, files)
     chosen = set(range(len(ops) + 1) if LONG else chance.sample(range(len(ops) + 1), 60))
@@ -362,6 +355,7 @@ def test_a_download_outlives_a_loss_of_power_at_any_moment(
 
 
 def test_an_upload_outlives_a_loss_of_power_at_any_moment(machine, files, chance, capsys):
+    """Case 70."""
     s3, policies = machine.store.boto(), itertools.cycle(POLICIES)
 
     def lose_power(kill, bucket):
