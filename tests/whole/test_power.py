@@ -108,7 +108,8 @@ class Machine:
         self.cuts = self.resumes = 0
 
     def run(self, *command, kill=0, lie=False, exit_code=0):
-        """Runs haul, killed at an operation or not: what it did, and the disk before that."""
+        """Runs haul, killed at an operation or not. Returns what came of it, the disk before
+        that, and what was done to the disk."""
         before = power.Disk(self.disk)
         self.log.unlink(missing_ok=True)
         self.store.reset()
@@ -351,7 +352,8 @@ def test_a_download_outlives_a_loss_of_power_at_any_moment(
         if op:
             disk.do(op)
     with capsys.disabled():
-        print(f"{len(ops)} operations, {looks} disks looked at, {machine.cuts} laid, {machine.resumes} resumed from")
+        print(f"{len(ops)} operations, {looks} disks looked at, {machine.cuts} laid,"
+              f" {machine.resumes} resumed from")
 
 
 def test_an_upload_outlives_a_loss_of_power_at_any_moment(machine, files, chance, capsys):
