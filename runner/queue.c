@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "anchors.h"
 #include "queue_sql.h"
 #include "schema_sql.h"
 #include "step.h"
@@ -343,6 +344,23 @@ static int make_folders(const char *path)
     return 0;
 }
 
+/* What the run is going to do elsewhere, only its queue knows: from here on no loss of power
+ * takes the file's name away, nor that of a folder above it. */
+static int sync_folders(const char *path)
+{
+    struct anchors none = { 0 };
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t) (slash - path) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int rc = fd >= 0 && fsync(fd) == 0 ? anchors_sync(&none, fd) : -1;
+    int cause = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = cause;
+    return rc;
+}
+
 /* One transaction: a crash leaves a run or nothing. */
 static int write_schema(
     struct queue *q, const struct run *run, unsigned transfers, struct error *err)
@@ -404,7 +422,8 @@ static int make_file(
     sqlite3_close(q->db);
     q->db = NULL;
     step("queue.drafted");
-    if (rename(draft, q->path) < 0)
+    /* Its folders before its name: whoever finds it needs not care for them. */
+    if (sync_folders(q->path) < 0 || rename(draft, q->path) < 0 || sync_folders(q->path) < 0)
         error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
     else
         rc = 0;

@@ -324,11 +324,11 @@ def test_a_file_that_can_not_be_closed_is_fetched_again(scene, shim, parts):
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_folder_that_can_not_keep_a_name_makes_nothing_done(scene, shim, parts):
-    """Case 63. The folder's sync fails after each rename."""
+    """Case 63. The folder's sync fails after each rename; before any range is asked for."""
     body = os.urandom(parts * PART)
     fetch(scene, shim, {"a": body}, SOME_FAILED, FAIL_FOLDER=errno.EIO)
     assert os.strerror(errno.EIO) in scene.reasons()["a"]
-    assert scene.endpoint.count("GetObject") == 6 * parts
+    assert scene.endpoint.count("GetObject") == (6 if parts == 1 else 0)
     assert tree(scene.out) in ({}, {"a": body})
 
 
