@@ -34,3 +34,14 @@ void refusal_explain(const struct haul_error *refusal, const struct manifest_end
     error_set(out, EXIT_PAUSED, "endpoint %s%s%s: %s%s%s", endpoint->name,
         *bucket ? ", bucket " : "", bucket, refusal->text, next ? ": " : "", next ? next : "");
 }
+
+bool refusal_asks_again(struct haul_request *request, const struct haul_error *refusal)
+{
+    if (request->operation != HAUL_HEAD_OBJECT || refusal->code != HAUL_SERVER ||
+        refusal->aws_code[0] != '\0' ||
+        (refusal->http_status != 400 && refusal->http_status != 403))
+        return false;
+    request->operation = HAUL_GET_OBJECT;
+    request->range = (struct haul_range){ 0, 1 };
+    return true;
+}

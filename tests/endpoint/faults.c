@@ -48,6 +48,8 @@ static const struct action {
     ROW("ignore-range", FLAG, ignore_range, 0, false),
     ROW("extra-bytes", NUMBER, extra_bytes, 16, false),
     ROW("replace-object", FLAG, replace_object, 0, false),
+    ROW("duplicate", FLAG, duplicate, 0, false),
+    ROW("duplicate-after", FLAG, duplicate_after, 0, false),
     ROW("wrong-checksum", FLAG, wrong_checksum, 0, false),
     ROW("flip-bit", NUMBER, flip_bit, 0, false),
     ROW("skew-s", NUMBER, skew_s, FAULT_UNSET, false),

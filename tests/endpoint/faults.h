@@ -17,7 +17,7 @@ struct play {
         etag[FAULT_WORD_MAX], deny_key[FAULT_WORD_MAX], content_range[FAULT_WORD_MAX],
         header[FAULT_WORD_MAX], gate[FAULT_WORD_MAX], gate_after[FAULT_WORD_MAX];
     bool html, early, drop_before, drop_after, empty_200, empty_200_after, no_etag,
-        no_upload_id, ignore_range, replace_object, wrong_checksum;
+        no_upload_id, ignore_range, replace_object, wrong_checksum, duplicate, duplicate_after;
     struct text lines; /* owned: the lines that struck, for the log */
 };
 

@@ -19,15 +19,14 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/endpoint"))
 sys.path.insert(0, str(TOP / "tests/services"))
+pytest.register_assert_rewrite("resolve", "queuefile")
 from endpoint import Endpoint  # noqa: E402
 from liar import Liar  # noqa: E402
 from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
-pytest.register_assert_rewrite("resolve")
-
 PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
-            "S3_ENDPOINT": "s3-endpoint"}
+            "HAUL_RECORD": "tests/librecord.so", "S3_ENDPOINT": "s3-endpoint"}
 for variable, name in PROGRAMS.items():
     os.environ.setdefault(variable, str(TOP / "build-test" / name))
 

@@ -362,6 +362,25 @@ def test_etags_may_be_missing_or_wrong(bare):
     assert "ETag" not in complete(client, upload_id, parts)
 
 
+@pytest.mark.parametrize("action, status, code", [
+    ("duplicate", 404, "NoSuchUpload"), ("duplicate-after", 200, None)])
+def test_a_request_may_arrive_twice(bare, action, status, code):
+    client = bare.boto()
+    bare.fault(f"* always {action}")
+    upload_id, parts = start_upload(client)
+    assert len(client.list_multipart_uploads(Bucket="bkt")["Uploads"]) == 2
+    body = complete_document([(p["PartNumber"], p["ETag"], "") for p in parts])
+    reply = http_call(bare, "POST", f"/bkt/big?uploadId={upload_id}", body)
+    assert code_in(reply) == (status, code)
+    assert http_call(bare, "GET", "/bkt/big")[2] == b"onetwothree"
+    assert http_call(bare, "PUT", "/bkt/k", CONTENT)[0] == 200
+    while bare.stats()["in_flight"] > 0:
+        time.sleep(0.001)
+    assert [e["received"] for e in bare.log("PutObject")] == [len(CONTENT)] * 2
+    assert sorted(e["status"] for e in bare.log("CompleteMultipartUpload")) == [0, status]
+    assert http_call(bare, "GET", "/bkt/k")[2] == CONTENT
+
+
 def test_an_upload_may_be_without_id(bare):
     bare.fault("CreateMultipartUpload always no-upload-id")
     status, _, body = http_call(bare, "POST", "/bkt/k?uploads=")
