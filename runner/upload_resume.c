@@ -33,27 +33,50 @@ static bool may_be_orphan(const struct object *o, const struct haul_entry *e, in
            e->modified_ms <= ours_ms;
 }
 
+/* Who may not look goes on without; whoever else fails is dropped, and resume looks again. */
+static bool may_go_on(struct slot *s, const struct haul_result *result, struct error *why)
+{
+    if (slot_judge(s, result, why) != VERDICT_DROP)
+        return true;
+    object_release(s->object);
+    return false;
+}
+
+/* Room for the orphans of a listing, and their ids. */
+static int keep_orphans(struct object *o, const struct haul_listing *listing)
+{
+    int64_t ours_ms = o->task.upload_id ? -1 : INT64_MAX;
+    for (size_t i = 0; i < listing->count; i++)
+        if (is_ours(o, &listing->entries[i]))
+            ours_ms = listing->entries[i].modified_ms;
+    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
+    if (o->orphans == NULL)
+        return -1;
+    for (size_t i = 0; i < listing->count && o->orphan_count < ORPHANS_MAX; i++) {
+        const struct haul_entry *e = &listing->entries[i];
+        if (!may_be_orphan(o, e, ours_ms))
+            continue;
+        if ((o->orphans[o->orphan_count] = strdup(e->upload_id)) == NULL)
+            return -1;
+        o->orphan_count++;
+    }
+    return 0;
+}
+
 static void on_uploads(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
-    int64_t ours_ms = o->task.upload_id ? -1 : INT64_MAX;
-    if (result->error.code == HAUL_CANCELLED) {
-        object_release(o);
+    struct error why;
+    if (!may_go_on(s, result, &why))
         return;
-    }
     if (result->error.code != HAUL_OK)
-        LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", result->error.text });
-    for (size_t i = 0; i < result->listing.count; i++)
-        if (is_ours(o, &result->listing.entries[i]))
-            ours_ms = result->listing.entries[i].modified_ms;
-    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
-    for (size_t i = 0; o->orphans && i < result->listing.count; i++) {
-        const struct haul_entry *e = &result->listing.entries[i];
-        if (o->orphan_count < ORPHANS_MAX && may_be_orphan(o, e, ours_ms) &&
-            (o->orphans[o->orphan_count] = strdup(e->upload_id)) != NULL)
-            o->orphan_count++;
+        LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", why.text });
+    if (keep_orphans(o, &result->listing) == 0) {
+        object_ready(o, sweep_next);
+    } else {
+        engine_out_of_memory(o->engine, &why);
+        object_release(o);
     }
-    object_ready(o, sweep_next);
 }
 
 /* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */
@@ -74,10 +97,12 @@ static void pop_orphan(struct object *o)
 static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
+    struct error why;
     const char *id = o->orphans[o->orphan_count - 1];
     LOG(LOG_INFO, result->error.code == HAUL_OK ? "orphan_aborted" : "orphan_not_aborted",
         { "object", o->key }, { "upload_id", id });
-    pop_orphan(o);
+    if (may_go_on(s, result, &why))
+        pop_orphan(o);
 }
 
 static void abort_orphan(struct worker *w, struct object *o)
@@ -89,9 +114,10 @@ static void abort_orphan(struct worker *w, struct object *o)
 
 static void on_orphan_listed(struct slot *s, const struct haul_result *result)
 {
+    struct error why;
     if (result->error.code == HAUL_OK && result->listing.count == 0)
         object_ready(s->object, abort_orphan);
-    else
+    else if (may_go_on(s, result, &why))
         pop_orphan(s->object);
 }
 
