@@ -30,12 +30,6 @@ static int file_identity(int fd, char out[static IDENTITY_MAX])
     return 0;
 }
 
-static bool source_is_same(const struct object *o)
-{
-    char now[IDENTITY_MAX];
-    return file_identity(o->fd, now) == 0 && strcmp(now, o->identity) == 0;
-}
-
 /* Returns 0, or -1 with errno; EBADMSG: it is no regular file. */
 static int open_source(struct object *o, struct stat *st)
 {
@@ -66,7 +60,10 @@ static int open_source(struct object *o, struct stat *st)
 static ssize_t read_source(void *payload, uint64_t offset, void *data, size_t len)
 {
     struct slot *s = payload;
-    ssize_t got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    ssize_t got;
+    do
+        got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    while (got < 0 && errno == EINTR);
     if (offset == 0) /* hashed, rewound or sent again: from the beginning */
         s->crc32c = 0, s->passed = 0;
     if (got > 0 && offset == s->passed) {
@@ -167,7 +164,12 @@ static bool is_good(struct slot *s, const struct haul_result *result)
 static enum verdict judge_sent(
     struct slot *s, const struct haul_result *result, struct error *why)
 {
-    if (result->error.code == HAUL_CANCELLED || source_is_same(s->object))
+    char now[IDENTITY_MAX];
+    if (result->error.code == HAUL_CANCELLED)
+        return slot_judge(s, result, why);
+    if (file_identity(s->object->fd, now) < 0)
+        return local_verdict(s->object, errno, why);
+    if (strcmp(now, s->object->identity) == 0)
         return slot_judge(s, result, why);
     error_set(why, EXIT_SOME_FAILED, "the file changed while it was read");
     return VERDICT_RESTART;
