@@ -26,7 +26,7 @@ from scene import Scene, SmallDisk  # noqa: E402
 pytest.register_assert_rewrite("resolve")
 
 PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
-            "S3_ENDPOINT": "s3-endpoint"}
+            "HAUL_FAULTS": "haul-faults", "S3_ENDPOINT": "s3-endpoint"}
 for variable, name in PROGRAMS.items():
     os.environ.setdefault(variable, str(TOP / "build-test" / name))
 
