@@ -1,5 +1,5 @@
-/* One attempt of a request: its signature, its libcurl handle, its callbacks. client.c runs the
- * loop and decides on retries. Both know the client's inside, which is here. */
+/* One attempt of a request: its signature, its libcurl handle, its callbacks. client.c keeps
+ * the states of requests. Both know the client's inside, which is here. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
@@ -37,10 +37,14 @@ struct exchange {
     struct reply reply;
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
     unsigned attempts, corrections;
+    unsigned strikes;  /* failed attempts that count against the tries */
     unsigned expiries; /* how many attempts in a row were refused for keys that have expired */
     bool maybe_repeated;
-    int64_t failed_ms; /* when the first attempt failed, CLOCK_MONOTONIC; 0: it did not */
-    int64_t due_ms;    /* retrying: when the next attempt starts, CLOCK_MONOTONIC */
+    /* CLOCK_MONOTONIC, all of them. */
+    int64_t began_ms;        /* this attempt; 0: none yet */
+    int64_t first_failed_ms; /* 0: none has */
+    int64_t tried_ms; /* when the latest attempt failed, or while none has when it began */
+    int64_t due_ms;   /* retrying: when the next attempt starts */
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
 
     /* This attempt. */
@@ -62,6 +66,13 @@ struct exchange {
     bool kept;                 /* client_release() frees it */
 };
 
+/* Whether it still works. */
+enum client_end {
+    CLIENT_GOES_ON,
+    CLIENT_DRAINS, /* what is on its way may end; nothing begins */
+    CLIENT_STOPS,
+};
+
 struct haul_client {
     struct haul_client_options options; /* defaults filled in */
     char *user_agent;                   /* owned */
@@ -75,9 +86,9 @@ struct haul_client {
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct haul_sum *hash;
-    uint64_t random;      /* for jitter only */
-    char *scratch;        /* options.buffer_bytes, for hashing bodies */
-    atomic_bool stopping; /* any thread sets it */
+    uint64_t random;             /* for jitter only */
+    char *scratch;               /* options.buffer_bytes, for hashing bodies */
+    _Atomic enum client_end end; /* any thread sets it */
 };
 
 /* Builds the attempt afresh, as clock, region and keys may be others by now: x->easy is ready
@@ -87,6 +98,10 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
 
 /* Status and headers, into x->reply. What is wrong with them stands in x->error. */
 void attempt_read_head(struct exchange *x);
+
+/* It has ended, with one of libcurl's codes: x->result is what it came to. Returns after how
+ * many ms to try again; -1: that is the last word. (attempt_end.c) */
+int64_t attempt_end(struct haul_client *c, struct exchange *x, int code);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */
 void attempt_forget(struct haul_client *c, struct exchange *x);

@@ -1,6 +1,5 @@
-/* The client: its requests' states, their retries and their ends. How libcurl is driven is
- * loop.c's, how an attempt is made and moves its bytes attempt.c's, what a reply means
- * reply.c's, which failures deserve another try retry.c's. */
+/* The client: the states of its requests. How libcurl is driven is loop.c's, how an attempt is
+ * made and moves its bytes attempt.c's, what becomes of it attempt_end.c's. */
 #include "client.h"
 
 #include <curl/curl.h>
@@ -13,27 +12,15 @@
 #include "attempt.h"
 #include "credentials.h"
 #include "endpoint.h"
-#include "retry.h"
-#include "transport.h"
 
 #define DEFAULT_RETRIES 10
 #define DEFAULT_CONNECTIONS 64
 #define DEFAULT_CONNECT_MS 10000
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
-#define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
-#define EXPIRIES_MAX 2    /* in a row: fresh keys are no better, then */
 #define IDLE_CONNECTIONS 256
-#define KEYS_WAIT_MS 50 /* until we look again whether the refresher has fresh ones */
-
-/* xorshift: spreads retries, guards nothing. */
-static uint32_t next_random(struct haul_client *c)
-{
-    c->random ^= c->random << 13;
-    c->random ^= c->random >> 7;
-    c->random ^= c->random << 17;
-    return (uint32_t) (c->random >> 16);
-}
+#define HELD_MOST_MS 500 /* until we look again whether the bucket's pace is another */
+#define KEYS_WAIT_MS 50  /* until we look again whether the refresher has fresh ones */
 
 /* ---- The states of an exchange: which list it is in ---- */
 
@@ -78,7 +65,6 @@ static void deliver(struct exchange *x)
 {
     struct haul_result *r = &x->result;
     r->attempts = x->attempts;
-    r->failing_ms = x->failed_ms ? loop_now_ms() - x->failed_ms : 0;
     r->bytes_sent = x->bytes_sent;
     r->bytes_received = x->bytes_received;
     r->maybe_repeated = x->maybe_repeated;
@@ -97,44 +83,11 @@ static void fail(struct haul_client *c, struct exchange *x, const struct haul_er
     deliver(x);
 }
 
-/* Tells the source of the keys when they were refused because they have expired. true: it can
- * give others. */
-static bool report_expiry(const struct exchange *x, const struct haul_result *r)
+static void end_cancelled(struct haul_client *c, struct exchange *x)
 {
-    const struct keys *k = x->keys;
-    return k != NULL && r->error.code == HAUL_SERVER &&
-           retry_is_expiry(
-               r->error.http_status, r->error.aws_code, keys_have_expired(k, r->server_ms)) &&
-           credentials_refused(x->request->endpoint->credentials, k);
-}
-
-static bool may_retry(const struct haul_client *c, struct exchange *x, enum haul_retry class)
-{
-    unsigned tries = x->request->tries ? x->request->tries : c->options.retries + 1;
-    switch (class) {
-    case HAUL_RETRY_NOW:
-    case HAUL_RETRY_LATER:
-    case HAUL_RETRY_SLOWER:
-        return x->attempts < tries;
-    case HAUL_RETRY_RESIGN:
-        return x->corrections++ < CORRECTIONS_MAX;
-    case HAUL_RETRY_NEVER:
-    case HAUL_RETRY_FROM_START:
-    case HAUL_RETRY_WHEN_FIXED:
-        return false;
-    }
-    return false;
-}
-
-/* The server had closed a pooled connection while we began to send on it. libcurl sees most of
- * these itself, and begins again. */
-static bool was_closed(const struct exchange *x, CURLcode code)
-{
-    long connections = 1;
-    if (code != CURLE_SEND_ERROR || x->reply.status != 0)
-        return false;
-    curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
-    return connections == 0;
+    struct haul_error err;
+    haul_error_set(&err, HAUL_CANCELLED, "cancelled");
+    fail(c, x, &err);
 }
 
 static void retry_at(struct haul_client *c, struct exchange *x, int64_t due_ms)
@@ -145,53 +98,15 @@ static void retry_at(struct haul_client *c, struct exchange *x, int64_t due_ms)
         c->retry_ms = due_ms;
 }
 
-static void retry_later(struct haul_client *c, struct exchange *x, enum haul_retry class)
-{
-    int64_t after_ms =
-        1000 * (int64_t) atoi(reply_header(&x->reply, "retry-after")); /* S3 sends seconds */
-    int64_t now_ms = loop_now_ms();
-    x->maybe_repeated |= x->result.outcome_unknown;
-    x->failed_ms = x->failed_ms ? x->failed_ms : now_ms;
-    x->payload_hash[0] = '\0'; /* the source may have changed meanwhile */
-    reply_free(&x->reply);
-    document_free(x->document);
-    x->document = NULL;
-    retry_at(c, x, now_ms + retry_delay_ms(class, x->attempts - 1, next_random(c), after_ms));
-}
-
 static void finish(struct haul_client *c, struct exchange *x, CURLcode code)
 {
-    struct haul_result *r = &x->result;
-    *r = (struct haul_result){ .modified_ms = -1, .server_ms = -1 };
-    attempt_read_head(x);
-    /* A refusal that came while we were still sending is a reply like any other. */
-    bool refused = x->reply.status >= 300;
-    if (x->error.code != HAUL_OK) {
-        r->error = x->error;
-    } else if (code != CURLE_OK && !refused) {
-        transport_judge(x, (int) code, &r->error);
-        r->outcome_unknown = x->begun;
-    } else {
-        reply_judge(x->request, &x->reply, x->received, r, &x->document);
-    }
-    if (was_closed(x, code) && x->corrections++ < CORRECTIONS_MAX) {
-        x->attempts--; /* nobody's failure */
-        r->error.retry = HAUL_RETRY_NOW;
-    }
-    if (x->keys != NULL) {
-        keys_hide(r->error.text, x->keys->token);
-        keys_hide(r->error.message, x->keys->token);
-    }
-    x->expiries = report_expiry(x, r) ? x->expiries + 1 : 0;
-    bool resigns = x->expiries > 0 && x->expiries <= EXPIRIES_MAX;
-    attempt_forget(c, x);
-    if (r->error.code != HAUL_OK && (resigns || may_retry(c, x, r->error.retry))) {
-        retry_later(c, x, resigns ? HAUL_RETRY_RESIGN : r->error.retry);
-        return;
-    }
-    if (r->error.retry == HAUL_RETRY_RESIGN)
-        r->error.retry = HAUL_RETRY_WHEN_FIXED; /* correcting did not help */
-    deliver(x);
+    int64_t delay_ms = attempt_end(c, x, (int) code);
+    if (delay_ms < 0)
+        deliver(x);
+    else if (atomic_load(&c->end) != CLIENT_GOES_ON)
+        end_cancelled(c, x);
+    else
+        retry_at(c, x, x->tried_ms + delay_ms);
 }
 
 static unsigned reap_finished(struct haul_client *c)
@@ -216,22 +131,42 @@ static unsigned reap_finished(struct haul_client *c)
 
 /* ---- Cancelling ---- */
 
-/* All of them, or those of one request. Returns how many. They may be inside libcurl right now,
- * which called us: the next turn takes them out. */
+/* All of a list, or those of one request. Returns how many. They may be inside libcurl right
+ * now, which called us: the next turn takes them out. */
+static unsigned cancel_in(
+    struct haul_client *c, struct exchange_list *list, const struct haul_request *only)
+{
+    unsigned found = 0;
+    for (struct exchange *x = list->first, *following; x != NULL; x = following) {
+        following = x->next;
+        if (only != NULL && x->request != only)
+            continue;
+        delist(x);
+        append(&c->cancelled, x);
+        found++;
+    }
+    return found;
+}
+
 static unsigned cancel(struct haul_client *c, const struct haul_request *only)
 {
-    struct exchange_list *const lists[] = { &c->moving, &c->retrying, &c->ready };
-    unsigned found = 0;
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        for (struct exchange *x = lists[i]->first, *following; x != NULL; x = following) {
-            following = x->next;
-            if (only != NULL && x->request != only)
-                continue;
-            delist(x);
-            append(&c->cancelled, x);
-            found++;
-        }
-    return found;
+    return cancel_in(c, &c->moving, only) + cancel_in(c, &c->retrying, only) +
+           cancel_in(c, &c->ready, only);
+}
+
+static void cancel_at_end(struct haul_client *c)
+{
+    switch (atomic_load(&c->end)) {
+    case CLIENT_GOES_ON:
+        return;
+    case CLIENT_STOPS:
+        cancel_in(c, &c->moving, NULL);
+        /* fall through */
+    case CLIENT_DRAINS:
+        cancel_in(c, &c->retrying, NULL);
+        cancel_in(c, &c->ready, NULL);
+        return;
+    }
 }
 
 /* Those that are there now: callbacks may submit and cancel again. Returns how many. */
@@ -240,10 +175,8 @@ static unsigned deliver_cancelled(struct haul_client *c)
     const unsigned count = c->cancelled.count;
     for (unsigned left = count; left > 0 && c->cancelled.count > 0; left--) {
         struct exchange *x = c->cancelled.first;
-        struct haul_error err;
-        haul_error_set(&err, HAUL_CANCELLED, "cancelled");
         delist(x);
-        fail(c, x, &err);
+        end_cancelled(c, x);
     }
     return count;
 }
@@ -278,7 +211,7 @@ static void resume_due(struct haul_client *c)
 static bool may_start(const struct haul_client *c)
 {
     return c->ready.count > 0 && c->moving.count < c->options.connections &&
-           !atomic_load(&c->stopping);
+           atomic_load(&c->end) == CLIENT_GOES_ON;
 }
 
 /* Returns 0; 1: fresh keys are being fetched; -1 with *err. */
@@ -296,6 +229,22 @@ static int start(struct haul_client *c, struct exchange *x, struct haul_error *e
     return 0;
 }
 
+/* Its bucket's pace has it wait. */
+static bool holds_back(struct haul_client *c, struct exchange *x)
+{
+    int64_t now_ms = loop_now_ms();
+    int64_t wait_ms =
+        endpoint_wait_ms(x->request->endpoint, x->call.bucket, now_ms, c->options.patience_ms);
+    if (wait_ms > 0) {
+        retry_at(c, x, now_ms + (wait_ms < HELD_MOST_MS ? wait_ms : HELD_MOST_MS));
+        return true;
+    }
+    x->began_ms = now_ms;
+    if (x->first_failed_ms == 0)
+        x->tried_ms = now_ms;
+    return false;
+}
+
 /* As far as there is room; what callbacks submit meanwhile waits for the next turn. Returns how
  * many could not be started, and are finished. */
 static unsigned start_due(struct haul_client *c)
@@ -306,6 +255,8 @@ static unsigned start_due(struct haul_client *c)
         struct exchange *x = c->ready.first;
         struct haul_error err;
         delist(x);
+        if (holds_back(c, x))
+            continue;
         append(&c->moving, x); /* first, as its body's reader may cancel it */
         int rc = start(c, x, &err);
         if (rc != 0)
@@ -344,8 +295,7 @@ int haul_client_submit(struct haul_client *c, const struct haul_request *request
 /* Whatever has ended comes back before anybody waits, so that freed slots are refilled. */
 int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *err)
 {
-    if (atomic_load(&c->stopping))
-        cancel(c, NULL);
+    cancel_at_end(c);
     unsigned finished = deliver_cancelled(c);
     finished += start_due(c);
     if (loop_tick(c->loop, err) < 0)
@@ -378,7 +328,8 @@ int haul_client_fd(const struct haul_client *c)
 int haul_client_wait_ms(const struct haul_client *c)
 {
     if (c->cancelled.count > 0 || may_start(c) ||
-        (atomic_load(&c->stopping) && under_way(c) > 0))
+        (atomic_load(&c->end) != CLIENT_GOES_ON && c->ready.count + c->retrying.count > 0) ||
+        (atomic_load(&c->end) == CLIENT_STOPS && c->moving.count > 0))
         return 0;
     int64_t due_ms = c->loop->timer_ms;
     if (c->retrying.count > 0 && c->retry_ms < due_ms)
@@ -429,9 +380,16 @@ void haul_client_wake(struct haul_client *c)
     loop_wake(c->loop);
 }
 
+void haul_client_drain(struct haul_client *c)
+{
+    enum client_end before = CLIENT_GOES_ON; /* who stops does not go back to that */
+    if (atomic_compare_exchange_strong(&c->end, &before, CLIENT_DRAINS))
+        haul_client_wake(c);
+}
+
 void haul_client_stop(struct haul_client *c)
 {
-    atomic_store(&c->stopping, true);
+    atomic_store(&c->end, CLIENT_STOPS);
     haul_client_wake(c);
 }
 

@@ -9,9 +9,11 @@
 #include <haul/endpoint.h>
 
 #include "buf.h"
+#include "pace.h"
 #include "sigv4.h"
 
 #define REGION_SIZE 64
+#define PACES 64 /* buckets beyond so many may share one */
 
 struct keys;
 
@@ -47,7 +49,8 @@ struct haul_endpoint {
         char date[9], region[REGION_SIZE];
         struct bucket_region *buckets; /* what wrong-region replies have taught */
         size_t bucket_count;
-    } locked; /* while holding lock */
+        struct pace paces[PACES]; /* by the hash of the bucket's name */
+    } locked;                     /* while holding lock */
 };
 
 /* The region to sign with for a bucket; NULL: for none, as ListBuckets. */
@@ -68,6 +71,15 @@ void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms);
 /* A signature was refused for its time, and the server's clock says so. true: ours was off by
  * more than a minute, and by less than a day. */
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
+
+/* pace.h, for a bucket (NULL: requests that name none). endpoint_served_since(): has anybody
+ * been served there after that time, CLOCK_MONOTONIC? */
+int64_t endpoint_wait_ms(
+    const struct haul_endpoint *e, const char *bucket, int64_t now_ms, int64_t patience_ms);
+void endpoint_note_end(const struct haul_endpoint *e, const char *bucket, enum pace_end end,
+    int64_t began_ms, int64_t now_ms);
+int64_t endpoint_silence_ms(const struct haul_endpoint *e, const char *bucket, int64_t now_ms);
+bool endpoint_served_since(const struct haul_endpoint *e, const char *bucket, int64_t since_ms);
 
 /* The key for those keys, that date ("20260131") and region, kept until another is asked for.
  */

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "credentials.h"
+#include "loop.h"
 #include "partition.h"
 
 /* Whoever answers could have us sign for any day: beyond that, a person has to set the clock.
@@ -93,6 +94,71 @@ bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
         return false;
     atomic_store(&learner(e)->signing_offset_ms, offset_ms);
     return true;
+}
+
+/* ---- How many requests ---- */
+
+/* FNV-1a. http://www.isthe.com/chongo/tech/comp/fnv/ */
+static struct pace *pace_locked(struct haul_endpoint *e, const char *bucket)
+{
+    uint32_t hash = 2166136261u;
+    for (const char *c = bucket ? bucket : ""; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char) *c) * 16777619u;
+    return &e->locked.paces[hash % PACES];
+}
+
+int64_t endpoint_wait_ms(
+    const struct haul_endpoint *e, const char *bucket, int64_t now_ms, int64_t patience_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    int64_t wait_ms = pace_wait_ms(pace_locked(l, bucket), now_ms, patience_ms);
+    pthread_mutex_unlock(&l->lock);
+    return wait_ms;
+}
+
+void endpoint_note_end(const struct haul_endpoint *e, const char *bucket, enum pace_end end,
+    int64_t began_ms, int64_t now_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    pace_note(pace_locked(l, bucket), end, began_ms, now_ms);
+    pthread_mutex_unlock(&l->lock);
+}
+
+int64_t endpoint_silence_ms(const struct haul_endpoint *e, const char *bucket, int64_t now_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    int64_t silence_ms = pace_silence_ms(pace_locked(l, bucket), now_ms);
+    pthread_mutex_unlock(&l->lock);
+    return silence_ms;
+}
+
+bool endpoint_served_since(const struct haul_endpoint *e, const char *bucket, int64_t since_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    bool served = pace_locked(l, bucket)->served_ms > since_ms;
+    pthread_mutex_unlock(&l->lock);
+    return served;
+}
+
+void haul_endpoint_health(const struct haul_endpoint *e, struct haul_health *out)
+{
+    struct haul_endpoint *l = learner(e);
+    int64_t now_ms = loop_now_ms();
+    *out = (struct haul_health){ 0 };
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < PACES; i++) {
+        const struct pace *p = &l->locked.paces[i];
+        int64_t silence_ms = p->failures >= PACE_OUTAGE ? pace_silence_ms(p, now_ms) : 0;
+        if (silence_ms > out->silence_ms)
+            out->silence_ms = silence_ms;
+        if (p->rate > 0 && (out->rate == 0 || p->rate < out->rate))
+            out->rate = p->rate;
+    }
+    pthread_mutex_unlock(&l->lock);
 }
 
 int endpoint_signing_key(const struct haul_endpoint *e, const struct keys *keys,

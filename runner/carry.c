@@ -14,10 +14,13 @@
 
 #include "connect.h"
 #include "engine.h"
+#include "health.h"
 #include "log.h"
 #include "sizes.h"
+#include "step.h"
 
 #define DRAW_MS 500
+#define LOOK_MS 1000
 
 static void stop_signals(sigset_t *set)
 {
@@ -101,13 +104,13 @@ static void draw(struct meter *m, const struct engine *e)
 
 /* The first signal stops the engine, which lets what is in flight finish, for a while; the
  * second one ends the process, which is as safe as a crash. */
-static void await_end(struct engine *e, struct meter *m, int signals)
+static void await_end(struct engine *e, struct meter *m, struct health *h, int signals)
 {
     bool stopping = false;
     for (;;) {
         struct pollfd fds[] = { { .fd = engine_over_fd(e), .events = POLLIN },
             { .fd = signals, .events = POLLIN } };
-        if (poll(fds, 2, m->drawn ? DRAW_MS : -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, m->drawn ? DRAW_MS : LOOK_MS) < 0 && errno != EINTR)
             break;
         if (fds[0].revents & POLLIN)
             break;
@@ -121,6 +124,7 @@ static void await_end(struct engine *e, struct meter *m, int signals)
             engine_stop(e);
             stopping = true;
         }
+        health_look(h);
         draw(m, e);
     }
     log_progress(NULL);
@@ -144,6 +148,7 @@ static int write_end(struct queue *q, const struct tally *t, enum exit_code exit
                                                 : queue_event(q, "paused", 0, why->text, err);
     else
         rc = queue_event(q, "interrupted", 0, why->text, err);
+    step("run.ending");
     return rc < 0 ? -1 : queue_commit(q, err);
 }
 
@@ -198,7 +203,9 @@ static enum exit_code run_engine(struct queue *q, const struct manifest *m,
             .manifest = m, .endpoints = c->endpoints, .run_id = run->id, .queue = q },
         err);
     if (e != NULL) {
-        await_end(e, &meter, signals);
+        struct health health = health_make(m, c);
+        await_end(e, &meter, &health, signals);
+        health_clear(&health);
         engine_progress(e, progress);
         exit = engine_join(e, err);
     } else {
@@ -222,10 +229,12 @@ enum exit_code carry_out(
     if (queue_run(q, &run, err) < 0 || queue_tally(q, &before, err) < 0 ||
         write_start(q, err) < 0)
         goto out;
+    step("run.started");
     LOG(LOG_INFO, "started", { "job", run.name }, { "run", run.id });
     let_signals_end_us(true);
     bool ready = connect_all(m, &c, err) == 0 && check_remote_sides(m, &c, err) == 0;
     let_signals_end_us(false);
+    step("run.connected");
     if (!ready)
         exit = err->exit;
     else
@@ -249,7 +258,9 @@ enum exit_code carry_out(
         snprintf(err->text + len, sizeof err->text - len, ": `haul resume %s%s` goes on",
             path ? "--queue " : "", path ? path : run.id);
     }
+    step("run.ended");
     queue_seal(q);
+    step("run.sealed");
     print_summary(&run, &after, &progress, before.moved_bytes, clock_ms() - began_ms, exit);
 out:
     queue_close(q);

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "log.h"
 #include "oneshot.h"
+#include "sizes.h"
 
 typedef enum exit_code each_fn(struct oneshot *o, const struct address *at, struct error *err);
 
@@ -257,28 +258,13 @@ enum exit_code command_rm(const struct arguments *a, struct error *err)
 
 /* ---- presign ---- */
 
-/* "90", "90s", "15m", "12h", "7d" in seconds; 0: it is none of them. */
-static unsigned read_duration(const char *text)
-{
-    static const struct {
-        const char *unit;
-        unsigned seconds;
-    } units[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 6)
-        return 0;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(text + digits, units[i].unit) == 0)
-            return (unsigned) strtoul(text, NULL, 10) * units[i].seconds;
-    return 0;
-}
-
 enum exit_code command_presign(const struct arguments *a, struct error *err)
 {
     struct oneshot o;
     struct haul_error error;
-    unsigned seconds = a->expires ? read_duration(a->expires) : 3600;
-    if (seconds == 0 || seconds > HAUL_PRESIGN_SECONDS_MAX)
+    unsigned seconds = 3600;
+    if (a->expires && (!sizes_duration(a->expires, &seconds) || seconds == 0 ||
+                          seconds > HAUL_PRESIGN_SECONDS_MAX))
         return oneshot_usage(err, a->expires, "--expires takes 1s to 7d");
     if (oneshot_open(&o, a, a->operand, err) == 0) {
         struct haul_request r = { .operation = HAUL_ANY,

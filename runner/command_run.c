@@ -135,6 +135,8 @@ static int find_queue(struct queue **q, const struct arguments *a, const struct 
     }
     if (check_local_sides(m, err) < 0)
         return -1;
+    if (a->queue == NULL)
+        runs_clear_drafts(m->name);
     runs_new_id(id);
     if (a->queue != NULL)
         return create(q, a->queue, id, m, a->operand, frozen, err);

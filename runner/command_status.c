@@ -17,7 +17,7 @@ const char *command_state(const struct run *run, int holder)
 {
     if (run->finished_at != NULL)
         return "finished";
-    if (holder > 0)
+    if (holder != 0)
         return "running";
     return run->paused != NULL ? "paused" : "interrupted";
 }
@@ -167,7 +167,7 @@ static int show(const struct arguments *a, const char *path, struct error *err)
         fputs("\033[H\033[J", stdout); /* over the last look */
     int rc = a->json ? print_json(&v, a->failed, "\n", err) : print_status(&v, a, err);
     if (rc == 0)
-        rc = v.holder > 0;
+        rc = v.holder != 0;
     view_close(&v);
     fflush(stdout);
     return rc;

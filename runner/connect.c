@@ -217,6 +217,7 @@ struct haul_client *connect_client(const struct manifest *m, struct error *err)
     struct haul_error error;
     struct haul_client *c = haul_client_new(
         &(struct haul_client_options){ .retries = m->retries ? m->retries : HAUL_NO_RETRIES,
+            .patience_ms = m->patience_s * 1000,
             .connections = m->concurrency,
             .user_agent = "haul/" HAUL_VERSION },
         &error);

@@ -161,6 +161,7 @@ static void rename_file(struct disk_job *j)
         j->error = EIO; /* begun again */
     else if (place_publish(&o->place) < 0)
         j->error = errno;
+    step("disk.published");
 }
 
 static void carry_out(struct disk_job *batch)
@@ -178,6 +179,7 @@ static void carry_out(struct disk_job *batch)
             rename_file(j);
     step("disk.renamed");
     sync_batch(batch, wanted_folder);
+    step("disk.settled");
     while (batch != NULL) {
         struct disk_job *j = batch;
         batch = j->next; /* `done` may free it */

@@ -13,7 +13,7 @@
 #include "step.h"
 
 /* So much may have to be read again after a crash. */
-#define SYNC_EVERY_BYTES (256 * (uint64_t) 1024 * 1024)
+#define SYNC_EVERY_BYTES STEP_BYTES(256 * (uint64_t) 1024 * 1024)
 
 static step_fn begin_anew, identify, end_badly, publish, open_ranges;
 
@@ -41,6 +41,7 @@ static void end_badly(struct worker *w, struct object *o)
         LOG(LOG_WARN, "temporary_file_not_removed", { "object", o->key },
             { "file", o->place.temp }, { "why", strerror(errno) });
     close_files(o);
+    step("download.discarded");
     bool again = o->verdict == VERDICT_RESTART;
     LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
         { "why", o->trouble.text });
@@ -75,6 +76,7 @@ static void on_identified(struct slot *s, const struct haul_result *result)
     struct object *o = s->object;
     struct error why;
     enum verdict verdict = slot_judge(s, result, &why);
+    step("download.identified");
     if (verdict != VERDICT_GOOD) {
         o->verdict = VERDICT_GOOD;
         object_set_trouble(o, verdict == VERDICT_RESTART ? VERDICT_FAIL : verdict, &why);
@@ -264,6 +266,7 @@ static void begin_anew(struct worker *w, struct object *o)
 static void on_rechecked(struct disk_job *job)
 {
     struct object *o = job->object;
+    step("download.rechecked");
     if (job->error != 0)
         end_with_errno(o, job->error);
     else
@@ -376,6 +379,7 @@ static void on_synced(struct disk_job *job)
 {
     struct object *o = job->object;
     struct engine *e = o->engine;
+    step("download.synced");
     for (unsigned i = 0; i < o->count; i++) {
         pthread_mutex_lock(&e->lock);
         bool mine = o->marks[i] == MARK_SYNCING;

@@ -177,17 +177,19 @@ static void carry_out(struct worker *w, const struct claim *c)
         download_part(w, c->object, c->part);
 }
 
-/* Is there a reason to leave the loop, or to drop what is in flight? */
+/* Is there a reason to leave the loop, or to drop what waits, and later what is in flight? */
 static bool should_leave(struct worker *w)
 {
     struct engine *e = w->engine;
     pthread_mutex_lock(&e->lock);
     bool cancel =
         e->locked.stopping && now_ms() >= e->locked.drain_until_ms && w->in_flight > 0;
-    bool leave = e->locked.over || e->locked.stopping;
+    bool drain = e->locked.stopping, leave = e->locked.over || drain;
     pthread_mutex_unlock(&e->lock);
     if (cancel)
         haul_client_stop(w->client);
+    else if (drain)
+        haul_client_drain(w->client);
     return leave && w->in_flight == 0;
 }
 
@@ -345,7 +347,6 @@ static void free_engine(struct engine *e)
         free(e->workers[i].slots);
     }
     free(e->workers);
-    free(e->last_success_ms);
     object_free_list(e->locked.runnable);
     object_free_list(e->locked.active);
     object_free_list(e->locked.ready);
@@ -368,9 +369,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
     e->locked.ready_last = &e->locked.ready;
     e->over_fd = eventfd(0, EFD_CLOEXEC);
     e->workers = calloc(WORKERS_MAX, sizeof *e->workers);
-    e->last_success_ms =
-        calloc(options->manifest->endpoint_count + 1, sizeof *e->last_success_ms);
-    if (e->over_fd < 0 || e->workers == NULL || e->last_success_ms == NULL) {
+    if (e->over_fd < 0 || e->workers == NULL) {
         error_exhausted(err, strerror(errno));
         goto failed;
     }

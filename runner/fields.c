@@ -210,6 +210,20 @@ void fields_number(
     free(text);
 }
 
+void fields_duration(
+    struct loader *l, const struct yamltree *n, const struct field *f, void *into)
+{
+    char *text = fields_expand(l, n, f);
+    unsigned seconds = 0;
+    if (text == NULL)
+        return;
+    if (!sizes_duration(text, &seconds) || seconds > f->max)
+        fields_mismatch(l, n, f);
+    else
+        *(unsigned *) into = seconds;
+    free(text);
+}
+
 void fields_part(struct loader *l, const struct yamltree *n, const struct field *f, void *into)
 {
     char *text = fields_expand(l, n, f), size[SIZES_TEXT_SIZE], why[128];

@@ -18,7 +18,7 @@ struct loader {
     const struct manifest_options *options;
     uint64_t part_bytes; /* `defaults`, for transfers and endpoints without their own */
     enum haul_payload payload;
-    unsigned concurrency, retries;
+    unsigned concurrency, retries, patience_s;
 };
 
 struct field;
@@ -35,7 +35,7 @@ struct field {
     bool unsupported;               /* known, and refused */
     const char *const *words;       /* fields_word */
     bool (*fits)(const char *text); /* fields_text; NULL: any text does */
-    unsigned min, max;              /* fields_number */
+    unsigned min, max;              /* fields_number, fields_duration (max) */
 };
 
 #define FIELD(name_, read_, offset_, expected_, ...)                                           \
@@ -70,6 +70,7 @@ field_fn fields_path;     /* char *: absolute */
 field_fn fields_word;     /* an enum */
 field_fn fields_flag;     /* bool */
 field_fn fields_number;   /* unsigned: min..max; when min > 0 also `auto`, which is 0 */
+field_fn fields_duration; /* unsigned: seconds, at most `max` */
 field_fn fields_part;     /* uint64_t: a part's size; `auto` is 0 */
 field_fn fields_patterns; /* char **: NULL-terminated */
 

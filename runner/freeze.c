@@ -167,6 +167,7 @@ char *manifest_freeze(const struct manifest *m)
     begin(&w, '{');
     put_number(&w, "concurrency", m->concurrency, 0);
     put_number(&w, "retries", m->retries, MANIFEST_RETRIES);
+    put_number(&w, "patience", m->patience_s, MANIFEST_PATIENCE_S);
     end(&w, '}');
     put_name(&w, "endpoints");
     begin(&w, '{');

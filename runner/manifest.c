@@ -70,6 +70,8 @@ static const struct field defaults_fields[] = {
     FIELD("payload", fields_word, AT(payload), "auto, signed or unsigned",
         .words = payload_words),
     FIELD("retries", fields_number, AT(retries), "a number from 0 to 100", .max = 100),
+    FIELD("patience", fields_duration, AT(patience_s), "a time from 0 to 7d, such as 90s or 5m",
+        .max = 7 * 86400),
     NO_MORE_FIELDS,
 };
 #undef AT
@@ -82,6 +84,7 @@ static void read_defaults(
     fields_read(l, n, "defaults", defaults_fields, l);
     l->manifest->concurrency = l->concurrency;
     l->manifest->retries = l->retries;
+    l->manifest->patience_s = l->patience_s;
 }
 
 static bool is_name(const char *text)
@@ -136,6 +139,7 @@ static void read_manifest(struct loader *l, const struct yamltree *root)
         return;
 
     m->retries = l->retries = MANIFEST_RETRIES;
+    m->patience_s = l->patience_s = MANIFEST_PATIENCE_S;
     if (version != NULL && !is_version_1(version)) {
         fields_mismatch(l, version, &manifest_fields[0]);
         return;

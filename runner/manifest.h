@@ -68,6 +68,7 @@ struct manifest {
     size_t transfer_count;
     unsigned concurrency; /* 0: auto */
     unsigned retries;     /* default 10 */
+    unsigned patience_s;  /* how long an endpoint may serve nobody; default 300 */
 };
 
 /* A fault in the file. The text says what was found and what was expected. */

@@ -42,9 +42,8 @@ struct object *object_new(struct engine *e, struct task *t)
     o->fd = -1;
     o->place.folder = -1;
     o->transfer = e->options.manifest->transfers[t->transfer - 1];
-    size_t endpoint = manifest_endpoint_index(e->options.manifest, o->transfer);
-    o->endpoint = e->options.endpoints[endpoint];
-    o->last_success_ms = &e->last_success_ms[endpoint];
+    o->endpoint =
+        e->options.endpoints[manifest_endpoint_index(e->options.manifest, o->transfer)];
     int len = asprintf(&o->key, "%s%s", o->transfer->key, o->transfer->many ? t->name : "");
     if (len < 0) {
         o->key = NULL;

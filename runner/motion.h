@@ -62,8 +62,7 @@ struct object {
     struct task task; /* kept up to date with what the queue has committed */
     const struct transfer *transfer;
     const struct haul_endpoint *endpoint;
-    atomic_int_least64_t *last_success_ms; /* the endpoint's, in the engine */
-    char *key;                             /* owned: the object's whole key */
+    char *key; /* owned: the object's whole key */
 
     step_fn *step;       /* what comes next */
     struct entry entry;  /* the change under way */
@@ -102,7 +101,6 @@ struct slot {
     struct slot *next; /* free list */
     struct haul_request request;
     void (*done)(struct slot *s, const struct haul_result *result);
-    int64_t began_ms;
     unsigned part; /* 0: none */
     struct haul_range range;
     uint32_t crc32c; /* of what has passed */
@@ -128,7 +126,6 @@ struct engine {
     int over_fd;
     unsigned in_motion_max;
     atomic_uint_least64_t sent, received;
-    atomic_int_least64_t *last_success_ms; /* owned; one a manifest's endpoint */
 
     pthread_mutex_t lock;
     struct {

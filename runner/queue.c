@@ -2,6 +2,7 @@
  * read and written in between is queue_rows.c's. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "queue_sql.h"
 #include "schema_sql.h"
+#include "step.h"
 
 #define APPLICATION_ID 0x6861756c /* "haul" */
 #define SCHEMA_VERSION 1
@@ -154,10 +156,23 @@ static char *lock_path(const char *path)
     return asprintf(&name, "%s.lock", path) < 0 ? NULL : name;
 }
 
+/* Who has just taken the lock has not written its id yet: there is none, or a dead one's. */
 static int read_pid(int fd)
 {
     char text[16] = "";
-    return pread(fd, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+    int pid = pread(fd, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : -1;
+}
+
+static void name_holder(struct queue *q, struct error *err)
+{
+    int pid = read_pid(q->lock_fd);
+    if (pid > 0)
+        error_set(err, EXIT_QUEUE,
+            "queue %s is held by process %d: wait for it, or stop it with `kill %d`", q->path,
+            pid, pid);
+    else
+        error_set(err, EXIT_QUEUE, "queue %s is held by another process: wait for it", q->path);
 }
 
 /* A companion file, never the queue itself: closing a descriptor of that would drop the locks
@@ -176,9 +191,7 @@ static int take_lock(struct queue *q, struct error *err)
         error_set(err, EXIT_QUEUE, "queue %s: the lock file %s can't be opened: %s%s", q->path,
             name, strerror(errno), error_advice(errno));
     } else if (fcntl(q->lock_fd, F_OFD_SETLK, &whole_file) < 0) {
-        error_set(err, EXIT_QUEUE,
-            "queue %s is held by process %d: wait for it, or stop it with `kill %d`", q->path,
-            read_pid(q->lock_fd), read_pid(q->lock_fd));
+        name_holder(q, err);
     } else {
         char text[16];
         int len = snprintf(text, sizeof text, "%d\n", (int) getpid());
@@ -323,6 +336,7 @@ static int write_schema(
         snprintf(row, sizeof row, "INSERT INTO transfer (id) VALUES (%u)", i);
         rc = run_script(q, row, err);
     }
+    step("queue.drafting");
     return rc == 0 ? run_script(q, "COMMIT", err) : -1;
 }
 
@@ -342,7 +356,7 @@ static int make_file(
 {
     char *draft = NULL;
     int rc = -1, fd;
-    if (asprintf(&draft, "%s.new", q->path) < 0)
+    if (asprintf(&draft, "%s" QUEUE_DRAFT, q->path) < 0)
         return error_no_memory(err);
     unlink(draft);
     /* Ours alone to read; SQLite gives the log beside it the same mode. */
@@ -358,11 +372,13 @@ static int make_file(
         goto out;
     sqlite3_close(q->db);
     q->db = NULL;
+    step("queue.drafted");
     if (rename(draft, q->path) < 0)
         error_set(
             err, EXIT_QUEUE, "queue %s: %s%s", q->path, strerror(errno), error_advice(errno));
     else
         rc = 0;
+    step("queue.made");
 out:
     if (rc < 0)
         unlink(draft); /* it is our own, and no run */
@@ -397,6 +413,22 @@ failed:
     return -1;
 }
 
+/* Whoever holds the lock is alone with them; its name goes last. */
+void queue_clear_draft(const char *path)
+{
+    static const char *const ends[] = { QUEUE_DRAFT "-journal", QUEUE_DRAFT, ".lock" };
+    struct error ignored;
+    struct queue *q = new_queue(path, &ignored);
+    if (q != NULL && take_lock(q, &ignored) == 0 && access(path, F_OK) < 0)
+        for (int i = 0; i < 3; i++) {
+            char *name = NULL;
+            if (asprintf(&name, "%s%s", path, ends[i]) >= 0)
+                unlink(name);
+            free(name);
+        }
+    queue_close(q);
+}
+
 int queue_open(struct queue **out, const char *path, struct error *err)
 {
     struct queue *q = new_queue(path, err);
@@ -417,25 +449,30 @@ failed:
     return -1;
 }
 
-/* Who died in a transaction without a log left a journal, which has to be rolled back before
- * anybody reads, and who may only read can't do that. */
+static int open_to_read(struct queue *q, const char *path, int flags, struct error *err)
+{
+    return open_database(q, path, flags, err) < 0 ? -1 : check_kind(q, err);
+}
+
+/* When its owner died amidst a commit of the old kind (as the log is put on or off), half of it
+ * stands in the file, and SQLite undoes that before anybody reads. */
 int queue_open_reader(struct queue **out, const char *path, struct error *err)
 {
-    static const int ways[] = { SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE };
-    bool again = true;
-    for (size_t i = 0; again && i < sizeof ways / sizeof *ways; i++) {
-        struct queue *q = new_queue(path, err);
-        if (q == NULL)
-            return -1;
-        if (open_database(q, path, ways[i], err) == 0 && check_kind(q, err) == 0 &&
-            prepare_all(q, err) == 0) {
-            *out = q;
-            return 0;
-        }
-        again = q->db != NULL && sqlite3_errcode(q->db) == SQLITE_READONLY;
-        queue_close(q);
+    struct queue *q = new_queue(path, err);
+    if (q == NULL)
+        return -1;
+    int rc = open_to_read(q, path, SQLITE_OPEN_READONLY, err);
+    if (rc < 0 && q->db != NULL && sqlite3_errcode(q->db) == SQLITE_READONLY) {
+        sqlite3_close(q->db);
+        q->db = NULL;
+        rc = open_to_read(q, path, SQLITE_OPEN_READWRITE, err);
     }
-    return -1;
+    if (rc < 0 || prepare_all(q, err) < 0) {
+        queue_close(q);
+        return -1;
+    }
+    *out = q;
+    return 0;
 }
 
 void queue_close(struct queue *q)

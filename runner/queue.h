@@ -12,6 +12,9 @@
 
 struct queue;
 
+/* What is behind a queue's path while it is being made. */
+#define QUEUE_DRAFT ".new"
+
 /* What a run is, as the queue tells it; queue_run() and free with run_clear(). */
 struct run {
     char *id, *name, *manifest, *manifest_file, *created_at; /* owned */
@@ -24,11 +27,16 @@ void run_clear(struct run *r);
 int queue_create(struct queue **out, const char *path, const struct run *run,
     unsigned transfers, struct error *err);
 
+/* Removes what a process that died in queue_create() left of the queue PATH. Nothing happens
+ * when the queue is there, or its maker alive. */
+void queue_clear_draft(const char *path);
+
 /* Takes the queue: only one process can hold it, by a lock on PATH.lock; the error names who
  * does. Damaged, foreign and newer files are refused and left as they are. */
 int queue_open(struct queue **out, const char *path, struct error *err);
 
-/* Looks on, beside an owner or without one. Never writes. */
+/* Looks on, beside an owner or without one. Writes nothing, but undoes a commit that was cut
+ * short. */
 int queue_open_reader(struct queue **out, const char *path, struct error *err);
 
 void queue_close(struct queue *q);
@@ -37,7 +45,8 @@ void queue_close(struct queue *q);
  * it just now, the log stays. Outside a transaction. */
 void queue_seal(struct queue *q);
 
-/* The pid of the process that holds the queue's lock; 0: nobody does. */
+/* The pid of the process that holds the queue's lock; 0: nobody does; -1: who has not said yet.
+ */
 int queue_holder(const char *path);
 
 int queue_run(struct queue *q, struct run *out, struct error *err);

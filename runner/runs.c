@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "queue.h"
+
 void runs_new_id(char id[static RUN_ID_SIZE])
 {
     struct tm utc;
@@ -112,6 +114,26 @@ static int add_folder(struct list *l, const char *name, struct error *err)
         closedir(d);
     free(folder);
     return rc;
+}
+
+void runs_clear_drafts(const char *name)
+{
+    struct error ignored;
+    char *folder = state_folder(name, &ignored);
+    DIR *d = folder ? opendir(folder) : NULL;
+    struct dirent *e;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        char *end = strstr(e->d_name, ".db" QUEUE_DRAFT), *path = NULL;
+        if (end == NULL)
+            continue;
+        end[strlen(".db")] = '\0';
+        if (is_run_file(e->d_name) && asprintf(&path, "%s/%s", folder, e->d_name) >= 0)
+            queue_clear_draft(path);
+        free(path);
+    }
+    if (d != NULL)
+        closedir(d);
+    free(folder);
 }
 
 static int latest_first(const void *a, const void *b)

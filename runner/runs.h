@@ -21,6 +21,9 @@ void runs_new_id(char id[static RUN_ID_SIZE]);
  * XDG_STATE_HOME nor HOME is set (EXIT_QUEUE). */
 char *runs_path(const char *name, const char *id, struct error *err);
 
+/* Removes what processes that died before there was a run of that name left in its folder. */
+void runs_clear_drafts(const char *name);
+
 /* All runs, or all of one name (NULL: any), the latest first. Returns 0, or -1 with *err. */
 int runs_list(const char *name, struct run_file **out, size_t *count, struct error *err);
 void runs_free(struct run_file *runs, size_t count);

@@ -1,9 +1,11 @@
 /* Reads and writes sizes. Limits (of a part, of an object) are left to those who ask. */
 #include "sizes.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -66,4 +68,22 @@ char *sizes_format(uint64_t bytes, char text[static SIZES_TEXT_SIZE])
     else
         snprintf(text, SIZES_TEXT_SIZE, "%u.%u %s", tenths / 10, tenths % 10, names[i]);
     return text;
+}
+
+bool sizes_duration(const char *text, unsigned *seconds)
+{
+    static const struct {
+        const char *unit;
+        unsigned seconds;
+    } times[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 6)
+        return false;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (strcmp(text + digits, times[i].unit) == 0) {
+            uint64_t found = strtoull(text, NULL, 10) * times[i].seconds;
+            *seconds = (unsigned) found;
+            return found <= UINT_MAX;
+        }
+    return false;
 }

@@ -10,7 +10,7 @@ struct slot *slot_take(struct worker *w, struct object *o)
 {
     struct slot *s = w->free;
     w->free = s->next;
-    *s = (struct slot){ .worker = w, .object = o, .began_ms = now_ms() };
+    *s = (struct slot){ .worker = w, .object = o };
     w->in_flight++;
     return s;
 }
@@ -22,8 +22,6 @@ static void on_done(void *payload, const struct haul_result *result)
     struct engine *e = w->engine;
     atomic_fetch_add(&e->sent, result->bytes_sent);
     atomic_fetch_add(&e->received, result->bytes_received);
-    if (result->error.code == HAUL_OK)
-        atomic_store(s->object->last_success_ms, now_ms());
     s->done(s, result);
     s->next = w->free;
     w->free = s;
@@ -94,10 +92,9 @@ enum verdict slot_judge(struct slot *s, const struct haul_result *result, struct
     case HAUL_RETRY_NOW:
     case HAUL_RETRY_LATER:
     case HAUL_RETRY_SLOWER:
-        /* The tries are used up. If the endpoint served others since they began to fail, the
-         * fault is with this object; if not, with the endpoint. */
-        refused = atomic_load(s->object->last_success_ms) <=
-                  (result->attempts > 1 ? now_ms() - result->failing_ms : s->began_ms);
+        /* The tries or the patience are used up. If the bucket served others since they began
+         * to fail, the fault is with this object; if not, with the endpoint. */
+        refused = result->unserved;
         break;
     case HAUL_RETRY_NEVER:
         break;

@@ -101,6 +101,7 @@ static void on_aborted(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
+    step("upload.aborted");
     if (result->error.code != HAUL_OK && result->error.http_status != 404) {
         if (slot_judge(s, result, &why) == VERDICT_DROP) {
             object_release(o); /* the queue still has the id, and resume tries again */
@@ -134,6 +135,7 @@ void upload_end_badly(struct worker *w, struct object *o)
         commit_end(o);
         return;
     }
+    step("upload.aborting");
     struct slot *s = slot_take(w, o);
     s->request.upload_id = o->task.upload_id;
     slot_send(s, HAUL_ABORT_UPLOAD, on_aborted);
@@ -374,6 +376,7 @@ static void on_complete(struct slot *s, const struct haul_result *result)
     if (strcmp(result->error.aws_code, "InvalidPart") == 0 && ++o->restarts <= RESTARTS_MAX) {
         LOG(LOG_WARN, "parts_lost", { "object", o->key }, { "why", result->error.text });
         o->list_after = 0;
+        step("upload.parts_lost");
         object_change(o);
         object_commit(o, EVENT_PARTS_LOST, upload_begin);
         return;
@@ -412,6 +415,7 @@ static void on_proof(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     const struct haul_error *error = &result->error;
+    step("upload.proved");
     if (error->code == HAUL_OK && result->token && o->task.token &&
         strcmp(result->token, o->task.token) == 0 && result->size == o->task.size) {
         finish(o, result->etag);
@@ -431,5 +435,6 @@ static void on_proof(struct slot *s, const struct haul_result *result)
 
 static void prove(struct worker *w, struct object *o)
 {
+    step("upload.proving");
     slot_send(slot_take(w, o), HAUL_HEAD_OBJECT, on_proof);
 }

@@ -82,6 +82,7 @@ static void on_uploads(struct slot *s, const struct haul_result *result)
 /* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */
 void upload_sweep(struct worker *w, struct object *o)
 {
+    step("upload.sweeping");
     struct slot *s = slot_take(w, o);
     o->orphan_possible = false;
     s->request.prefix = o->key;
@@ -99,6 +100,7 @@ static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
     struct object *o = s->object;
     struct error why;
     const char *id = o->orphans[o->orphan_count - 1];
+    step("upload.orphan_aborted");
     LOG(LOG_INFO, result->error.code == HAUL_OK ? "orphan_aborted" : "orphan_not_aborted",
         { "object", o->key }, { "upload_id", id });
     if (may_go_on(s, result, &why))

@@ -5,7 +5,9 @@
 
 #include "manifest.h"
 
-#define MANIFEST_RETRIES 10 /* unless the manifest says otherwise */
+/* Unless the manifest says otherwise. */
+#define MANIFEST_RETRIES 10
+#define MANIFEST_PATIENCE_S 300
 
 static const char *const addressing_words[] = {
     [HAUL_ADDRESS_AUTO] = "auto",

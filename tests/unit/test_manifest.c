@@ -187,6 +187,7 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(m->name, "nightly-archive_2.0");
     assert_int_equal(m->concurrency, 64);
     assert_int_equal(m->retries, 0);
+    assert_int_equal(m->patience_s, 900);
     assert_int_equal(m->endpoint_count, 13);
 
     assert_string_equal(e->name, "archive");
@@ -247,7 +248,7 @@ static void every_field_finds_its_place(void **state)
     assert_string_equal(t->exclude[0], "tmp/**");
     assert_int_equal(t->when, WHEN_CHANGED);
     assert_int_equal(t->part_bytes, 0);
-    assert_int_equal(t->line, 64);
+    assert_int_equal(t->line, 65);
     assert_int_equal(t->column, 5);
 
     t = m->transfers[1];
@@ -267,6 +268,7 @@ static void what_is_left_out_has_its_default(void **state)
     (void) state;
     assert_int_equal(m->concurrency, 0);
     assert_int_equal(m->retries, 10);
+    assert_int_equal(m->patience_s, 300);
     assert_int_equal(m->endpoint_count, 1);
     assert_string_equal(m->endpoints[0]->name, "s3");
     assert_null(m->endpoints[0]->url);

@@ -96,6 +96,25 @@ static void a_written_whole_size_can_be_read_again(void **state)
     }
 }
 
+static void a_duration_is_a_number_and_a_unit(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text;
+        unsigned seconds;
+    } good[] = { { "0", 0 }, { "90", 90 }, { "90s", 90 }, { "5m", 300 }, { "12h", 43200 },
+        { "7d", 604800 }, { "999999", 999999 } };
+    static const char *const bad[] = { "", "s", "5 m", "-1", "1.5h", "5min", "1000000",
+        "999999d" };
+    unsigned seconds;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(sizes_duration(good[i].text, &seconds));
+        assert_int_equal(seconds, good[i].seconds);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(sizes_duration(bad[i], &seconds));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +122,7 @@ int main(void)
         cmocka_unit_test(what_is_no_size_is_refused_and_leaves_the_number_alone),
         cmocka_unit_test(sizes_are_written_for_people),
         cmocka_unit_test(a_written_whole_size_can_be_read_again),
+        cmocka_unit_test(a_duration_is_a_number_and_a_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

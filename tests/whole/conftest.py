@@ -133,6 +133,20 @@ def small_disk(tmp_path):
         yield lambda size, name="disk": mounted.enter_context(SmallDisk(tmp_path / name, size))
 
 
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """Arguments for Scene.command(): haul without a sanitizer, and the shim beneath it."""
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
+                    pathlib.Path(__file__).with_name("shim.c")], check=True)
+
+    def arguments(**variables):
+        return {"program": os.environ["HAUL_PLAIN"],
+                "env": {"LD_PRELOAD": str(library)} | {k: str(v) for k, v in variables.items()}}
+
+    return arguments
+
+
 class Server:
     """A real server, with the scripted endpoint's face as far as it goes."""
 

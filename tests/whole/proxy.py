@@ -67,6 +67,12 @@ class Proxy:
         with self.lock:
             self.trap = (what, count, callback)
 
+    def spring(self, callback):
+        """Calls back at once, as if armed for this very moment."""
+        with self.lock:
+            self.trap, self.sprung = None, True
+            callback()
+
     def drain(self):
         """Waits until all that a dead client has left behind has gone through."""
         # Ours is accepted after those that it may have left unaccepted.

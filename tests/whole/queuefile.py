@@ -95,6 +95,7 @@ class Recorded:
 
     def __init__(self, haul, job, prefixes):
         with looking_at(latest_queue(haul, job)) as db:
+            [(self.finished,)] = db.execute("SELECT finished_at IS NOT NULL FROM run")
             self.states = {prefixes[t] + name: state for t, name, state in db.execute(
                 "SELECT transfer_id, name, state FROM object")}
             self.parts = [
@@ -130,6 +131,7 @@ def assert_end(haul, exit_code=DONE, *, job="*", queue=None, failed=(), env=None
         [state] = db.execute("SELECT iif(finished_at IS NOT NULL, 'finished',"
                              " iif(paused IS NOT NULL, 'paused', 'interrupted')) FROM run")
     rows["state"] = state[0]
+    assert list(path.parent.glob("*.new*")) == [], "half a queue is left"
     assert rows["state"] == ENDS.get(exit_code, rows["state"])
     if rows["state"] == "finished":
         assert (motions, rows["moved_bytes"]) == ([], rows["done_bytes"])
@@ -150,6 +152,14 @@ def assert_files(folder, wanted):
     found = {str(path.relative_to(folder)): digest(path.read_bytes())
              for path in pathlib.Path(folder).rglob("*") if path.is_file()}
     assert found == digests(wanted)
+
+
+def assert_only_whole(folder, wanted):
+    """No file below the folder is anything but whole, if not all are there yet."""
+    found = {str(path.relative_to(folder)): digest(path.read_bytes())
+             for path in pathlib.Path(folder).rglob("*")
+             if path.is_file() and not path.name.endswith(".haul-part")}
+    assert found.items() <= digests(wanted).items()
 
 
 def assert_objects(s3, bucket, wanted, prefix="", others=()):

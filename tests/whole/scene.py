@@ -53,7 +53,7 @@ class Scene:
         """Writes the manifest NAME.yaml (JSON is YAML) and returns its path."""
         store = {"url": self.endpoint.url, "addressing": "path"} | (store or {})
         job = {"version": 1, "name": name, "endpoints": {"store": store},
-               "defaults": {"retries": 2} | defaults, "transfers": transfers}
+               "defaults": {"retries": 2, "patience": 0} | defaults, "transfers": transfers}
         return self.haul.manifest(json.dumps(job, ensure_ascii=False), f"{name}.yaml")
 
     def start(self, *args, env=None, **popen):

@@ -1,9 +1,10 @@
-/* Preloaded into haul by test_faults.py: system calls that fail as the environment says.
- * FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
- * errno, or an errno and how often ("5:1"); CLOCK_OFF_S puts the machine's clock wrong. It
- * builds as a library of its own: cc -shared -fPIC. */
+/* Preloaded into haul by conftest.py: system calls that fail as the environment says. FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
+ * errno, or an errno and how often ("5:1"); CLOCK_OFF_S puts the machine's clock wrong;
+ * DIE_AT_UNLINK=N kills the process when the Nth journal of SQLite's would be removed, which
+ * would have been the commit. It builds as a library of its own: cc -shared -fPIC. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,15 +15,19 @@
 #include <time.h>
 #include <unistd.h>
 
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t len = strlen(text), end_len = strlen(ending);
+    return len >= end_len && strcmp(text + len - end_len, ending) == 0;
+}
+
 static bool is_temporary(int fd)
 {
-    static const char ending[] = ".haul-part";
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, path, sizeof path - 1);
     path[len > 0 ? len : 0] = '\0';
-    return len >= (ssize_t) sizeof ending &&
-           strcmp(path + len - (sizeof ending - 1), ending) == 0;
+    return ends_with(path, ".haul-part");
 }
 
 /* Sets errno and says yes, so often as the variable tells. */
@@ -57,6 +62,15 @@ int futimens(int fd, const struct timespec times[2])
     if (must_fail("FAIL_FUTIMENS", &failed))
         return -1;
     return (int) syscall(SYS_utimensat, fd, NULL, times, 0);
+}
+
+int unlink(const char *path)
+{
+    static atomic_int passed;
+    const char *nth = getenv("DIE_AT_UNLINK");
+    if (nth && ends_with(path, "-journal") && atomic_fetch_add(&passed, 1) + 1 == atoi(nth))
+        raise(SIGKILL);
+    return (int) syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import resource
-import subprocess
 import time
 
 import pytest
@@ -200,20 +199,6 @@ def test_a_completion_whose_reply_was_lost_is_no_failure(scene, head):
 
 
 # ---- Clocks, disks and limits: a shim fails what the test names ----
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    """Arguments for Scene.command(): haul without a sanitizer, and the shim beneath it."""
-    library = tmp_path_factory.mktemp("shim") / "shim.so"
-    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
-                    pathlib.Path(__file__).with_name("shim.c")], check=True)
-
-    def arguments(**variables):
-        return {"program": os.environ["HAUL_PLAIN"],
-                "env": {"LD_PRELOAD": str(library)} | {k: str(v) for k, v in variables.items()}}
-
-    return arguments
 
 
 def make_older(scene, ms):

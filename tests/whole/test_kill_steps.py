@@ -2,7 +2,7 @@
 result is that of an undisturbed run, and what the queue had recorded is not moved again.
 """
 
-import hashlib
+import fcntl
 import os
 import pathlib
 import re
@@ -13,7 +13,9 @@ import time
 import pytest
 
 from endpoint import Endpoint
-from queuefile import Recorded, assert_finished
+from queuefile import (
+    SOME_FAILED, Recorded, assert_end, assert_files, assert_finished, assert_objects,
+    assert_only_whole, digest, latest_queue)
 
 RUNNER = pathlib.Path(__file__).resolve().parents[2] / "runner"
 MIB = 1 << 20
@@ -52,6 +54,14 @@ DOWNLOAD = JOB + """
 
 # A step -> its first passing, and later ones that every run comes to.
 BOTH = {
+    "queue.drafting": (1,),
+    "queue.drafted": (1,),
+    "queue.made": (1,),
+    "run.started": (1,),
+    "run.connected": (1,),
+    "run.ending": (1,),
+    "run.ended": (1,),
+    "run.sealed": (1,),
     "plan.listed": (1, 2),
     "plan.committed": (1, 2),
     "journal.before_commit": (1, 2, 3, 4),
@@ -65,21 +75,37 @@ UPLOADS = BOTH | {
     "upload.part": (1, 3, 7),
     "upload.completing": (1, 3),
     "upload.completed": (1, 3),
+    "upload.proving": (1,),
+    "upload.proved": (1,),
     "upload.resuming": (1,),
+    "upload.sweeping": (1,),
+    "upload.orphan_aborted": (1,),
 }
 DOWNLOADS = BOTH | {
     "disk.synced": (1, 2),
+    "disk.published": (1, 3),
     "disk.renamed": (1, 2),
+    "disk.settled": (1, 2),
     "download.temporary": (1, 4),
     "download.got": (1, 3),
     "download.moving": (1, 3),
     "download.range": (1, 3, 7),
+    "download.synced": (1, 2),
     "download.durable": (1, 3),
     "download.publishing": (1, 3),
     "download.resuming": (1,),
+    "download.rechecked": (1,),
 }
 # Passed only by a process that finds an object in motion: where its predecessor has to die.
-BEFORE = {"upload.resuming": "upload.part:3", "download.resuming": "download.range:3"}
+BEFORE = {
+    "upload.proving": "upload.completed",
+    "upload.proved": "upload.completed",
+    "upload.resuming": "upload.part:3",
+    "upload.sweeping": "upload.created",
+    "upload.orphan_aborted": "upload.created",
+    "download.resuming": "download.range:3",
+    "download.rechecked": "download.range:3",
+}
 
 # Deaths that undo one another's repairs: each process dies at its own step.
 UPLOAD_CHAINS = [
@@ -111,10 +137,6 @@ def named(case):
     return " ".join(case)
 
 
-def digest(data):
-    return hashlib.sha256(data).hexdigest()
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
@@ -140,34 +162,40 @@ def store(files):
         yield endpoint
 
 
-def die_again_and_again(haul, store, job, case, prefixes=PREFIXES, look=lambda: None):
-    """Runs the job, each process killed at its step of `case`, then to its end. `look` is
-    called after each death."""
-    command, recorded = ("run", job), None
+def die_again_and_again(haul, store, job, case, prefixes=PREFIXES, look=lambda n: None,
+                        is_lost=lambda request: False, code=0):
+    """Runs the job, by `haul run` and `haul resume` in turn, each process killed at its step of
+    `case`, then to its end. `look` is called after the nth death (from 0). What `is_lost` may be
+    moved again. Returns how many have died."""
+    recorded = None
     for n, step in enumerate([*case, None]):
         store.reset()
+        command = ("resume",) if n % 2 and latest_queue(haul) else ("run", job)
         killed = {"HAUL_KILL_AT": step} if step else {}
         program = haul.steps if step else haul.program
         done = haul.run(*command, env=store.env | killed, program=program)
         while store.stats()["in_flight"] > 0:
             time.sleep(0.001)
         if recorded:
-            again = [request for request in store.log() if recorded.has(request)]
+            again = [r for r in store.log() if recorded.has(r) and not is_lost(r)]
             assert again == [], f"recorded before process {n} began, and sent again"
-        if done.returncode == 0:  # later processes may have nothing left on which to die
-            first = 2 if case[1].split(":")[0] in BEFORE else 1
-            assert n >= first, f"{step} was not passed: {done.stderr}"
-            return
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        look()
-        recorded = Recorded(haul, "kill", prefixes)
-        command = ("resume",)
+        if done.returncode != -signal.SIGKILL:
+            assert done.returncode == code, done.stderr
+            break
+        look(n)
+        if latest_queue(haul):
+            recorded = Recorded(haul, "kill", prefixes)
+            if recorded.finished:
+                return n + 1
+    first = 2 if case[1].split(":")[0] in BEFORE else 1
+    assert n >= first, f"{case[n]} was not passed: {done.stderr}"
+    return n
 
 
 def test_every_step_of_the_program_is_died_at():
     there = {name for source in RUNNER.glob("*.c")
              for name in re.findall(r'\bstep\("([^"]*)"\)', source.read_text())}
-    assert there == UPLOADS.keys() | DOWNLOADS.keys()
+    assert there == UPLOADS.keys() | DOWNLOADS.keys() | TROUBLED
 
 
 @pytest.mark.parametrize("case", cases(UPLOADS, UPLOAD_CHAINS), ids=named)
@@ -176,31 +204,18 @@ def test_an_upload_outlives_death_at(case, haul, store, files, digests):
     s3.create_bucket(Bucket=bucket)
     job = haul.manifest(UPLOAD.format(url=store.url, folder=files, bucket=bucket))
     die_again_and_again(haul, store, job, case)
-    listed = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
-    assert {key: digest(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-            for key in listed} == digests
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert_objects(s3, bucket, digests)
     assert_finished(haul, "kill", PREFIXES, FILES)
-    for key in listed:  # a gigabyte in all
+    for key in FILES:  # a gigabyte in all
         s3.delete_object(Bucket=bucket, Key=key)
 
 
 @pytest.mark.parametrize("case", cases(DOWNLOADS, DOWNLOAD_CHAINS), ids=named)
 def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
     out = tmp_path / "out"
-
-    def found():
-        return {str(path.relative_to(out)): digest(path.read_bytes())
-                for path in out.rglob("*") if path.is_file()}
-
-    def only_whole_files():
-        wrong = {name for name, sum in found().items()
-                 if not name.endswith(".haul-part") and sum != digests[name]}
-        assert wrong == set()
-
     job = haul.manifest(DOWNLOAD.format(url=store.url, folder=out, bucket="filled"))
-    die_again_and_again(haul, store, job, case, look=only_whole_files)
-    assert found() == digests
+    die_again_and_again(haul, store, job, case, look=lambda _: assert_only_whole(out, digests))
+    assert_files(out, digests)
     assert_finished(haul, "kill", PREFIXES, FILES)
     shutil.rmtree(out)
 
@@ -224,24 +239,104 @@ def test_what_was_planned_before_death_is_not_planned_again(haul, store, tmp_pat
     assert {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()} == sizes
 
 
-@pytest.mark.parametrize("size, code", [(11 * MIB, 0), (MIB, 0), (None, 1)])
-def test_an_upload_that_nobody_knows_of_is_aborted_though_its_file_has_changed(
-        size, code, haul, store, tmp_path):
-    bucket, file = f"changed-to-{size}".lower(), tmp_path / "a file"
+def test_what_a_dead_process_left_of_a_new_queue_is_removed_but_not_a_living_ones(haul, store):
+    job = haul.manifest((JOB + "  - {{download: 's3://filled/alone', to: {folder}/}}").format(
+        url=store.url, folder=haul.home))
+    folder = haul.state / "haul/kill"
+    folder.mkdir(parents=True)
+    (folder / "20260131T235959Z-1f2e.db.new").write_bytes(b"a draft")
+    (folder / "20260131T235959Z-1f2e.db.new-journal").write_bytes(b"its journal")
+    with open(folder / "20260131T235959Z-1f2e.db.lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert haul.run("run", job, env=store.env).returncode == 0
+        assert len(list(folder.glob("20260131T235959Z-1f2e.*"))) == 3
+    assert haul.run("run", job, env=store.env).returncode == 0
+    assert list(folder.glob("20260131T235959Z-1f2e.*")) == []
+    assert len(list(folder.glob("*.db"))) == 2
+
+
+# ---- What changes between two deaths ----
+
+ONE = JOB + "  - {{{transfer}}}\n"
+TROUBLED = {"upload.aborting", "upload.aborted", "upload.parts_lost", "download.discarded",
+            "download.identified"}
+
+
+def one_after_another(haul, store, job, before, after, change, **how):
+    """Dies at all steps of `before` and of `after`, and in between there is a change."""
+    def look(n):
+        if n == len(before) - 1:
+            change()
+
+    case = [*before, *after]
+    deaths = die_again_and_again(haul, store, job, case, {1: ""}, look=look, **how)
+    assert deaths == len(case), f"{case[deaths]} was not passed"
+
+
+@pytest.mark.parametrize("size", [11 * MIB, MIB, None])
+@pytest.mark.parametrize("before, after", [
+    (["upload.created"], ["upload.sweeping", "upload.orphan_aborted"]),
+    (["upload.created", "upload.moving"],
+     ["upload.sweeping", "upload.orphan_aborted", "upload.aborting", "upload.aborted"]),
+    (["upload.part:2"], ["upload.aborting", "upload.aborted"]),
+])
+def test_an_upload_whose_file_has_changed_since_a_death_is_aborted(
+        before, after, size, haul, store, tmp_path):
+    bucket, file = f"b-{digest(f'{before} {size}'.encode())[:16]}", tmp_path / "a file"
     s3 = store.boto()
     s3.create_bucket(Bucket=bucket)
     file.write_bytes(os.urandom(12 * MIB))
-    job = haul.manifest((JOB + "  - {{upload: {file}, to: 's3://{bucket}/key'}}").format(
-        url=store.url, file=file, bucket=bucket))
-    killed = haul.run("run", job, env=store.env | {"HAUL_KILL_AT": "upload.created"},
-                      program=haul.steps)
-    assert killed.returncode == -signal.SIGKILL
-    assert len(s3.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 1
-    file.unlink()
-    if size:
-        file.write_bytes(os.urandom(size))
-    done = haul.run("resume", env=store.env)
-    assert done.returncode == code, done.stderr
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
-    if size:
-        assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == file.read_bytes()
+
+    def change():
+        file.unlink()
+        if size:
+            file.write_bytes(os.urandom(size))
+
+    ends = ["journal.before_commit", "journal.after_commit"]
+    job = haul.manifest(ONE.format(
+        url=store.url, transfer=f"upload: {file}, to: 's3://{bucket}/key'"))
+    code = 0 if size else SOME_FAILED
+    one_after_another(haul, store, job, before, [*after, *ends], change, code=code)
+    assert_objects(s3, bucket, {"key": file.read_bytes()} if size else {})
+    assert_end(haul, code, failed=[] if size else ["a file"])
+
+
+def test_a_part_that_was_lost_is_sent_again_whoever_dies(haul, store, tmp_path):
+    """Somebody has put another part in its place."""
+    s3, file = store.boto(), tmp_path / "a file"
+    s3.create_bucket(Bucket="lost")
+    file.write_bytes(os.urandom(12 * MIB))
+
+    def change():
+        [upload] = s3.list_multipart_uploads(Bucket="lost")["Uploads"]
+        s3.upload_part(Bucket="lost", Key="key", UploadId=upload["UploadId"], PartNumber=2,
+                       Body=bytes(5 * MIB))
+
+    job = haul.manifest(ONE.format(url=store.url, transfer=f"upload: {file}, to: 's3://lost/key'"))
+    after = ["upload.parts_lost", "upload.parts_lost", "upload.resuming", "upload.resuming",
+             "upload.part", "upload.completing", "upload.completed"]
+    one_after_another(haul, store, job, ["upload.completing"], after, change,
+                      is_lost=lambda request: request["part"] == 2)
+    assert_objects(s3, "lost", {"key": file.read_bytes()})
+    assert_end(haul)
+
+
+def test_a_download_begins_again_whoever_dies_when_its_object_was_replaced(
+        haul, store, tmp_path):
+    s3, out, bodies = store.boto(), tmp_path / "out", [os.urandom(12 * MIB), os.urandom(11 * MIB)]
+    s3.create_bucket(Bucket="replaced")
+
+    def change():
+        s3.put_object(Bucket="replaced", Key="key", Body=bodies.pop(0))
+
+    change()
+    job = haul.manifest(ONE.format(
+        url=store.url, transfer=f"download: 's3://replaced/key', to: {out}/key"))
+    after = ["download.discarded", "download.discarded", "download.identified",
+             "download.identified", "journal.after_commit", "download.temporary",
+             "download.range", "download.durable", "download.publishing", "disk.renamed"]
+    expected = {"key": bodies[0]}
+    one_after_another(haul, store, job, ["download.range:3"], after, change,
+                      is_lost=lambda request: True)
+    assert_files(out, expected)
+    assert_end(haul)

@@ -1,4 +1,6 @@
-/* The event loop: requests go in, results come out, on the caller's thread. A client belongs to
+/* The event loop: requests go in, results come out, on the caller's thread. When a server says
+ * SlowDown fewer requests a second are started in that bucket, by all clients of the endpoint;
+ * when it serves nobody at all, one every two seconds, until it does. A client belongs to
  * one thread; only haul_client_wake() and haul_client_stop() may be called from others, and
  * from signal handlers. Clients share nothing but the endpoints, so one client a thread is how
  * to use more cores.
@@ -24,7 +26,12 @@
 HAUL_BEGIN
 
 struct haul_client_options {
-    unsigned retries;     /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned retries; /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    /* How long a server may serve nobody before its requests fail; 0: every failed attempt is
+     * one of `retries`. Else those are not which fail while it serves nobody of that bucket, or
+     * says SlowDown: they are tried again for so long. Nothing is tried again without
+     * `retries`. */
+    unsigned patience_ms;
     unsigned connections; /* 0: 64 requests in flight; further ones wait for their turn. Bounds
                            * what the calls of file.h and upload.h have in flight, too */
     unsigned connect_timeout_ms; /* 0: 10,000 */
@@ -81,6 +88,11 @@ int haul_client_perform(struct haul_client *c, const struct haul_request *reques
 /* Makes the present or the next haul_client_run() return soon. Any thread, and signal handlers.
  */
 void haul_client_wake(struct haul_client *c);
+
+/* From the next haul_client_run() on, which it wakes, nothing begins: what waits for its turn
+ * or a retry ends as HAUL_CANCELLED, as does each new request; what is on its way goes on to
+ * its end. Any thread, and signal handlers. */
+void haul_client_drain(struct haul_client *c);
 
 /* The next haul_client_run(), which it wakes, ends every request as HAUL_CANCELLED, and from
  * then on each new one as well. Any thread, and signal handlers. */

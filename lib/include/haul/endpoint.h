@@ -86,6 +86,14 @@ const char *haul_endpoint_region(const struct haul_endpoint *e);
  * those that are but may not. */
 bool haul_endpoint_is_aws(const struct haul_endpoint *e);
 
+/* How it fares at present, for a log or a screen: its worst bucket. Any thread. */
+struct haul_health {
+    int64_t silence_ms; /* for how long nobody has been served although several tried; 0 */
+    double rate;        /* requests a second that are started there, since it said SlowDown or
+                         * fell silent; 0: as many as come */
+};
+void haul_endpoint_health(const struct haul_endpoint *e, struct haul_health *out);
+
 /* The server's clock as far as its replies have told, ms since the epoch. */
 int64_t haul_endpoint_now_ms(const struct haul_endpoint *e);
 

@@ -242,7 +242,8 @@ struct haul_result {
     const char *body;            /* ANY without a sink; NUL-terminated */
     size_t body_len;             /* ANY, also of what went to the sink */
     unsigned attempts;           /* how often it was sent */
-    int64_t failing_ms;  /* how long ago its first attempt failed; 0: just now, or none did */
+    /* Failed requests: the bucket's server has served nobody since this one began to fail. */
+    bool unserved;
     uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;
     /* Failed requests: a server may have carried it out all the same (the reply was lost). */

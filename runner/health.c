@@ -1,0 +1,61 @@
+/* How the endpoints fare, for whoever reads the log: see health.h. */
+#include "health.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "log.h"
+
+#define SILENCE_LEAST_MS 3000 /* shorter ones are not worth a line */
+
+struct health health_make(const struct manifest *m, const struct connections *c)
+{
+    return (struct health){ m, c, calloc(c->count + 1, sizeof(enum condition)) };
+}
+
+void health_clear(struct health *h)
+{
+    free(h->conditions);
+    h->conditions = NULL;
+}
+
+static enum condition condition_of(const struct haul_health *h)
+{
+    if (h->silence_ms >= SILENCE_LEAST_MS)
+        return CONDITION_SILENT;
+    return h->rate > 0 ? CONDITION_SLOW : CONDITION_WELL;
+}
+
+static void say(const struct manifest *m, size_t index, enum condition now, double rate)
+{
+    char text[32];
+    const char *name = m->endpoints[index]->name;
+    switch (now) {
+    case CONDITION_WELL:
+        LOG(LOG_INFO, "endpoint_recovered", { "endpoint", name });
+        return;
+    case CONDITION_SLOW:
+        snprintf(text, sizeof text, "%.0f", rate);
+        LOG(LOG_WARN, "endpoint_slows_us", { "endpoint", name },
+            { "requests_per_second", text });
+        return;
+    case CONDITION_SILENT:
+        snprintf(text, sizeof text, "%us", m->patience_s);
+        LOG(LOG_WARN, "endpoint_silent", { "endpoint", name }, { "patience", text });
+        return;
+    }
+}
+
+void health_look(struct health *h)
+{
+    for (size_t i = 0; h->conditions != NULL && i < h->endpoints->count; i++) {
+        struct haul_health found;
+        if (h->endpoints->endpoints[i] == NULL)
+            continue;
+        haul_endpoint_health(h->endpoints->endpoints[i], &found);
+        enum condition now = condition_of(&found);
+        if (now != h->conditions[i])
+            say(h->manifest, i, now, found.rate);
+        h->conditions[i] = now;
+    }
+}

@@ -1,0 +1,136 @@
+"""Who else is there when haul is killed: a half-written queue, others who want it or look into
+it, a signal that was there before, a clock that is set meanwhile.
+"""
+
+import json
+import os
+import signal
+
+import pytest
+from queuefile import Recorded
+from scene import PART, download, refusal, upload
+
+DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
+NAMES = ["a", "b", "c"]
+
+
+def kill(process):
+    process.kill()
+    process.communicate()
+
+
+def kill_at(scene, fault, *transfers, **how):
+    """A run, killed while a request hangs; what hung goes on without it."""
+    scene.endpoint.fault(f"{fault}=here")
+    running = scene.start_run(*transfers, **how)
+    scene.endpoint.wait_at("here")
+    kill(running)
+    scene.endpoint.clear()
+
+
+# The first commit makes the queue, the next ones put SQLite's log on and off.
+@pytest.mark.parametrize("commit, state", [
+    (1, None), (2, "interrupted"), (3, "finished")])
+@pytest.mark.parametrize("command", ["resume", "run"])
+def test_a_queue_whose_last_commit_was_half_written(scene, shim, commit, state, command):
+    job = scene.manifest(upload(scene.files(NAMES)))
+    died = scene.command("run", job, exit_code=-signal.SIGKILL, **shim(DIE_AT_UNLINK=commit))
+    assert died.stdout == ""
+    runs = json.loads(scene.command("jobs", "--json").stdout)
+    assert [run["state"] for run in runs] == ([state] if state else [])
+    if state:
+        assert json.loads(scene.command("status", "job", "--json").stdout)["state"] == state
+    if command == "run" and state != "finished":
+        scene.command("run", job)
+    elif state == "interrupted":
+        scene.resume()
+    else:
+        assert ("is finished" if state else "no run") in refusal(
+            scene.resume("job", exit_code=USAGE))
+    if state or command == "run":
+        assert len(scene.queues()) == 1
+        assert scene.endpoint.count("PutObject") == len(NAMES)
+        scene.assert_right_end(objects={name: name.encode() for name in NAMES})
+
+
+def test_one_of_those_who_race_for_a_dead_ones_queue_gets_it(scene):
+    """Case 66: the others say who holds it."""
+    job = upload(scene.files(NAMES))
+    kill_at(scene, "PutObject always gate", job)
+    scene.endpoint.fault("PutObject always gate=here")
+    racing = [scene.start("resume") for _ in range(2)] + [
+        scene.start("run", scene.manifest(job)) for _ in range(2)]
+    scene.endpoint.wait_at("here", len(NAMES))
+    scene.endpoint.reset()
+    holder = json.loads(scene.command("status", "job", "--json").stdout)["pid"]
+    [winner] = [process for process in racing if process.pid == holder]
+    for process in racing:
+        if process is not winner:
+            line = refusal(scene.end(process, QUEUE))
+            assert f"is held by process {holder}:" in line or "is held by another" in line
+    scene.endpoint.open("here")
+    scene.end(winner)
+    assert len(scene.queues()) == 1
+    scene.assert_right_end(objects={name: name.encode() for name in NAMES})
+
+
+def test_who_watches_sees_the_death_and_does_not_disturb_who_goes_on(scene):
+    scene.endpoint.fault("PutObject key=b always gate=here")
+    running = scene.start_run(upload(scene.files(NAMES)))
+    scene.endpoint.wait_at("here")
+    watching = scene.start("status", "--watch", "--json")
+    assert json.loads(watching.stdout.readline())["state"] == "running"
+    kill(running)
+    lines = scene.end(watching).stdout.splitlines()
+    assert json.loads(lines[-1])["state"] == "interrupted"
+
+    resuming = scene.start("resume")
+    scene.endpoint.wait_at("here", 2)
+    watching = scene.start("status", "--watch", "--json")
+    assert json.loads(watching.stdout.readline())["pid"] == resuming.pid
+    scene.endpoint.clear()
+    scene.end(resuming)
+    lines = scene.end(watching).stdout.splitlines()
+    assert json.loads(lines[-1])["state"] == "finished"
+    scene.assert_right_end(objects={name: name.encode() for name in NAMES})
+
+
+@pytest.mark.parametrize("operation", ["UploadPart", "GetObject"])
+def test_killed_while_it_stops(scene, operation):
+    body = os.urandom(5 * PART)
+    if operation == "UploadPart":
+        job, wanted = upload(scene.files({"a": body}) + "a", "a"), {"objects": {"a": body}}
+    else:
+        job, wanted = download("a", scene.out), {"files": {"a": body}}
+        scene.objects({"a": body})
+        scene.endpoint.reset()
+    scene.endpoint.fault(f"{operation} nth=3 gate=here")
+    running = scene.start_run(job, part_size=PART, concurrency=1)
+    scene.endpoint.wait_at("here")
+    running.send_signal(signal.SIGTERM)
+    while "stopping" not in (line := running.stderr.readline()):
+        assert line
+    kill(running)
+    recorded = Recorded(scene.haul, "job", {1: ""})
+    scene.endpoint.clear()
+    scene.endpoint.reset()
+    scene.resume()
+    assert [request for request in scene.endpoint.log(operation) if recorded.has(request)] == []
+    scene.assert_right_end(**wanted)
+
+
+@pytest.mark.parametrize("first, then", [(0, -80000), (80000, 0), (-80000, 80000)])
+@pytest.mark.parametrize("fault", ["CreateMultipartUpload nth=1 gate-after", "UploadPart nth=3 gate"])
+def test_the_clock_is_set_between_two_processes(scene, shim, first, then, fault):
+    body = os.urandom(5 * PART)
+    scene.endpoint.fault(f"{fault}=here")
+    how = shim(CLOCK_OFF_S=first)
+    running = scene.start("run", scene.manifest(
+        upload(scene.files({"a": body}) + "a", "a"), part_size=PART, concurrency=1), **how)
+    scene.endpoint.wait_at("here")
+    kill(running)
+    scene.endpoint.clear()
+    scene.endpoint.reset()
+    scene.command("resume", **shim(CLOCK_OFF_S=then))
+    assert scene.endpoint.count("UploadPart") == (5 if "Create" in fault else 3)
+    scene.assert_right_end(objects={"a": body})
