@@ -4,6 +4,8 @@
  *     HAUL_FAIL=pwrite:17:ENOSPC    the 17th pwrite() fails; 17-: all from the 17th on
  *     HAUL_FAIL_REPORT=PATH         told at exit: how many such calls there were, and how many
  *                                   of them failed
+ *     HAUL_FAIL_AFTER=PATH          counts only the calls after this file was made
+ *     HAUL_FAIL_STOPS=1             the process stops (SIGSTOP) as the first one fails
  *
  * `malloc` is every allocation of ours, `sqlite3_malloc` every one of SQLite's; `queue_...` are
  * SQLite's own calls, as the disk under the queue would fail them. SHORT: half of the bytes. */
@@ -11,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -59,7 +62,8 @@ static const struct {
 };
 
 static struct {
-    char call[32]; /* empty: nothing fails */
+    char call[32];     /* empty: nothing fails */
+    const char *after; /* NULL: at once */
     long first, last;
     int how;
     atomic_long seen, struck;
@@ -77,12 +81,14 @@ static int value_of(const char *word)
 /* Is it this call's turn? errno is set then. */
 static bool fails(const char *call)
 {
-    if (strcmp(fault.call, call) != 0)
+    if (strcmp(fault.call, call) != 0 ||
+        (fault.after != NULL && __real_access(fault.after, F_OK) < 0))
         return false;
     long n = atomic_fetch_add(&fault.seen, 1) + 1;
     if (n < fault.first || n > fault.last)
         return false;
-    atomic_fetch_add(&fault.struck, 1);
+    if (atomic_fetch_add(&fault.struck, 1) == 0 && getenv("HAUL_FAIL_STOPS") != NULL)
+        raise(SIGSTOP);
     errno = fault.how;
     return true;
 }
@@ -520,5 +526,6 @@ __attribute__((constructor)) static void begin(void)
     else
         abort();
     fault.how = value_of(how);
+    fault.after = getenv("HAUL_FAIL_AFTER");
     strcpy(fault.call, call);
 }

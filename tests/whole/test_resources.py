@@ -1,6 +1,6 @@
 """What the machine gives runs out: whatever call of the system, of memory or of SQLite fails,
 once or from then on, each job ends right, or says what did not and goes on later (faulty.py).
-HAUL_TEST_LONG=1 takes every call in its turn; else every so maniest, HAUL_TEST_SEED says which.
+HAUL_TEST_LONG=1 takes every call in its turn; else some of them, which HAUL_TEST_SEED says.
 """
 
 import contextlib
