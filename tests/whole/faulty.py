@@ -159,6 +159,20 @@ def assert_over(stage, direction, exit_code):
     assert drafts == []
 
 
+def carry_once(stage, words, direction, names, fault, n):
+    """A one-shot command whose nth call fails: it says so, no name has anything but its file, and
+    nothing that was begun is left; without the fault it comes to its end."""
+    stage.clear()
+    for given in fault.at(n), None:
+        done, strikes = stage.run(*words(stage), fault=given)
+        struck = strikes if given else struck
+        assert done.returncode in (range(PAUSED + 1) if given else {DONE}), done.stderr
+        assert done.returncode == DONE or done.stderr, "not a word"
+        stage.assert_right(
+            direction, failed=FILES if done.returncode != DONE else FILES.keys() - names)
+    return struck
+
+
 def walk(stages, faults, carry_out):
     """Each fault at each of its n, until carry_out(stage, fault, n) says that it did not strike
     any more. Returns how many that were, and what went wrong."""
