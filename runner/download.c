@@ -15,7 +15,7 @@
 /* So much may have to be read again after a crash. */
 #define SYNC_EVERY_BYTES STEP_BYTES(256 * (uint64_t) 1024 * 1024)
 
-static step_fn begin_anew, identify, end_badly, publish, open_ranges;
+static step_fn begin_anew, identify, publish, open_ranges;
 
 /* ---- Ends ---- */
 
@@ -28,7 +28,7 @@ static void close_files(struct object *o)
 }
 
 /* Restart or failure: the temporary file goes first. */
-static void end_badly(struct worker *w, struct object *o)
+void download_end_badly(struct worker *w, struct object *o)
 {
     (void) w;
     if (o->verdict == VERDICT_DROP) {
@@ -53,12 +53,12 @@ static void end_badly(struct worker *w, struct object *o)
     }
 }
 
-static void end_with_errno(struct object *o, int cause)
+void download_end_with_errno(struct object *o, int cause)
 {
     struct error why;
     enum verdict verdict = local_verdict(o, cause, &why);
     object_set_trouble(o, verdict, &why);
-    object_ready(o, end_badly);
+    object_ready(o, download_end_badly);
 }
 
 /* A copy takes the place of the field's text. NULL stays NULL. */
@@ -80,12 +80,12 @@ static void on_identified(struct slot *s, const struct haul_result *result)
     if (verdict != VERDICT_GOOD) {
         o->verdict = VERDICT_GOOD;
         object_set_trouble(o, verdict == VERDICT_RESTART ? VERDICT_FAIL : verdict, &why);
-        object_ready(o, end_badly);
+        object_ready(o, download_end_badly);
         return;
     }
     o->verdict = VERDICT_GOOD;
     if (set_text(&o->task.etag, result->etag) < 0) {
-        end_with_errno(o, ENOMEM);
+        download_end_with_errno(o, ENOMEM);
         return;
     }
     o->task.size = result->size;
@@ -167,7 +167,7 @@ static void on_settled(struct disk_job *job)
 {
     struct object *o = job->object;
     if (job->error != 0) {
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
         return;
     }
     object_change(o);
@@ -198,7 +198,7 @@ static void on_get(struct slot *s, const struct haul_result *result)
     enum verdict verdict = judge_received(s, result, &why);
     if (verdict != VERDICT_GOOD) {
         object_set_trouble(o, verdict, &why);
-        object_ready(o, end_badly);
+        object_ready(o, download_end_badly);
         return;
     }
     object_moved(o);
@@ -216,6 +216,7 @@ static void get(struct worker *w, struct object *o)
 {
     struct slot *s = slot_take(w, o);
     s->request.if_match = has_strong_etag(o) ? o->task.etag : NULL;
+    s->request.checksum = HAUL_CRC64NVME; /* of any kind: what comes is held against it */
     s->request.sink = (struct haul_sink){ write_range, s };
     slot_send(s, HAUL_GET_OBJECT, on_get);
 }
@@ -226,11 +227,11 @@ static void begin_in_ranges(struct object *o)
 {
     char temp[IDENTITY_MAX];
     if (temp_identity(o->fd, temp) < 0) {
-        end_with_errno(o, errno);
+        download_end_with_errno(o, errno);
         return;
     }
     if (set_text(&o->task.temp, temp) < 0 || object_cut(o) < 0) {
-        end_with_errno(o, ENOMEM);
+        download_end_with_errno(o, ENOMEM);
         return;
     }
     struct change *c = object_change(o);
@@ -252,7 +253,7 @@ static void begin_anew(struct worker *w, struct object *o)
 {
     o->task.part_bytes = part_bytes_for(o->task.size, o->transfer->part_bytes);
     if (open_place(o, true) < 0 || (o->fd = place_create(&o->place, o->task.size)) < 0) {
-        end_with_errno(o, errno);
+        download_end_with_errno(o, errno);
         return;
     }
     step("download.temporary");
@@ -268,7 +269,7 @@ static void on_rechecked(struct disk_job *job)
     struct object *o = job->object;
     step("download.rechecked");
     if (job->error != 0)
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
     else
         object_open_parts(o);
 }
@@ -295,7 +296,7 @@ static void pause_for_folder(struct object *o, int cause)
     error_set(&why, EXIT_PAUSED, "%s: %s: bring it back", o->transfer->local, strerror(cause));
     engine_pause(o->engine, &why);
     object_set_trouble(o, VERDICT_DROP, &why);
-    object_ready(o, end_badly);
+    object_ready(o, download_end_badly);
 }
 
 static void resume_ranges(struct object *o)
@@ -307,12 +308,12 @@ static void resume_ranges(struct object *o)
     }
     if (rc > 0) {
         object_trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
-        object_ready(o, end_badly);
+        object_ready(o, download_end_badly);
         return;
     }
     /* Without its ETag, what is fetched would be of whatever object stands there now. */
     if (set_text(&o->task.etag, o->task.source) < 0 || object_cut(o) < 0) {
-        end_with_errno(o, ENOMEM);
+        download_end_with_errno(o, ENOMEM);
         return;
     }
     for (unsigned i = 0; i < o->task.record_count; i++) {
@@ -347,7 +348,7 @@ static void resume_publishing(struct worker *w, struct object *o)
             (unsigned long long) st.st_ino);
     if (o->task.temp && strcmp(id, o->task.temp) == 0) {
         if (fsync(o->place.folder) < 0) {
-            end_with_errno(o, errno);
+            download_end_with_errno(o, errno);
             return;
         }
         object_change(o);
@@ -355,7 +356,7 @@ static void resume_publishing(struct worker *w, struct object *o)
         return;
     }
     object_trouble(o, VERDICT_RESTART, "the temporary file is gone");
-    object_ready(o, end_badly);
+    object_ready(o, download_end_badly);
 }
 
 void download_begin(struct worker *w, struct object *o)
@@ -363,7 +364,7 @@ void download_begin(struct worker *w, struct object *o)
     const char *fault = o->transfer->many ? destination_name_fault(o->task.name) : NULL;
     if (fault != NULL) {
         object_trouble(o, VERDICT_FAIL, fault);
-        end_badly(w, o);
+        download_end_badly(w, o);
     } else if (o->task.state == OBJECT_MOVING) {
         resume_ranges(o);
     } else if (o->task.state == OBJECT_PUBLISHING) {
@@ -453,7 +454,7 @@ static void on_all_durable(struct disk_job *job)
 {
     struct object *o = job->object;
     if (job->error != 0) {
-        end_with_errno(o, job->error);
+        download_end_with_errno(o, job->error);
         return;
     }
     step("download.durable");
@@ -461,12 +462,17 @@ static void on_all_durable(struct disk_job *job)
     object_commit(o, EVENT_ALL_MOVED, publish);
 }
 
+void download_settle(struct object *o)
+{
+    post_job(o, DISK_SETTLE, on_all_durable);
+}
+
 void download_parts_over(struct worker *w, struct object *o)
 {
     if (o->verdict != VERDICT_GOOD)
-        end_badly(w, o);
+        download_end_badly(w, o);
     else
-        post_job(o, DISK_SETTLE, on_all_durable);
+        download_verify(w, o);
 }
 
 static void publish(struct worker *w, struct object *o)

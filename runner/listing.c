@@ -23,7 +23,9 @@ struct listing {
     struct row *rows;  /* owned: the page */
     size_t count, at;
     char *continuation; /* owned; NULL: no page is left */
-    char *last;         /* owned: the last name given */
+    char *landmark;     /* owned: an earlier continuation; replaced ever more seldom */
+    unsigned pages;
+    char *last; /* owned: the last name given */
     bool begun, no_memory;
     const char *fault; /* what was wrong with the page */
 };
@@ -63,6 +65,7 @@ void listing_close(struct listing *l)
     clear_page(l);
     free(l->start_after);
     free(l->continuation);
+    free(l->landmark);
     free(l->last);
     free(l);
 }
@@ -77,6 +80,23 @@ static const char *row_fault(struct listing *l, const struct haul_entry *e, cons
     if (before != NULL && strcmp(before, e->key + prefix) >= 0)
         return "lists keys twice or out of order";
     return NULL;
+}
+
+/* No server may lead us in a circle of empty pages, however many: sooner or later all of it
+ * lies between a landmark and its replacement. */
+static void go_on_at(struct listing *l, char *next)
+{
+    if (next && ((l->continuation && strcmp(next, l->continuation) == 0) ||
+                    (l->landmark && strcmp(next, l->landmark) == 0)))
+        l->fault = "gives the same continuation token twice";
+    l->pages++;
+    if ((l->pages & (l->pages - 1)) == 0) {
+        free(l->landmark);
+        l->landmark = l->continuation;
+        l->continuation = NULL;
+    }
+    free(l->continuation);
+    l->continuation = next;
 }
 
 static void on_page(void *payload, const struct haul_result *result)
@@ -101,11 +121,8 @@ static void on_page(void *payload, const struct haul_result *result)
         before = r->name;
     }
     char *next = page->truncated && page->continuation ? strdup(page->continuation) : NULL;
-    if (next && l->continuation && strcmp(next, l->continuation) == 0)
-        l->fault = "gives the same continuation token twice";
     l->no_memory |= page->truncated && next == NULL;
-    free(l->continuation);
-    l->continuation = next;
+    go_on_at(l, next);
 }
 
 static int fetch_page(struct listing *l, struct error *err)

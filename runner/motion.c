@@ -21,6 +21,7 @@ static void free_object(struct object *o)
     free(o->key);
     free(o->marks);
     free(o->crc32c);
+    haul_sum_free(o->sum);
     free(o);
 }
 

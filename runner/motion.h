@@ -42,6 +42,7 @@ enum part_mark { MARK_DUE, MARK_MOVING, MARK_MOVED, MARK_SYNCING, MARK_SYNCED };
 enum disk_work {
     DISK_RECHECK, /* read what an earlier process wrote, and compare checksums */
     DISK_SYNC,    /* while parts move: make what is written durable */
+    DISK_VERIFY,  /* read a stretch of what is there into the object's sum */
     DISK_SETTLE,  /* all is there: stamp and sync */
     DISK_PUBLISH, /* rename and sync the folder */
     DISK_FINISH,  /* SETTLE and PUBLISH in one, for an object that moved in one request */
@@ -76,10 +77,15 @@ struct object {
     char **orphans;       /* owned: upload ids that may be such */
     unsigned orphan_count;
     unsigned list_after;          /* ListParts goes on after this number */
+    unsigned aborts;              /* of the upload that it gives up */
     struct haul_part *completing; /* owned: what CompleteMultipartUpload names */
 
     /* Downloads. */
-    struct place place; /* owned; folder -1 when closed */
+    struct place place;   /* owned; folder -1 when closed */
+    struct haul_sum *sum; /* owned; of the first bytes */
+    uint64_t summed;      /* so many */
+    enum haul_checksum sum_kind;
+    char expected[HAUL_CHECKSUM_TEXT_SIZE]; /* the server's, of the whole */
 
     /* Under the engine's lock while parts move. */
     uint8_t *marks;     /* owned; an enum part_mark for each part */
@@ -232,6 +238,13 @@ void upload_sweep(struct worker *w, struct object *o);
 void download_begin(struct worker *w, struct object *o);
 void download_part(struct worker *w, struct object *o, unsigned number);
 void download_parts_over(struct worker *w, struct object *o);
+void download_settle(
+    struct object *o); /* what is there is right: it gets durable, and public */
+void download_end_badly(struct worker *w, struct object *o); /* as o->verdict says */
+void download_end_with_errno(struct object *o, int cause);
+
+/* verify.c: goes on with download_settle(), or ends it badly. */
+void download_verify(struct worker *w, struct object *o);
 
 /* ---- disk.c ---- */
 

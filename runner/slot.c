@@ -62,7 +62,7 @@ enum verdict local_verdict(struct object *o, int cause, struct error *why)
         return VERDICT_DROP;
     }
     error_set(why, EXIT_SOME_FAILED, "%s", strerror(cause));
-    bool again = cause == EIO && o->transfer->kind == TRANSFER_DOWNLOAD;
+    bool again = (cause == EIO || cause == EFBIG) && o->transfer->kind == TRANSFER_DOWNLOAD;
     return again ? VERDICT_RESTART : VERDICT_FAIL;
 }
 

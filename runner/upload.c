@@ -3,6 +3,7 @@
  * again, never guessed (upload_resume.c). An object of one part is one PutObject. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 #include "motion.h"
 #include "step.h"
 
-static step_fn create, complete, prove;
+#define ABORTS_MAX 10 /* of one upload, without a pause */
+
+static step_fn create, complete, prove, abort_upload;
 
 /* ---- The source ---- */
 
@@ -97,25 +100,65 @@ static void commit_end(struct object *o)
     }
 }
 
-static void on_aborted(struct slot *s, const struct haul_result *result)
+static void forget_upload(struct object *o)
 {
-    struct object *o = s->object;
-    struct error why;
-    step("upload.aborted");
-    if (result->error.code != HAUL_OK && result->error.http_status != 404) {
-        if (slot_judge(s, result, &why) == VERDICT_DROP) {
-            object_release(o); /* the queue still has the id, and resume tries again */
-            return;
-        }
-        LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
-            { "upload_id", o->task.upload_id }, { "why", why.text });
-        size_t len = strlen(o->trouble.text);
-        snprintf(o->trouble.text + len, sizeof o->trouble.text - len,
-            "; upload %s is still open: %s", o->task.upload_id, why.text);
-    }
     free(o->task.upload_id);
     o->task.upload_id = NULL;
     commit_end(o);
+}
+
+/* It may be open still: because somebody has to mend something first, or for good. */
+static void end_without_abort(struct slot *s, const struct haul_result *result)
+{
+    struct object *o = s->object;
+    struct error why = { .text = "it has parts whenever it is aborted" };
+    if (slot_judge(s, result, &why) == VERDICT_DROP) {
+        object_release(o); /* the queue still has the id, and resume tries again */
+        return;
+    }
+    LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
+        { "upload_id", o->task.upload_id }, { "why", why.text });
+    size_t len = strlen(o->trouble.text);
+    snprintf(o->trouble.text + len, sizeof o->trouble.text - len,
+        "; upload %s is still open: %s", o->task.upload_id, why.text);
+    forget_upload(o);
+}
+
+/* A part that the server was still storing outlives the abort: until the upload is gone, or
+ * nobody may tell. */
+static void on_left(struct slot *s, const struct haul_result *result)
+{
+    const struct haul_error *error = &result->error;
+    if (error->http_status == 404 || error->http_status == 403)
+        forget_upload(s->object);
+    else if (error->code == HAUL_OK && ++s->object->aborts < ABORTS_MAX)
+        object_ready(s->object, abort_upload);
+    else
+        end_without_abort(s, result);
+}
+
+static void list_left(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->task.upload_id;
+    s->request.max_entries = 1;
+    slot_send(s, HAUL_LIST_PARTS, on_left);
+}
+
+static void on_aborted(struct slot *s, const struct haul_result *result)
+{
+    step("upload.aborted");
+    if (result->error.code == HAUL_OK || result->error.http_status == 404)
+        object_ready(s->object, list_left);
+    else
+        end_without_abort(s, result);
+}
+
+static void abort_upload(struct worker *w, struct object *o)
+{
+    struct slot *s = slot_take(w, o);
+    s->request.upload_id = o->task.upload_id;
+    slot_send(s, HAUL_ABORT_UPLOAD, on_aborted);
 }
 
 /* Restart or failure: our uploads go first, so that nothing is left to pay for. */
@@ -136,9 +179,8 @@ void upload_end_badly(struct worker *w, struct object *o)
         return;
     }
     step("upload.aborting");
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->task.upload_id;
-    slot_send(s, HAUL_ABORT_UPLOAD, on_aborted);
+    o->aborts = 0;
+    abort_upload(w, o);
 }
 
 static void finish(struct object *o, const char *etag)
@@ -381,6 +423,10 @@ static void on_complete(struct slot *s, const struct haul_result *result)
         object_commit(o, EVENT_PARTS_LOST, upload_begin);
         return;
     }
+    if (strcmp(result->error.aws_code, "EntityTooSmall") == 0)
+        error_set(&why, EXIT_SOME_FAILED,
+            "%s: haul has planned wrongly, parts of %" PRIu64 " bytes: set a larger part_size",
+            result->error.text, o->task.part_bytes);
     object_set_trouble(o, verdict, &why);
     /* Whatever the refusal: an earlier attempt may have been carried out. */
     object_ready(o, verdict == VERDICT_DROP ? upload_end_badly : prove);

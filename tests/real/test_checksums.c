@@ -139,7 +139,7 @@ static void bytes_that_changed_behind_their_md5_are_refused(void **state)
         fail_msg("%s", err.text);
 }
 
-/* Ceph 16 neither looks at x-amz-checksum-... nor sends it. */
+/* Case 20. Ceph 16 neither looks at x-amz-checksum-... nor sends it. */
 static void a_server_without_checksums_stores_and_serves_all_the_same(void **state)
 {
     const struct fixture *f = *state;

@@ -233,6 +233,7 @@ static void libhaul_lists_what_boto_lists(const struct fixture *f, unsigned page
 
 /* ---- Tests ---- */
 
+/* Case 41. */
 static void boto3_reads_what_libhaul_writes(void **state)
 {
     const struct fixture *f = *state;
@@ -241,6 +242,7 @@ static void boto3_reads_what_libhaul_writes(void **state)
     boto_lists_exactly_all(f);
 }
 
+/* Case 41. */
 static void libhaul_reads_what_boto3_writes(void **state)
 {
     const struct fixture *f = *state;
@@ -249,6 +251,7 @@ static void libhaul_reads_what_boto3_writes(void **state)
     libhaul_lists_what_boto_lists(f, 0);
 }
 
+/* Case 37. */
 static void a_listing_goes_on_behind_any_key(void **state)
 {
     const struct fixture *f = *state;
@@ -381,6 +384,7 @@ static void a_listing_of_versions_goes_on_behind_any_key(void **state)
     markers_lead_through_all(f, HAUL_LIST_VERSIONS);
 }
 
+/* Case 34. */
 static void a_copy_finds_its_source_under_any_key(void **state)
 {
     const struct fixture *f = *state;

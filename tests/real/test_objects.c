@@ -214,6 +214,7 @@ static void many_keys_are_deleted_and_no_other(void **state)
 
 /* ---- Copies ---- */
 
+/* Case 32. */
 static void a_copy_keeps_metadata_and_tags(void **state)
 {
     struct fixture *f = *state;
@@ -226,6 +227,7 @@ static void a_copy_keeps_metadata_and_tags(void **state)
     assert_tags(f, "b", "[('kind', 'a+b &c=')]");
 }
 
+/* Case 32. */
 static void a_copy_in_parts_keeps_them_too(void **state)
 {
     struct fixture *f = *state;

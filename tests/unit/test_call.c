@@ -231,6 +231,7 @@ static const struct {
 };
 /* clang-format on */
 
+/* Case 17. */
 static void each_operation_has_its_form(void **state)
 {
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
@@ -633,6 +634,7 @@ static void a_part_size_fits_ten_thousand_times(void **state)
         assert_int_equal(haul_part_bytes(cases[i].size), cases[i].part * mib);
 }
 
+/* Case 11. */
 static void completions_and_copies_are_slow(void **state)
 {
     (void) state;

@@ -155,6 +155,7 @@ static void crcs_combine_over_lengths_of_more_than_32_bits(void **state)
     free(data);
 }
 
+/* Case 17. */
 static void only_crcs_combine(void **state)
 {
     (void) state;
@@ -207,6 +208,7 @@ static void fill_parts(struct haul_part parts[static 3], size_t which)
         };
 }
 
+/* Case 17. */
 static void a_full_object_value_is_that_of_all_bytes(void **state)
 {
     (void) state;
@@ -221,6 +223,7 @@ static void a_full_object_value_is_that_of_all_bytes(void **state)
     }
 }
 
+/* Case 17. */
 static void a_composite_value_is_that_of_the_parts_values(void **state)
 {
     (void) state;

@@ -17,6 +17,7 @@
 #include "client_fixture.h"
 #include "temp.h"
 
+/* Case 43. */
 static void requests_with_a_wrong_clock_are_signed_again(void **state)
 {
     struct fixture *f = *state;
@@ -39,6 +40,7 @@ static void requests_with_a_wrong_clock_are_signed_again(void **state)
     assert_int_equal(succeed(f, &list).result.attempts, 1);
 }
 
+/* Case 43. */
 static void a_wrong_clock_is_corrected_when_the_reply_has_no_body(void **state)
 {
     struct fixture *f = *state;
@@ -56,6 +58,7 @@ static int make_elsewhere(void **state)
     return 0;
 }
 
+/* Case 44. */
 static void requests_for_a_wrong_region_are_signed_again(void **state)
 {
     struct fixture *f = *state;

@@ -15,6 +15,7 @@
 
 /* ---- Replies to ranges ---- */
 
+/* Case 23. */
 static void a_reply_to_another_range_is_refused_before_a_byte_is_written(void **state)
 {
     struct fixture *f = *state;

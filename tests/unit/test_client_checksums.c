@@ -109,6 +109,7 @@ static void content_md5_is_verified_by_the_server(void **state)
     free(data);
 }
 
+/* Case 27. */
 static void bytes_that_changed_on_their_way_are_asked_for_again(void **state)
 {
     struct fixture *f = *state;
@@ -132,6 +133,22 @@ static void bytes_that_changed_on_their_way_are_asked_for_again(void **state)
     assert_int_equal(e.result.attempts, 2);
     free(to.data);
     free(data);
+}
+
+/* Case 20. */
+static void a_server_that_refuses_a_checksum_is_not_asked_without_it(void **state)
+{
+    struct fixture *f = *state;
+    struct source from = { .data = "text" };
+    struct haul_request put = put_of(f, "k", &from, 4);
+    s3_fault(f->s3, "PutObject nth=1 status=501 code=NotImplemented");
+    put.checksum = HAUL_CRC64NVME;
+    struct end e = perform(f, &put);
+    assert_string_equal(e.error.aws_code, "NotImplemented");
+    assert_int_equal(e.error.retry, HAUL_RETRY_NEVER);
+    assert_int_equal(s3_count(f->s3, "PutObject"), 1);
+    put.checksum = HAUL_CHECKSUM_NONE; /* that is for the caller to say */
+    succeed(f, &put);
 }
 
 static void bytes_that_were_stored_with_another_checksum_are_sent_again(void **state)
@@ -311,6 +328,7 @@ int main(void)
         TEST(a_value_that_the_caller_gives_is_sent_as_it_is),
         TEST(content_md5_is_verified_by_the_server),
         TEST(bytes_that_changed_on_their_way_are_asked_for_again),
+        TEST(a_server_that_refuses_a_checksum_is_not_asked_without_it),
         TEST(bytes_that_were_stored_with_another_checksum_are_sent_again),
         TEST(a_ranges_bytes_are_not_held_against_the_whole_objects_checksum),
         TEST(a_body_is_read_once_more_at_most),

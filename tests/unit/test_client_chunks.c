@@ -78,6 +78,7 @@ static void an_attempt_is_signed_afresh(void **state)
     free(data);
 }
 
+/* Case 55. */
 static void a_pooled_connection_that_died_costs_no_attempt(void **state)
 {
     struct fixture *f = *state;

@@ -301,6 +301,7 @@ static void run_workers(struct scene *s)
     assert_int_equal(s3_count(s->f->s3, "PutObject"), 2 * THREADS * 8);
 }
 
+/* Cases 45 and 58. */
 static void four_clients_fetch_fresh_keys_once(void **state)
 {
     run_workers(*state);

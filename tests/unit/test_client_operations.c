@@ -91,6 +91,7 @@ static void a_range_brings_its_bytes_and_the_whole_size(void **state)
     free(data);
 }
 
+/* Case 41. */
 static void keys_are_sent_exactly_as_they_are(void **state)
 {
     struct fixture *f = *state;

@@ -13,6 +13,7 @@
 
 #include "client_fixture.h"
 
+/* Cases 3, 52 and 57. */
 static void a_failed_attempt_is_sent_again_from_its_beginning(void **state)
 {
     struct fixture *f = *state;
@@ -46,6 +47,7 @@ static void a_failed_attempt_is_sent_again_from_its_beginning(void **state)
     free(data);
 }
 
+/* Case 52. */
 static void a_dropped_first_connection_is_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -178,6 +180,7 @@ static void nobody_at_the_port_is_a_network_failure_of_known_outcome(void **stat
     assert_non_null(strstr(e.error.text, f->s3->url));
 }
 
+/* Case 55. */
 static void a_pooled_connection_that_died_costs_no_attempt(void **state)
 {
     struct fixture *f = *state;
@@ -228,6 +231,7 @@ static void a_request_may_have_its_own_number_of_tries(void **state)
 
 /* ---- Time ---- */
 
+/* Case 56. */
 static void a_stalled_request_is_given_up(void **state)
 {
     struct fixture *f = *state;
@@ -240,6 +244,7 @@ static void a_stalled_request_is_given_up(void **state)
     assert_true(e.result.outcome_unknown);
 }
 
+/* Case 56. */
 static void an_attempt_that_takes_too_long_is_made_again(void **state)
 {
     struct fixture *f = *state;
@@ -257,6 +262,7 @@ static void an_attempt_that_takes_too_long_is_made_again(void **state)
     assert_true(e.result.outcome_unknown);
 }
 
+/* Case 11. */
 static void a_completion_may_be_slow(void **state)
 {
     struct fixture *f = *state;

@@ -96,6 +96,7 @@ static void copy(struct shop *p, const char *source, const char *key)
 
 /* ---- What it keeps ---- */
 
+/* Case 32. */
 static void a_copy_keeps_all_that_the_source_has(void **state)
 {
     struct shop *p = *state;
@@ -108,6 +109,7 @@ static void a_copy_keeps_all_that_the_source_has(void **state)
     assert_int_equal(s3_count(p->s3, "CopyObject"), 1);
 }
 
+/* Case 32. */
 static void a_copy_in_parts_keeps_it_too(void **state)
 {
     struct shop *p = *state;
@@ -170,6 +172,7 @@ static void what_is_given_replaces_all_of_its_kind(void **state)
     }
 }
 
+/* Case 34. */
 static void odd_keys_are_copied_from_and_to(void **state)
 {
     struct shop *p = *state;
@@ -287,6 +290,7 @@ static void the_source_may_stand_in_the_last_result(void **state)
 
 /* ---- What is refused ---- */
 
+/* Case 35. */
 static void a_copy_onto_itself_has_to_change_something(void **state)
 {
     struct shop *p = *state;
@@ -362,6 +366,7 @@ static void a_source_is_pinned_whichever_it_may_be(void **state)
 
 /* ---- What goes wrong ---- */
 
+/* Case 33. */
 static void an_error_under_status_200_is_seen(void **state)
 {
     struct shop *p = *state;
@@ -399,6 +404,7 @@ static void lost_replies_are_made_good(void **state)
     free(data);
 }
 
+/* Case 10. */
 static void a_conflict_after_a_lost_reply_may_be_our_own_copy(void **state)
 {
     struct shop *p = *state;
@@ -480,6 +486,7 @@ static void copy_with_rival(struct shop *p, const char *fault, const char *key,
     pthread_join(thread, NULL);
 }
 
+/* Case 31. */
 static void a_source_that_is_replaced_on_the_way_fails_the_copy(void **state)
 {
     struct shop *p = *state;
@@ -491,6 +498,7 @@ static void a_source_that_is_replaced_on_the_way_fails_the_copy(void **state)
     free(data);
 }
 
+/* Case 31. */
 static void a_source_that_is_replaced_between_parts_fails_the_copy(void **state)
 {
     struct shop *p = *state;
@@ -549,6 +557,7 @@ static void tags_that_the_server_passes_over_are_put_afterwards(void **state)
 
 /* ---- Renaming ---- */
 
+/* Case 30. */
 static void renaming_moves_the_object(void **state)
 {
     struct shop *p = *state;
@@ -566,6 +575,7 @@ static void renaming_moves_the_object(void **state)
     assert_tag(p, "c", "kind", "a+b &c");
 }
 
+/* Case 35. */
 static void an_object_is_never_renamed_to_itself(void **state)
 {
     struct shop *p = *state;
@@ -578,6 +588,7 @@ static void an_object_is_never_renamed_to_itself(void **state)
     assert_int_equal(s3_count(p->s3, "requests"), before);
 }
 
+/* Case 30. */
 static void a_copy_that_fails_deletes_nothing(void **state)
 {
     struct shop *p = *state;

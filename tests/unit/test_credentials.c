@@ -183,6 +183,7 @@ static void an_url_without_usable_keys_is_refused_without_telling(void **state)
 
 /* ---- Several as one ---- */
 
+/* Case 46. */
 static void of_each_field_the_first_that_is_not_blank_wins(void **state)
 {
     (void) state;

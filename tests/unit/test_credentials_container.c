@@ -154,7 +154,7 @@ static void path_and_query_arrive_as_they_stand(void **state)
     }
 }
 
-/* Whom a full URI may name. Those that are let through are not there. */
+/* Case 49. Whom a full URI may name. Those that are let through are not there. */
 static void hosts_are_https_or_this_machine_or_the_services_own(void **state)
 {
     static const struct {
@@ -226,6 +226,7 @@ static void the_token_is_sent_as_it_is(void **state)
     refused(HAUL_BAD_CONFIG, TOKEN " has a control character");
 }
 
+/* Case 49. */
 static void the_token_file_goes_first_and_is_read_each_time(void **state)
 {
     const struct fixture *f = *state;

@@ -262,6 +262,7 @@ static bool is_as_expected(void **state, size_t i)
     return is;
 }
 
+/* Case 46. */
 static void the_first_source_that_is_configured_wins(void **state)
 {
     unsigned wrong = 0;

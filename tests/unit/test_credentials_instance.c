@@ -113,6 +113,7 @@ static void write_config(const struct fixture *f, const char *text)
 
 /* ---- Tokens ---- */
 
+/* Case 48. */
 static void keys_are_asked_for_with_a_token_of_six_hours(void **state)
 {
     const struct fixture *f = *state;
@@ -162,6 +163,7 @@ static void a_service_that_takes_no_token_is_not_asked_for_ever(void **state)
     assert_int_equal(services_count(f->services, "GetMetadataToken"), 2);
 }
 
+/* Case 48. */
 static void without_a_token_there_is_no_version_1(void **state)
 {
     static const struct {
@@ -275,6 +277,7 @@ static void what_fails_later_leaves_the_keys_as_they_are(void **state)
 
 /* ---- Settings ---- */
 
+/* Case 48. */
 static void disabled_means_that_nobody_is_asked(void **state)
 {
     static const char *const yes[] = { "true", "TRUE", "True" };
@@ -291,6 +294,7 @@ static void disabled_means_that_nobody_is_asked(void **state)
     }
 }
 
+/* Case 48. */
 static void a_slow_service_is_asked_as_often_and_as_long_as_is_said(void **state)
 {
     static const struct {

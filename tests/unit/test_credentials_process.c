@@ -99,6 +99,7 @@ static void keys_without_a_token_have_none(void **state)
     haul_credentials_free(c);
 }
 
+/* Case 50. */
 static void an_expiry_is_by_our_clock(void **state)
 {
     (void) state;
@@ -144,6 +145,7 @@ static void a_shell_understands_the_command(void **state)
     haul_credentials_free(c);
 }
 
+/* Case 50. */
 static void another_version_is_refused(void **state)
 {
     (void) state;

@@ -122,6 +122,7 @@ static void the_profile_and_the_file_are_those_of_the_environment_or_the_callers
     assert_refused("base", NULL, HAUL_NO_CREDENTIALS, "there is no profile \"base\", nor");
 }
 
+/* Case 46. */
 static void keys_of_two_sections_are_never_mixed(void **state)
 {
     home_write(state, ".aws/credentials",
@@ -236,6 +237,7 @@ static void a_profile_with_keys_may_name_itself(void **state)
     assert_int_equal(services_count(services, "AssumeRole"), 1);
 }
 
+/* Case 50. */
 static void profiles_that_lead_back_are_told_by_their_path(void **state)
 {
     static const struct {
@@ -260,6 +262,7 @@ static void profiles_that_lead_back_are_told_by_their_path(void **state)
     assert_int_equal(services_count(services, ""), 0);
 }
 
+/* Case 50. */
 static void a_chain_has_an_end(void **state)
 {
     char text[5000] = "";

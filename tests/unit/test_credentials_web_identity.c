@@ -107,6 +107,7 @@ static void a_role_of_the_caller_s_needs_no_environment(void **state)
     haul_credentials_free(c);
 }
 
+/* Case 50. */
 static void the_file_is_read_anew_each_time(void **state)
 {
     struct haul_error err;

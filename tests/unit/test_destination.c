@@ -96,6 +96,7 @@ static bool is_there(const struct place *p, const char *name)
 
 /* Names */
 
+/* Case 40. */
 static void a_name_that_cannot_be_a_file_below_a_folder_is_refused(void **state)
 {
     /* clang-format off */
@@ -355,6 +356,7 @@ static void a_folder_at_the_final_name_is_not_replaced(void **state)
     place_close(&p);
 }
 
+/* Case 64. */
 static void an_old_temporary_of_any_kind_is_removed_first(void **state)
 {
     struct sandbox *s = *state;
@@ -426,6 +428,7 @@ static void room_is_reserved_and_an_empty_file_needs_none(void **state)
     place_close(&p);
 }
 
+/* Case 60. */
 static void a_full_disk_is_found_early_and_leaves_nothing(void **state)
 {
     struct place p = opened(*state, "x");
@@ -568,6 +571,7 @@ static bool is_plain_file(const struct sandbox *s, const char *key)
     return len >= PATH_MAX || (lstat(path, &st) == 0 && S_ISREG(st.st_mode));
 }
 
+/* Case 40. */
 static void no_key_and_no_planted_link_leads_out_of_the_root(void **state)
 {
     const struct sandbox *s = *state;

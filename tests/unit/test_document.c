@@ -59,6 +59,7 @@ static void only_the_roots_own_children_are_read(void **state)
     document_free(d);
 }
 
+/* Case 11. */
 static void white_space_before_the_document_is_passed_over(void **state)
 {
     (void) state;
@@ -133,6 +134,7 @@ static void what_xml_can_not_have_is_left_out_except_of_keys_in_listings(void **
     document_free(d);
 }
 
+/* Case 59. */
 static void a_doctype_is_refused_before_anything_in_it_counts(void **state)
 {
     (void) state;
@@ -158,6 +160,7 @@ static struct document *nested(size_t depth, struct haul_error *err)
     return d;
 }
 
+/* Case 59. */
 static void depth_is_bounded(void **state)
 {
     (void) state;
@@ -170,6 +173,7 @@ static void depth_is_bounded(void **state)
     assert_null(nested(10000, &err));
 }
 
+/* Cases 37 and 38. */
 static void a_listing_of_objects_is_read(void **state)
 {
     (void) state;

@@ -157,6 +157,7 @@ static ssize_t read_nothing(void *payload, uint64_t offset, void *data, size_t l
     return -1;
 }
 
+/* Case 13. */
 static void plans_that_s3_refuses_are_refused_with_the_numbers(void **state)
 {
     static const struct {
@@ -183,6 +184,7 @@ static void plans_that_s3_refuses_are_refused_with_the_numbers(void **state)
     assert_int_equal(s3_count(p->s3, "requests"), before);
 }
 
+/* Case 19. */
 static void a_part_that_keeps_failing_aborts_the_upload(void **state)
 {
     struct shop *p = *state;
@@ -199,6 +201,7 @@ static void a_part_that_keeps_failing_aborts_the_upload(void **state)
     remove_place(&l);
 }
 
+/* Case 15. */
 static void a_source_that_changes_midway_fails_and_leaves_no_upload(void **state)
 {
     struct shop *p = *state;
@@ -215,6 +218,7 @@ static void a_source_that_changes_midway_fails_and_leaves_no_upload(void **state
     remove_place(&l);
 }
 
+/* Case 19. */
 static void sending_is_cancelled_by_the_progress_function(void **state)
 {
     struct shop *p = *state;
@@ -349,6 +353,7 @@ static void a_begin_function_of_the_request_s_own_is_not_called(void **state)
     temp_remove(folder);
 }
 
+/* Case 24. */
 static void an_empty_object_is_an_empty_file(void **state)
 {
     struct shop *p = *state;
@@ -363,6 +368,7 @@ static void an_empty_object_is_an_empty_file(void **state)
     temp_remove(folder);
 }
 
+/* Case 25. */
 static void an_object_without_an_etag_comes_in_one_stream(void **state)
 {
     static const char *const faults[] = { "HeadObject always no-etag",
@@ -382,6 +388,7 @@ static void an_object_without_an_etag_comes_in_one_stream(void **state)
     temp_remove(folder);
 }
 
+/* Case 21. */
 static void an_object_that_is_replaced_midway_is_begun_again(void **state)
 {
     struct shop *p = *state;
@@ -406,6 +413,7 @@ static void an_object_that_is_replaced_midway_is_begun_again(void **state)
     temp_remove(folder);
 }
 
+/* Case 28. */
 static void a_failed_range_leaves_the_folder_as_it_was(void **state)
 {
     struct shop *p = *state;
@@ -587,6 +595,7 @@ static void verifying_can_be_stopped(void **state)
     temp_remove(folder);
 }
 
+/* Case 27. */
 static void a_range_that_was_damaged_on_its_way_comes_again(void **state)
 {
     struct shop *p = *state;
@@ -604,6 +613,7 @@ static void a_range_that_was_damaged_on_its_way_comes_again(void **state)
     temp_remove(folder);
 }
 
+/* Case 17. */
 static void a_composite_checksum_says_nothing_of_ranges(void **state)
 {
     struct shop *p = *state;

@@ -176,6 +176,7 @@ static void an_object_is_got_into_a_new_file(void **state)
     temp_remove(folder);
 }
 
+/* Case 28. */
 static void an_older_file_stays_when_getting_fails(void **state)
 {
     struct shop *p = *state;

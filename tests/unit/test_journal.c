@@ -298,6 +298,7 @@ static void an_offer_holds_what_was_posted_before_it(void **state)
     assert_int_equal(f->last_count, 1);
 }
 
+/* Case 67. */
 static void after_a_failure_nothing_is_written_any_more(void **state)
 {
     struct fixture *f = *state;

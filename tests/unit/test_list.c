@@ -335,6 +335,7 @@ static const char *read_pages(struct shop *p, const char *const *pages, size_t c
     return all;
 }
 
+/* Case 36. */
 static void an_empty_page_is_no_end(void **state)
 {
     static const char *const pages[] = { PAGE("", NEXT("1")), PAGE(KEY("a"), NEXT("2")),
@@ -342,6 +343,7 @@ static void an_empty_page_is_no_end(void **state)
     assert_string_equal(read_pages(*state, pages, 5), " a b .");
 }
 
+/* Case 36. */
 static void a_marker_that_comes_back_at_once_is_an_error(void **state)
 {
     static const char *const pages[] = { PAGE(KEY("a"), NEXT("1")), PAGE(KEY("b"), NEXT("2")),
@@ -353,6 +355,7 @@ static void a_marker_that_comes_back_at_once_is_an_error(void **state)
     assert_non_null(strstr(p->err.text, "comes back"));
 }
 
+/* Case 36. */
 static void a_circle_of_markers_ends(void **state)
 {
     static const char *const pages[] = { PAGE(KEY("a"), NEXT("1")), PAGE(KEY("b"), NEXT("2")),
@@ -363,6 +366,7 @@ static void a_circle_of_markers_ends(void **state)
     assert_non_null(strstr(p->err.text, "comes back"));
 }
 
+/* Case 36. */
 static void a_missing_marker_is_an_error(void **state)
 {
     static const char *const pages[] = { PAGE(KEY("a"), NEXT("1")), PAGE(KEY("b"), NEXT("")) };

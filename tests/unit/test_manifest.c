@@ -169,6 +169,7 @@ static void compare_with_expected(const char *path)
     assert_string_equal(told.text, expected);
 }
 
+/* Cases 71 and 72. */
 static void every_bad_manifest_is_refused_with_the_expected_lines(void **state)
 {
     (void) state;
@@ -586,6 +587,7 @@ static void a_hundred_problems_are_told_and_all_are_counted(void **state)
     assert_non_null(strstr(err.text, ": 1000 problems"));
 }
 
+/* Case 71. */
 static void a_file_over_one_mebibyte_is_refused(void **state)
 {
     static struct told told;

@@ -80,6 +80,7 @@ static void an_object_is_written_only_where_none_stands(void **state)
     assert_text(p, "a", "first");
 }
 
+/* Case 10. */
 static void a_conflict_after_a_lost_reply_may_be_our_own_object(void **state)
 {
     static const struct {

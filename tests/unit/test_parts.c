@@ -14,6 +14,7 @@
 #define MIB (1024 * (uint64_t) 1024)
 #define GIB (1024 * MIB)
 
+/* Case 13. */
 static void a_part_is_as_large_as_wanted_unless_the_object_needs_more(void **state)
 {
     /* clang-format off */
@@ -46,6 +47,7 @@ static void a_part_is_as_large_as_wanted_unless_the_object_needs_more(void **sta
     assert_true(HAUL_OBJECT_BYTES_MAX == 53687091200000);
 }
 
+/* Case 14. */
 static void one_byte_over_a_part_makes_two(void **state)
 {
     (void) state;

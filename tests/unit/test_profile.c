@@ -67,6 +67,7 @@ static void the_credentials_file_goes_before_the_config_file_setting_by_setting(
     profiles_free(p);
 }
 
+/* Case 47. */
 static void each_file_has_its_own_form_of_section(void **state)
 {
     home_write(state, ".aws/config",
@@ -127,6 +128,7 @@ static void sections_of_other_kinds_stand_in_the_config_file(void **state)
     profiles_free(p);
 }
 
+/* Case 47. */
 static void variables_name_the_profile_and_the_files(void **state)
 {
     char path[4096];
@@ -237,6 +239,7 @@ static void a_name_of_any_length_is_looked_for(void **state)
     profiles_free(p);
 }
 
+/* Case 46. */
 static void keys_are_those_of_one_section(void **state)
 {
     struct profile_spot spot;

@@ -93,6 +93,7 @@ static void a_file_over_5_gib_is_sent_elsewhere(void **state)
     temp_remove(folder);
 }
 
+/* Case 15. */
 static void a_file_that_changes_while_it_is_sent_fails(void **state)
 {
     struct shop *p = *state;

@@ -212,6 +212,7 @@ static void an_existing_file_is_not_created_again(void **state)
     ok(f, queue_open(&f->queue, f->path, &f->err));
 }
 
+/* Case 66. */
 static void a_second_owner_is_told_who_holds_the_queue(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +328,7 @@ static void a_file_that_is_not_there_is_no_queue(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* Case 68. */
 static void a_foreign_file_is_refused_and_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -344,6 +346,7 @@ static void a_foreign_file_is_refused_and_left_as_it_is(void **state)
     free(path);
 }
 
+/* Case 68. */
 static void a_newer_queue_is_refused_and_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -372,6 +375,7 @@ static void a_newer_queue_with_an_unmerged_log_is_left_as_it_is(void **state)
     assert_untouched(f, copy, "newer haul", "newer haul");
 }
 
+/* Case 68. */
 static void a_damaged_queue_is_refused_and_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -406,6 +410,7 @@ static void a_queue_without_its_motion_row_is_damaged(void **state)
 
 /* ---- Planning ---- */
 
+/* Case 39. */
 static void a_batch_and_its_position_are_committed_together(void **state)
 {
     struct fixture *f = *state;

@@ -18,6 +18,7 @@
 
 /* ---- When ---- */
 
+/* Case 45. */
 static void keys_are_due_in_the_last_quarter_of_their_life(void **state)
 {
     (void) state;
@@ -228,6 +229,7 @@ static struct haul_refresher *start(struct fake_source *s)
     return r;
 }
 
+/* Case 45. */
 static void keys_are_fetched_before_anybody_needs_them(void **state)
 {
     (void) state;

@@ -83,6 +83,7 @@ static const struct {
 };
 /* clang-format on */
 
+/* Cases 22 and 23. */
 static void only_the_bytes_that_were_asked_for_are_let_in(void **state)
 {
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
@@ -229,6 +230,7 @@ static const struct {
 };
 /* clang-format on */
 
+/* Cases 2 and 7. */
 static void every_reply_has_its_judgement(void **state)
 {
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
@@ -485,6 +487,7 @@ static void a_head_of_another_object_is_a_failure(void **state)
     }
 }
 
+/* Case 23. */
 static void a_body_of_another_length_is_no_object(void **state)
 {
     static const struct {
@@ -536,6 +539,7 @@ static struct haul_error judge_refusal(
     return result.error;
 }
 
+/* Case 44. */
 static void a_wrong_region_is_learnt_and_signed_again(void **state)
 {
     static const struct {
@@ -572,6 +576,7 @@ static void a_wrong_region_is_learnt_and_signed_again(void **state)
     }
 }
 
+/* Case 43. */
 static void a_wrong_clock_is_learnt_and_signed_again(void **state)
 {
     char soon[64];
@@ -602,6 +607,7 @@ static void a_wrong_clock_is_learnt_and_signed_again(void **state)
     }
 }
 
+/* Case 59. */
 static void a_page_of_megabytes_is_quoted_briefly(void **state)
 {
     struct haul_result result = { .size = 0 };

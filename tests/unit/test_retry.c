@@ -9,6 +9,7 @@
 
 #include "retry.h"
 
+/* Case 52. */
 static void the_code_decides_before_the_status(void **state)
 {
     (void) state;
@@ -36,6 +37,7 @@ static void an_error_under_status_200_counts_by_its_code(void **state)
     assert_int_equal(retry_class(200, "NeverHeardOf"), HAUL_RETRY_LATER);
 }
 
+/* Case 52. */
 static void without_a_known_code_the_status_decides(void **state)
 {
     (void) state;
@@ -84,6 +86,7 @@ static int64_t longest_ms(enum haul_retry class, unsigned attempt)
     return retry_delay_ms(class, attempt, UINT32_MAX, 0);
 }
 
+/* Case 53. */
 static void the_delay_doubles_up_to_twenty_seconds(void **state)
 {
     (void) state;
@@ -102,6 +105,7 @@ static void slower_starts_from_half_a_second(void **state)
     assert_int_equal(longest_ms(HAUL_RETRY_SLOWER, 6), 20000);
 }
 
+/* Case 53. */
 static void jitter_takes_the_whole_range(void **state)
 {
     (void) state;
@@ -117,6 +121,7 @@ static void now_and_resign_do_not_wait(void **state)
     assert_int_equal(longest_ms(HAUL_RETRY_RESIGN, 9), 0);
 }
 
+/* Case 53. */
 static void the_server_may_ask_for_more_but_not_for_less(void **state)
 {
     (void) state;

@@ -103,6 +103,7 @@ static const struct {
         "", "http://p", "http://p" },
 };
 
+/* Case 47. */
 static void regions_and_urls_have_an_order(void **state)
 {
     struct haul_error err;

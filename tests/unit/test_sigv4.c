@@ -176,7 +176,7 @@ static void check_chunks(const char *name, struct signing *s, char *data, size_t
     buf_free(&heads);
 }
 
-/* The state is the folder's name. */
+/* Case 42. The state is the folder's name. */
 static void each_stage_is_as_the_folder_says(void **state)
 {
     const char *name = *state;

@@ -200,6 +200,7 @@ static void whom_to_trust_the_environment_says_to_every_store(void **state)
     temp_remove(folder);
 }
 
+/* Case 44. */
 static void a_wrong_region_is_put_right_and_remembered(void **state)
 {
     static const char *const elsewhere[] = { "--region", "eu-west-1", NULL };

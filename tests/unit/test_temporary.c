@@ -121,6 +121,7 @@ static void read_text(const char *path, char text[static 16])
     fclose(f);
 }
 
+/* Cases 62 and 63. */
 static void any_call_may_fail_and_an_older_file_stays(void **state)
 {
     char *folder = temp_make(), *path = NULL, text[16];

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <pty.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,6 +224,54 @@ static void a_key_that_does_not_fit_or_open_is_the_certificate_s_problem(void **
     assert_refused(f, with_client("good-client.pem", "rubbish.pem", NULL), next);
 }
 
+/* ---- Ends ---- */
+
+static volatile sig_atomic_t pipe_signals;
+
+static void on_pipe(int number)
+{
+    (void) number;
+    pipe_signals++;
+}
+
+/* 16 MiB; after the first one the server is dead, and what follows is written to nobody. */
+static ssize_t kill_and_read_on(void *payload, uint64_t offset, void *data, size_t len)
+{
+    struct fixture *f = payload;
+    if (offset >= MIB && f->s3->pid != 0) {
+        kill(f->s3->pid, SIGKILL);
+        waitpid(f->s3->pid, NULL, 0);
+        f->s3->pid = 0;
+    }
+    memset(data, 'x', len);
+    return (ssize_t) len;
+}
+
+/* Case 58. Neither libcurl nor OpenSSL may kill the program that we are part of. */
+static void a_connection_that_dies_while_it_is_written_to_raises_no_signal(void **state)
+{
+    struct fixture *f = *state;
+    struct sigaction before, ours = { .sa_handler = on_pipe };
+    struct haul_endpoint_options options = { .url = f->s3->url };
+    char url[64];
+    assert_int_equal(sigaction(SIGPIPE, &ours, &before), 0);
+    retry_at_most(f, HAUL_NO_RETRIES, 0);
+    for (int tls = 0; tls < 2; tls++) {
+        struct haul_endpoint *e = new_endpoint(f, options);
+        struct haul_request put = request(f, HAUL_PUT_OBJECT, "k");
+        put.endpoint = e;
+        put.payload = HAUL_PAYLOAD_UNSIGNED;
+        put.body = (struct haul_body){ kill_and_read_on, f, 16 * MIB };
+        assert_int_equal(perform(f, &put).error.code, HAUL_NETWORK);
+        assert_int_equal(pipe_signals, 0);
+        haul_endpoint_free(e);
+        serve(f, "good-server", NULL);
+        snprintf(url, sizeof url, "https://127.0.0.1:%u", f->s3->port);
+        options = (struct haul_endpoint_options){ .url = url, .ca_file = at("good.pem") };
+    }
+    assert_int_equal(sigaction(SIGPIPE, &before, NULL), 0);
+}
+
 /* With a terminal of its own, which shows all that is asked there. */
 static void nobody_is_asked_for_a_password(void **state)
 {
@@ -271,6 +320,7 @@ int main(void)
         TEST(a_server_that_asks_for_a_certificate_gets_ours),
         TEST(a_server_that_asks_for_one_lets_nobody_else_in),
         TEST(so_does_a_server_of_tls_1_2),
+        TEST(a_connection_that_dies_while_it_is_written_to_raises_no_signal),
         TEST(a_key_that_does_not_fit_or_open_is_the_certificate_s_problem),
         TEST(nobody_is_asked_for_a_password),
         TEST(no_text_tells_the_password),

@@ -118,6 +118,7 @@ static void no_more_parts_are_in_flight_than_allowed(void **state)
     haul_upload_free(u);
 }
 
+/* Case 3. */
 static void a_part_whose_reply_is_lost_is_sent_again(void **state)
 {
     struct shop *p = *state;
@@ -165,6 +166,7 @@ static ssize_t read_nothing(void *payload, uint64_t offset, void *data, size_t l
     return -1;
 }
 
+/* Case 13. */
 static void limits_are_enforced_before_anything_is_sent(void **state)
 {
     struct shop *p = *state;
@@ -236,6 +238,7 @@ static void what_the_request_says_goes_with_every_part(void **state)
 
 /* ---- Completing ---- */
 
+/* Case 17. */
 static void the_checksum_of_the_whole_is_made_of_those_of_the_parts(void **state)
 {
     static const struct {
@@ -307,6 +310,7 @@ static void a_resumed_upload_has_the_checksums_of_its_parts(void **state)
     free(data);
 }
 
+/* Case 9. */
 static void a_completion_whose_reply_is_lost_is_proved_by_the_etag(void **state)
 {
     struct shop *p = *state;
@@ -321,6 +325,7 @@ static void a_completion_whose_reply_is_lost_is_proved_by_the_etag(void **state)
     free(data);
 }
 
+/* Case 9. */
 static void a_completion_whose_reply_is_lost_is_proved_by_the_token(void **state)
 {
     struct shop *p = *state;
@@ -331,6 +336,7 @@ static void a_completion_whose_reply_is_lost_is_proved_by_the_token(void **state
     haul_upload_free(u);
 }
 
+/* Case 9. */
 static void an_upload_that_is_gone_is_not_taken_for_complete(void **state)
 {
     struct shop *p = *state;
@@ -356,6 +362,7 @@ static void an_upload_that_is_gone_is_not_taken_for_complete(void **state)
     }
 }
 
+/* Case 8. */
 static void an_error_under_status_200_is_an_error(void **state)
 {
     struct shop *p = *state;
@@ -372,6 +379,7 @@ static void an_error_under_status_200_is_an_error(void **state)
     assert_text(p, "big", "x");
 }
 
+/* Case 10. */
 static void a_conflict_after_a_lost_reply_may_be_our_own_object(void **state)
 {
     struct shop *p = *state;
@@ -383,6 +391,7 @@ static void a_conflict_after_a_lost_reply_may_be_our_own_object(void **state)
     haul_upload_free(u);
 }
 
+/* Case 10. */
 static void a_conflict_at_once_is_another_s_object(void **state)
 {
     struct shop *p = *state;
@@ -398,6 +407,7 @@ static void a_conflict_at_once_is_another_s_object(void **state)
     haul_upload_free(u);
 }
 
+/* Case 12. */
 static void a_part_that_another_has_overwritten_is_named_and_can_be_mended(void **state)
 {
     struct shop *p = *state;
@@ -435,6 +445,7 @@ static void nothing_is_sent_for_an_upload_that_has_ended(void **state)
 
 /* ---- Resuming ---- */
 
+/* Case 5. */
 static void a_resumed_upload_has_the_parts_of_all_pages(void **state)
 {
     struct shop *p = *state;
@@ -473,6 +484,7 @@ static void resuming_what_is_gone_says_so(void **state)
 
 /* ---- Aborting ---- */
 
+/* Case 18. */
 static void an_abort_takes_parts_in_flight_with_it(void **state)
 {
     struct shop *p = *state;
@@ -492,6 +504,7 @@ static void an_abort_takes_parts_in_flight_with_it(void **state)
     assert_int_equal(haul_upload_abort(NULL, &p->err), 0);
 }
 
+/* Case 18. */
 static void an_abort_is_repeated_until_no_part_is_left(void **state)
 {
     struct shop *p = *state;

@@ -32,12 +32,14 @@ static void assert_refused(const char *text)
     assert_int_equal(uri_decode(copy), -1);
 }
 
+/* Case 41. */
 static void unreserved_characters_stay(void **state)
 {
     (void) state;
     assert_path("/AZaz09-._~", "/AZaz09-._~");
 }
 
+/* Case 41. */
 static void everything_else_is_escaped_in_upper_case(void **state)
 {
     (void) state;
@@ -45,12 +47,14 @@ static void everything_else_is_escaped_in_upper_case(void **state)
     assert_path("/h\xc3\xa4gar\x01\x7f\xff", "/h%C3%A4gar%01%7F%FF");
 }
 
+/* Case 41. */
 static void a_path_is_never_normalised(void **state)
 {
     (void) state;
     assert_path("/b//./../a/", "/b//./../a/");
 }
 
+/* Case 41. */
 static void an_escaped_path_is_escaped_again(void **state)
 {
     (void) state;
@@ -107,6 +111,7 @@ static void assert_query(struct uri_param *params, size_t count, const char *exp
     buf_free(&b);
 }
 
+/* Case 42. */
 static void a_query_is_sorted_and_every_name_has_its_equals_sign(void **state)
 {
     (void) state;
@@ -120,6 +125,7 @@ static void a_query_is_sorted_and_every_name_has_its_equals_sign(void **state)
     assert_query(NULL, 0, "");
 }
 
+/* Case 42. */
 static void a_query_is_sorted_by_encoded_name_and_then_by_value(void **state)
 {
     (void) state;

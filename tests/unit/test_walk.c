@@ -165,6 +165,7 @@ static void a_file_comes_with_its_size_and_time(void **state)
     clear(&got);
 }
 
+/* Case 64. */
 static void what_is_neither_file_nor_folder_is_skipped_by_name(void **state)
 {
     shell("cd '%s' && ln -s . link && ln -s nowhere broken && mkfifo pipe && touch file &&"
@@ -197,6 +198,7 @@ static void names_that_are_not_utf8_fail_in_their_place(void **state)
     assert_walk(*state, "b\xff", "c file");
 }
 
+/* Case 65. */
 static void an_unreadable_folder_fails_once_and_the_walk_goes_on(void **state)
 {
     uid_t user = geteuid();
@@ -253,6 +255,7 @@ static void what_vanishes_during_the_walk_is_left_out(void **state)
     walk_close(w);
 }
 
+/* Case 64. */
 static void a_folder_that_becomes_a_link_during_the_walk_is_not_followed(void **state)
 {
     struct walk_entry e;

@@ -99,6 +99,7 @@ static void a_byte_order_mark_and_foreign_line_ends_do_no_harm(void **state)
     yamltree_free(root);
 }
 
+/* Case 71. */
 static void every_refusal_has_a_place(void **state)
 {
     static const struct {
@@ -144,6 +145,7 @@ static void a_nul_byte_is_refused(void **state)
     assert_int_equal(fault.line, 1);
 }
 
+/* Case 71. */
 static void depth_is_bounded(void **state)
 {
     char text[100000];
@@ -185,6 +187,7 @@ static void a_file_full_of_keys_is_read_and_its_duplicate_found(void **state)
     free(text);
 }
 
+/* Case 71. */
 static void a_file_over_the_limit_is_refused_unread(void **state)
 {
     char path[] = "/tmp/haul-yamltree-XXXXXX";

@@ -20,6 +20,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/endpoint"))
 sys.path.insert(0, str(TOP / "tests/services"))
 from endpoint import Endpoint  # noqa: E402
+from liar import Liar  # noqa: E402
 from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
@@ -124,6 +125,13 @@ def services(new_services):
 def scene(haul, endpoint, tmp_path):
     """The haul program, the scripted endpoint and a bucket on it, a folder, short manifests."""
     return Scene(haul, endpoint, tmp_path)
+
+
+@pytest.fixture
+def lie():
+    """lie(answer): starts a server that says what the test wants."""
+    with contextlib.ExitStack() as running:
+        yield lambda answer: running.enter_context(Liar(answer))
 
 
 @pytest.fixture

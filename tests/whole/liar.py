@@ -1,4 +1,4 @@
-"""A server for test_hostile.py that says what the test wants, byte by byte: what the scripted
+"""A server for tests that says what the test wants, byte by byte: what the scripted
 endpoint, which keeps to HTTP and S3, can't play.
 """
 
@@ -85,9 +85,16 @@ def error(code, message, status="403 Forbidden"):
 
 def listing(sizes):
     """A whole listing of {key: size}, in the keys' order."""
-    rows = "".join(
+    return page("".join(
         f"<Contents><Key>{urllib.parse.quote(key)}</Key><Size>{size}</Size>"
         "<ETag>&quot;e&quot;</ETag><LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
-        for key, size in sorted(sizes.items(), key=lambda item: item[0].encode()))
+        for key, size in sorted(sizes.items(), key=lambda item: item[0].encode())))
+
+
+def page(rows, token=None):
+    """A page of a listing; token: of the next one, None if there is none, "" if none is told."""
+    token = {None: "", "": "<IsTruncated>true</IsTruncated>"}.get(
+        token, "<IsTruncated>true</IsTruncated>"
+        f"<NextContinuationToken>{token}</NextContinuationToken>")
     return reply(("<ListBucketResult><EncodingType>url</EncodingType>"
-                  f"<IsTruncated>false</IsTruncated>{rows}</ListBucketResult>").encode())
+                  f"{token}{rows}</ListBucketResult>").encode())

@@ -1,7 +1,9 @@
-/* Preloaded into haul by conftest.py: system calls that fail as the environment says. FAIL_FSYNC (of temporary files, not of the queue), FAIL_SYNCFS and FAIL_FUTIMENS are an
- * errno, or an errno and how often ("5:1"); CLOCK_OFF_S puts the machine's clock wrong;
- * DIE_AT_UNLINK=N kills the process when the Nth journal of SQLite's would be removed, which
- * would have been the commit. It builds as a library of its own: cc -shared -fPIC. */
+/* Preloaded into haul by conftest.py: system calls that fail as the environment says.
+ * FAIL_FSYNC and FAIL_CLOSE (of temporary files, not of the queue), FAIL_FOLDER (fsync of
+ * folders named "out"), FAIL_SYNCFS and FAIL_FUTIMENS are an errno, or an errno and how often
+ * ("5:1"); CLOCK_OFF_S puts the machine's clock wrong; DIE_AT_UNLINK=N kills the process when
+ * the Nth journal of SQLite's would be removed, which would have been the commit. It builds as
+ * a library of its own: cc -shared -fPIC. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,13 +23,13 @@ static bool ends_with(const char *text, const char *ending)
     return len >= end_len && strcmp(text + len - end_len, ending) == 0;
 }
 
-static bool is_temporary(int fd)
+static bool ends_in(int fd, const char *ending)
 {
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, path, sizeof path - 1);
     path[len > 0 ? len : 0] = '\0';
-    return ends_with(path, ".haul-part");
+    return ends_with(path, ending);
 }
 
 /* Sets errno and says yes, so often as the variable tells. */
@@ -42,10 +44,22 @@ static bool must_fail(const char *variable, atomic_int *failed)
 
 int fsync(int fd)
 {
-    static atomic_int failed;
-    if (is_temporary(fd) && must_fail("FAIL_FSYNC", &failed))
+    static atomic_int failed, folders;
+    if ((ends_in(fd, ".haul-part") && must_fail("FAIL_FSYNC", &failed)) ||
+        (ends_in(fd, "/out") && must_fail("FAIL_FOLDER", &folders)))
         return -1;
     return (int) syscall(SYS_fsync, fd);
+}
+
+int close(int fd)
+{
+    static atomic_int failed;
+    bool fails = ends_in(fd, ".haul-part") && must_fail("FAIL_CLOSE", &failed);
+    int cause = errno, rc = (int) syscall(SYS_close, fd);
+    if (!fails)
+        return rc;
+    errno = cause;
+    return -1;
 }
 
 int syncfs(int fd)

@@ -86,6 +86,7 @@ def run(scene, source, *transfers, **more):
 
 
 def test_keys_that_a_server_calls_expired_are_fetched_again_and_nobody_notices(scene, source):
+    """Case 45."""
     source.mend()
     names = {f"{n:02}": os.urandom(1000) for n in range(40)}
     scene.endpoint.fault("PutObject nth=7 status=400 code=ExpiredToken")
@@ -99,6 +100,7 @@ def test_keys_that_a_server_calls_expired_are_fetched_again_and_nobody_notices(s
 
 @pytest.mark.parametrize("operation", ["UploadPart", "GetObject"])
 def test_a_job_without_fresh_keys_pauses_and_goes_on_where_it_was(scene, source, operation):
+    """Case 45."""
     bodies = {"big": os.urandom(9 * PART + 1), "small": b"small"}
     if operation == "UploadPart":
         job, prefix = upload(scene.files(bodies), "up/"), "up/"

@@ -146,6 +146,7 @@ def test_an_upload_that_may_not_be_aborted_is_named(scene):
 
 @pytest.mark.parametrize("action", ["error-200=InvalidPart", "status=400 code=InvalidPart"])
 def test_parts_are_not_sent_again_because_a_completion_was_refused_for_them(scene, action):
+    """Case 12."""
     body = os.urandom(4 * PART)
     scene.endpoint.fault(f"CompleteMultipartUpload nth=1 {action}")
     scene.run(upload(scene.files({"a": body})), part_size=PART)
@@ -155,7 +156,7 @@ def test_parts_are_not_sent_again_because_a_completion_was_refused_for_them(scen
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_only_the_part_that_was_lost_is_sent_again(scene, killed):
-    """Somebody has put another part in its place."""
+    """Cases 6 and 12. Somebody has put another part in its place."""
     body = os.urandom(4 * PART)
     scene.endpoint.fault("CompleteMultipartUpload nth=1 gate=here")
     running = scene.start_run(upload(scene.files({"a": body})), part_size=PART)
@@ -176,6 +177,7 @@ def test_only_the_part_that_was_lost_is_sent_again(scene, killed):
 
 
 def test_a_part_that_stays_lost_is_a_failure_in_the_end(scene):
+    """Case 12."""
     scene.endpoint.fault("CompleteMultipartUpload always status=400 code=InvalidPart")
     scene.run(upload(scene.files({"a": os.urandom(2 * PART)})), part_size=PART,
               exit_code=SOME_FAILED)
@@ -185,6 +187,7 @@ def test_a_part_that_stays_lost_is_a_failure_in_the_end(scene):
 
 @pytest.mark.parametrize("head", ["403", "404", "500"])
 def test_a_completion_whose_reply_was_lost_is_no_failure(scene, head):
+    """Case 9."""
     body = os.urandom(3 * PART)
     scene.endpoint.fault("CompleteMultipartUpload nth=1 drop-after\n"
                          f"HeadObject always status={head}")
@@ -212,6 +215,7 @@ def make_older(scene, ms):
 
 @pytest.mark.parametrize("off_s", [-30, 0, 30])
 def test_only_our_own_lost_upload_is_aborted_whatever_the_clock_says(scene, shim, off_s):
+    """Case 1."""
     body = os.urandom(2 * PART)
     older = scene.s3.create_multipart_upload(Bucket=BUCKET, Key="a")["UploadId"]
     make_older(scene, 10_000)
@@ -240,6 +244,7 @@ def test_a_time_that_can_not_be_set_is_a_warning(scene, shim, size):
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_disk_that_can_not_keep_a_file_is_tried_a_few_times(scene, shim, parts):
+    """Case 61."""
     fetch(scene, shim, {"a": os.urandom(parts * PART)}, SOME_FAILED, FAIL_FSYNC=errno.EIO)
     assert os.strerror(errno.EIO) in scene.reasons()["a"]
     assert scene.endpoint.count("GetObject") == 6 * parts
@@ -248,13 +253,34 @@ def test_a_disk_that_can_not_keep_a_file_is_tried_a_few_times(scene, shim, parts
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_file_that_was_not_kept_once_is_fetched_again(scene, shim, parts):
+    """Case 61."""
     body = os.urandom(parts * PART)
     fetch(scene, shim, {"a": body}, DONE, FAIL_FSYNC=f"{errno.EIO}:1")
     assert scene.endpoint.count("GetObject") == 2 * parts
     assert tree(scene.out) == {"a": body}
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_file_that_can_not_be_closed_is_fetched_again(scene, shim, parts):
+    """Case 62."""
+    body = os.urandom(parts * PART)
+    fetch(scene, shim, {"a": body}, DONE, FAIL_CLOSE=f"{errno.EIO}:1")
+    assert scene.endpoint.count("GetObject") == 2 * parts
+    assert tree(scene.out) == {"a": body}
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_folder_that_can_not_keep_a_name_makes_nothing_done(scene, shim, parts):
+    """Case 63. The folder's sync fails after each rename."""
+    body = os.urandom(parts * PART)
+    fetch(scene, shim, {"a": body}, SOME_FAILED, FAIL_FOLDER=errno.EIO)
+    assert os.strerror(errno.EIO) in scene.reasons()["a"]
+    assert scene.endpoint.count("GetObject") == 6 * parts
+    assert tree(scene.out) in ({}, {"a": body})
+
+
 def test_files_that_were_not_kept_together_are_fetched_again(scene, shim):
+    """Case 61."""
     files = {f"{n:03}": b"%d" % n for n in range(200)}
     fetch(scene, shim, files, DONE, FAIL_SYNCFS=f"{errno.EIO}:1")
     assert scene.endpoint.count("GetObject") > 200
@@ -264,6 +290,7 @@ def test_files_that_were_not_kept_together_are_fetched_again(scene, shim):
 @pytest.mark.parametrize("cause", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("parts", [1, 3])
 def test_a_disk_that_is_full_when_it_syncs_pauses_the_run(scene, shim, parts, cause):
+    """Case 60."""
     body = os.urandom(parts * PART)
     done = fetch(scene, shim, {"a": body}, PAUSED, FAIL_FSYNC=cause)
     line = refusal(done)

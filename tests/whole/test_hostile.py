@@ -15,20 +15,13 @@ import subprocess
 import time
 
 import pytest
-from liar import Liar, endless, error, listing, reply
+from liar import endless, error, listing, reply
 from scene import BUCKET, PART, Scene, SmallDisk, download, refusal, tree, upload
 
 DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 SECONDS = 10 + 10  # the promise for a signal, and a slow machine
 TWO_62 = 1 << 62
 MIB = 1 << 20
-
-
-@pytest.fixture
-def lie():
-    """lie(answer): starts a Liar."""
-    with contextlib.ExitStack() as running:
-        yield lambda answer: running.enter_context(Liar(answer))
 
 
 def fetch(scene, liar, exit_code, **manifest):
@@ -50,6 +43,7 @@ def assert_no_control_characters(*texts):
     "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"])
 @pytest.mark.parametrize("code", ["", "RequestTimeTooSkewed"])
 def test_nothing_is_signed_for_another_day_than_today(scene, lie, date, code):
+    """Case 43."""
     body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
     liar = lie(lambda _: reply(body, "403 Forbidden", f"Date: {date}"))
     refusal(fetch(scene, liar, PAUSED))
@@ -113,6 +107,7 @@ def test_no_more_is_written_than_was_listed(scene, lie, small_disk, size, answer
 
 
 def test_an_error_without_end_is_an_error(scene, lie):
+    """Case 59."""
     liar = lie(lambda request: listing({"a": 1}) if request.is_listing
                else endless("503 Slow Down"))
     assert "503" in refusal(fetch(scene, liar, PAUSED, retries=3))
@@ -133,6 +128,19 @@ def test_an_error_without_end_does_not_outlive_a_signal(scene, lie, listed):
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     scene.end(running, INTERRUPTED, SECONDS)
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Moved"])
+@pytest.mark.parametrize("body", [b"", b"<Error><Code>TemporaryRedirect</Code>"
+                                  b"<Endpoint>{elsewhere}</Endpoint></Error>"])
+def test_a_redirect_leads_nobody_elsewhere(scene, lie, status, body):
+    """Case 44. Neither requests nor keys."""
+    elsewhere = lie(lambda request: listing({}))
+    body = body.replace(b"{elsewhere}", elsewhere.url.encode())
+    liar = lie(lambda request: reply(body, status, f"Location: {elsewhere.url}{request.path}"))
+    refusal(fetch(scene, liar, PAUSED, retries=1))
+    assert elsewhere.requests == []
+    assert len(liar.requests) > 0
 
 
 def test_names_can_not_act_on_a_terminal(scene, lie):
@@ -183,6 +191,7 @@ def test_a_server_s_words_can_not_act_on_a_terminal(scene, lie, answer, format):
     b"<a>" * MIB, b"<ListBucketResult>\0</ListBucketResult>"],
     ids=["attributes", "name", "rows", "instructions", "depth", "nul"])
 def test_a_monstrous_listing_is_refused_at_once(scene, lie, document):
+    """Case 59."""
     liar = lie(lambda _: reply(document))
     done = scene.command(
         "run", scene.manifest(download("", scene.out), store={"url": liar.url}, retries=1),

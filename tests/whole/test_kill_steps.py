@@ -200,6 +200,7 @@ def test_every_step_of_the_program_is_died_at():
 
 @pytest.mark.parametrize("case", cases(UPLOADS, UPLOAD_CHAINS), ids=named)
 def test_an_upload_outlives_death_at(case, haul, store, files, digests):
+    """Cases 1 and 70."""
     s3, bucket = store.boto(), f"b-{digest(named(case).encode())[:16]}"
     s3.create_bucket(Bucket=bucket)
     job = haul.manifest(UPLOAD.format(url=store.url, folder=files, bucket=bucket))
@@ -212,6 +213,7 @@ def test_an_upload_outlives_death_at(case, haul, store, files, digests):
 
 @pytest.mark.parametrize("case", cases(DOWNLOADS, DOWNLOAD_CHAINS), ids=named)
 def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
+    """Cases 28 and 70."""
     out = tmp_path / "out"
     job = haul.manifest(DOWNLOAD.format(url=store.url, folder=out, bucket="filled"))
     die_again_and_again(haul, store, job, case, look=lambda _: assert_only_whole(out, digests))
@@ -221,7 +223,7 @@ def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
 
 
 def test_what_was_planned_before_death_is_not_planned_again(haul, store, tmp_path):
-    """Three batches of rows, and a listing of three pages."""
+    """Case 39. Three batches of rows, and a listing of three pages."""
     sizes = {f"{n:04}": 1 for n in range(2500)}
     case = ["plan.committed:1", "plan.committed:1", "plan.listed"]
     (tmp_path / "in").mkdir()
@@ -282,6 +284,7 @@ def one_after_another(haul, store, job, before, after, change, **how):
 ])
 def test_an_upload_whose_file_has_changed_since_a_death_is_aborted(
         before, after, size, haul, store, tmp_path):
+    """Cases 15 and 70."""
     bucket, file = f"b-{digest(f'{before} {size}'.encode())[:16]}", tmp_path / "a file"
     s3 = store.boto()
     s3.create_bucket(Bucket=bucket)
@@ -302,7 +305,7 @@ def test_an_upload_whose_file_has_changed_since_a_death_is_aborted(
 
 
 def test_a_part_that_was_lost_is_sent_again_whoever_dies(haul, store, tmp_path):
-    """Somebody has put another part in its place."""
+    """Cases 12 and 70. Somebody has put another part in its place."""
     s3, file = store.boto(), tmp_path / "a file"
     s3.create_bucket(Bucket="lost")
     file.write_bytes(os.urandom(12 * MIB))
@@ -323,6 +326,7 @@ def test_a_part_that_was_lost_is_sent_again_whoever_dies(haul, store, tmp_path):
 
 def test_a_download_begins_again_whoever_dies_when_its_object_was_replaced(
         haul, store, tmp_path):
+    """Cases 21 and 70."""
     s3, out, bodies = store.boto(), tmp_path / "out", [os.urandom(12 * MIB), os.urandom(11 * MIB)]
     s3.create_bucket(Bucket="replaced")
 

@@ -103,6 +103,7 @@ def test_services_are_found_where_this_boto3_does_not_look(case, host, haul, the
 
 @pytest.mark.parametrize("env", [INSTANCE, RELATIVE], ids=["instance", "container"])
 def test_elsewhere_there_are_no_keys(env, haul, namespace, new_services):
+    """Case 48."""
     check_same(Job(Case("elsewhere", None, env), haul, new_services()))
 
 

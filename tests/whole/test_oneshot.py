@@ -108,6 +108,7 @@ def test_cat_prints_several_objects_in_a_row_and_names_the_missing_one(shell):
 
 
 def test_a_get_that_fails_leaves_the_older_file_and_nothing_beside_it(shell):
+    """Case 28."""
     write(shell, "old", b"old")
     done = shell("get", shell.at + "gone", "old", exit_code=1)
     assert "there is no such object" in done.stderr
@@ -140,6 +141,7 @@ def test_a_folder_goes_to_a_prefix_and_comes_back_the_same(shell):
 
 
 def test_keys_that_would_leave_the_folder_are_refused_by_name_and_the_rest_comes(shell):
+    """Case 40."""
     shell.put("p/good")
     shell.put("p/x/../../../evil")
     shell.put("p//root")
@@ -168,6 +170,7 @@ def test_a_prefix_is_copied_and_moved(shell):
 
 
 def test_a_prefix_is_not_copied_into_itself(shell):
+    """Case 35."""
     shell.put("p/a")
     done = shell("cp", "-r", shell.at + "p/", shell.at + "p/q/", exit_code=2)
     assert "lies in what is to be copied" in done.stderr
@@ -202,6 +205,7 @@ def test_an_object_is_copied_with_its_metadata_and_moved(shell):
 
 @pytest.mark.parametrize("command", ["cp", "mv"])
 def test_a_copy_onto_itself_is_refused_and_the_object_stays(shell, command):
+    """Case 35."""
     shell.put("a", b"abc")
     shell(command, shell.at + "a", shell.at + "a", exit_code=2)
     assert shell.body("a") == b"abc"
@@ -568,6 +572,7 @@ def test_a_disk_that_is_full_or_read_only_is_named_and_left_as_it_was(scene, sma
 
 
 def test_what_mv_r_can_not_delete_or_copy_stays_where_it_was(scene):
+    """Case 30."""
     names = [f"p/{i}" for i in range(20)]
     scene.objects(names)
     scene.endpoint.fault("CopyObject key=q/7 always status=409 code=Conflict")
@@ -644,6 +649,7 @@ def test_a_second_ctrl_c_ends_it_at_once(scene):
 
 
 def test_an_interrupted_put_ends_its_upload(scene):
+    """Case 19."""
     path = scene.folder / "big"
     path.write_bytes(bytes(20 << 20))
     scene.endpoint.fault("UploadPart part=2 always gate=hang")

@@ -65,6 +65,7 @@ def newer(data, folder):
     (newer, "newer haul (schema 99"),
 ], ids=["flipped", "half", "stub", "header", "random", "empty", "foreign", "newer"])
 def test_what_is_no_queue_is_named_and_left_alone(scene, paused, make, says):
+    """Case 68."""
     path = scene.folder / "q.db"
     data = make(paused.read_bytes(), scene.folder)
     path.write_bytes(data)
@@ -155,6 +156,7 @@ def test_new_begins_a_new_run_and_the_old_one_can_still_go_on(scene, paused):
 
 
 def test_an_edited_manifest_is_a_new_run_and_the_old_one_can_still_go_on(scene, paused):
+    """Case 69."""
     scene.files(["c"])
     done = scene.run(upload(scene.files([]), "elsewhere/"))
     assert f"run={paused.stem}" in done.stderr and "another version" in done.stderr
@@ -206,6 +208,7 @@ def test_a_run_s_file_can_be_copied_and_goes_on_elsewhere(scene, paused):
 
 
 def test_no_secret_is_in_queues_logs_and_processes(scene):
+    """Case 51."""
     source = scene.files({"a": b"a", "b": b"b", "big": os.urandom(2 * PART)})
     store = {"credentials": {"access_key_id": "${env:LAB_ID}",
                              "secret_access_key": "${env:LAB_SECRET}"}}

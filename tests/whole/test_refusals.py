@@ -104,6 +104,7 @@ def test_a_source_that_is_none(scene, source, says):
     ("x/1", "in", "final slash"),
 ])
 def test_a_destination_that_is_none(scene, key, place, says):
+    """Case 72."""
     scene.files(["a"])
     line = refusal(scene.run(download(key, f"{scene.folder}/{place}"), exit_code=USAGE))
     assert f"{scene.folder}/{place}" in line and says in line
@@ -384,6 +385,7 @@ def test_an_insecure_endpoint_is_warned_of_in_each_command(tls, words, by_manife
 
 
 def test_a_full_destination(scene, small_disk):
+    """Case 60."""
     bodies = {name: os.urandom(400_000) for name in "abcd"}
     disk = small_disk("1m")
     scene.objects(bodies, "x/")
@@ -398,6 +400,7 @@ def test_a_full_destination(scene, small_disk):
 
 
 def test_a_large_object_on_a_full_destination(scene, small_disk):
+    """Case 60."""
     body = os.urandom(2 * PART)
     disk = small_disk("8m")
     scene.objects({"x": body})
@@ -410,6 +413,7 @@ def test_a_large_object_on_a_full_destination(scene, small_disk):
 
 
 def test_a_full_disk_under_the_queue(scene, small_disk):
+    """Case 67."""
     names = [f"{n:04}-{'x' * 150}" for n in range(1500)]
     disk = small_disk("256k")
     state = {"XDG_STATE_HOME": str(disk.folder)}
@@ -426,6 +430,7 @@ def test_a_full_disk_under_the_queue(scene, small_disk):
 
 
 def test_no_room_for_any_queue(scene, small_disk):
+    """Case 67."""
     disk = small_disk("16k")
     line = refusal(scene.run(upload(scene.files(["a"])), exit_code=QUEUE,
                              env={"XDG_STATE_HOME": str(disk.folder)}))
@@ -444,6 +449,7 @@ def test_no_home_for_queues(scene):
 
 
 def test_a_second_runner_is_told_who_has_the_queue(scene):
+    """Case 66."""
     scene.endpoint.fault("PutObject always gate=here")
     path = scene.manifest(upload(scene.files(["a"])))
     first = scene.start("run", path)
@@ -462,6 +468,7 @@ def test_a_second_runner_is_told_who_has_the_queue(scene):
 
 
 def test_files_that_can_not_be_read_are_one_failure_each(scene):
+    """Case 65."""
     source = scene.files(["a", "b", "closed/c", "d"])
     os.chmod(source + "b", 0)
     os.chmod(source + "closed", 0)
@@ -476,6 +483,7 @@ def test_files_that_can_not_be_read_are_one_failure_each(scene):
 
 
 def test_files_that_vanish_are_one_failure_each(scene):
+    """Case 65."""
     source = scene.files(["a", "b", "c"])
     scene.endpoint.fault("PutObject nth=1 gate=here")
     running = scene.start_run(upload(source), concurrency=1)
@@ -488,6 +496,7 @@ def test_files_that_vanish_are_one_failure_each(scene):
 
 
 def test_a_file_that_changes_while_it_is_sent_is_sent_again(scene):
+    """Case 15."""
     source = scene.files({"a": b"first"})
     scene.endpoint.fault("PutObject nth=1 gate=here")
     running = scene.start_run(upload(source))
@@ -500,6 +509,7 @@ def test_a_file_that_changes_while_it_is_sent_is_sent_again(scene):
 
 @pytest.mark.parametrize("size", [2 * PART, 3 * PART + 1, 100])
 def test_a_file_that_changes_while_its_parts_are_sent_is_sent_again(scene, size):
+    """Case 15."""
     source = scene.files({"a": os.urandom(2 * PART)})
     scene.endpoint.fault("UploadPart part=2 nth=1 gate=here")
     running = scene.start_run(upload(source), part_size=PART)
@@ -514,6 +524,7 @@ def test_a_file_that_changes_while_its_parts_are_sent_is_sent_again(scene, size)
 
 @pytest.mark.parametrize("size", [3 * PART, PART + 1, 100, 0])
 def test_an_object_that_is_replaced_while_it_is_read_is_read_again(scene, size):
+    """Case 21."""
     scene.objects({"x": os.urandom(3 * PART)})
     scene.endpoint.fault("GetObject nth=2 gate=here")
     running = scene.start_run(download("x", scene.out), part_size=PART)
@@ -541,6 +552,7 @@ def test_an_object_that_vanishes_while_it_is_read_is_a_failure(scene):
 
 
 def test_keys_can_not_leave_the_destination(scene):
+    """Case 40."""
     bad = ["../up", "..", ".", "/absolute", "a//b", "deep/../../up", "deep/./x", "deep/..",
            "x" * 256, "deep/" + "x" * 256, ".a.run.haul-part"]
     good = ["a/b", "..a", "a..", "...", ".hidden", "x" * 255]
@@ -557,6 +569,7 @@ def test_keys_can_not_leave_the_destination(scene):
 
 
 def test_a_folder_s_marker_is_skipped(scene):
+    """Case 40."""
     scene.objects({"p/": b"", "p/sub/": b"", "p/sub/a": b"a"})
     scene.run(download("p/", scene.out))
     assert tree(scene.out) == {"sub/a": b"a"}
@@ -564,6 +577,7 @@ def test_a_folder_s_marker_is_skipped(scene):
 
 
 def test_a_name_that_is_a_file_and_a_folder(scene):
+    """Case 40."""
     scene.objects(["p/a", "p/a/b", "p/c"])
     scene.run(download("p/", scene.out), exit_code=SOME_FAILED)
     states = scene.states()
@@ -573,6 +587,7 @@ def test_a_name_that_is_a_file_and_a_folder(scene):
 
 
 def test_links_pipes_and_sockets_in_a_source_are_skipped_by_name(scene, monkeypatch):
+    """Case 64."""
     source = scene.files(["a", "sub/b"])
     outside = scene.files(["secret"], below="outside")
     os.symlink(outside + "secret", source + "link")
@@ -589,6 +604,7 @@ def test_links_pipes_and_sockets_in_a_source_are_skipped_by_name(scene, monkeypa
 
 
 def test_a_link_planted_for_a_folder_is_not_followed(scene):
+    """Cases 40 and 64."""
     outside = scene.files([], below="outside")
     os.mkdir(scene.out)
     os.symlink(outside, scene.out + "sub")
@@ -599,6 +615,7 @@ def test_a_link_planted_for_a_folder_is_not_followed(scene):
 
 
 def test_a_link_planted_for_a_file_is_replaced(scene):
+    """Case 64."""
     outside = scene.files({"a": b"precious"}, below="outside")
     os.mkdir(scene.out)
     os.symlink(outside + "a", scene.out + "a")
@@ -611,6 +628,7 @@ def test_a_link_planted_for_a_file_is_replaced(scene):
 
 @pytest.mark.parametrize("size", [10, 2 * PART])
 def test_a_link_planted_for_a_temporary_file_is_not_followed(scene, size):
+    """Case 64."""
     body = os.urandom(size)
     outside = scene.files({"a": b"precious"}, below="outside")
     scene.objects({"p/a": body})

@@ -10,9 +10,11 @@ from resolve_cases import CASES
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.why], ids=str)
 def test_haul_resolves_what_boto3_does(case, haul, services):
+    """Case 47."""
     check_same(Job(case, haul, services))
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.why], ids=str)
 def test_haul_differs_from_boto3_where_it_should(case, haul, services):
+    """Case 46."""
     check_different(Job(case, haul, services))

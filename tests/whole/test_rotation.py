@@ -82,6 +82,7 @@ def replace(path, text):
 @pytest.mark.parametrize("kind", [Container, WebIdentity, File], ids=lambda kind: kind.__name__)
 def test_what_is_replaced_while_a_job_runs_is_read_again(
         haul, new_endpoint, services, tmp_path, kind):
+    """Case 49."""
     scene = Scene(haul, new_endpoint(keys=None), tmp_path)
     scene.env |= {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     source = kind(tmp_path, services)

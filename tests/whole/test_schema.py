@@ -89,6 +89,7 @@ def test_a_good_manifest_is_taken_by_both(haul, name):
 
 @pytest.mark.parametrize("name", names("bad"))
 def test_a_bad_manifest_is_refused_by_both(haul, name):
+    """Case 71."""
     path = MANIFESTS / "bad" / f"{name}.yaml"
     assert fits_schema(path) == (name in unseen())
     done = haul.run("check", path, env=ENVIRONMENT)

@@ -274,12 +274,14 @@ def unsigned(new_endpoint):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)
 def test_no_secret_is_left_behind(haul, unsigned, services, tmp_path, source):
+    """Case 51."""
     trace = Trace(haul, unsigned, services, tmp_path, source)
     exercise(trace)
     trace.check()
 
 
 def test_the_search_finds_what_is_there(tmp_path):
+    """Case 51."""
     left = Leftovers(tmp_path)
     left.secrets = {SECRET}
     for n in range(5):
@@ -394,6 +396,7 @@ def test_a_presigned_url_has_the_token_and_not_the_secret(haul, unsigned, servic
 
 
 def test_the_process_list_shows_no_secret_of_a_program(haul, unsigned, services, tmp_path):
+    """Case 51."""
     def waiting(left, _):
         keys = json.dumps({"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET,
                            "SessionToken": TOKEN})

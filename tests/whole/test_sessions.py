@@ -135,6 +135,7 @@ def split(requests):
 
 
 def test_a_job_outlives_its_sessions(job):
+    """Case 45."""
     done = job.command("run", job.manifest)
     assert [line for line in done.stderr.splitlines() if "haul: info: " not in line] == []
     job.assert_finished()

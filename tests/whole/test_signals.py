@@ -143,6 +143,7 @@ def test_a_second_signal_ends_it_at_once(scene):
 
 
 def test_signals_again_and_again_lose_nothing(scene):
+    """Case 70."""
     bodies = {f"{n:03}": os.urandom(100) for n in range(300)} | {"big": os.urandom(4 * PART)}
     path = scene.manifest(upload(scene.files(bodies)), part_size=PART, concurrency=4)
     for nth in range(1, 30, 4):

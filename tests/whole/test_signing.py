@@ -60,5 +60,6 @@ def signed(folder):
 
 @pytest.mark.parametrize("name", sorted(folder.name for folder in CASES.iterdir()))
 def test_botocore_signs_alike(name):
+    """Case 42."""
     for stage, text in signed(CASES / name).items():
         assert (CASES / name / stage).read_text() == text + "\n", stage

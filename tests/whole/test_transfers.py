@@ -98,6 +98,7 @@ def test_relative_paths_begin_at_the_manifest(scene):
     (7 * PART - 1, 7)])
 @pytest.mark.parametrize("concurrency", [1, "auto"])
 def test_every_size_comes_over_whole(scene, size, parts, concurrency):
+    """Cases 14 and 24."""
     body = os.urandom(size)
     settings = {"part_size": PART, "concurrency": concurrency}
     scene.run(upload(scene.files({"a": body})), **settings)
@@ -232,12 +233,14 @@ def test_a_downloaded_file_has_the_usual_rights(scene):
 
 
 def test_odd_names_go_up_as_they_are(scene):
+    """Case 41."""
     done = scene.run(upload(scene.files(odd), "p/"))
     assert scene.stored("p/") == odd
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_odd_names_come_down_as_they_are(scene):
+    """Case 37."""
     scene.objects(odd, "p/")
     scene.run(download("p/", scene.out))
     assert tree(scene.out) == odd
