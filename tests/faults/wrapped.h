@@ -1,5 +1,5 @@
-/* The calls that inject.c stands in for, a line each: the build reads their names from here,
- * for the linker's --wrap. */
+/* The calls that calls.c and queue_disk.c stand in for, a line each: the build reads their
+ * names from here, for the linker's --wrap. */
 #ifndef WRAPPED_H
 #define WRAPPED_H
 

@@ -1,4 +1,4 @@
-"""haul-faults (tests/faults/inject.c) on stages of its own: an endpoint, a home, a source and a
+"""haul-faults (tests/faults/fault.h) on stages of its own: an endpoint, a home, a source and a
 destination each, so that several run at once. carry() is one job, its fault, and its resumes to
 a right end.
 """

@@ -15,7 +15,7 @@ EIO = os.strerror(5)
 
 
 def faulty(scene, *args, fail, exit_code=None, **env):
-    """A run with a call that fails (tests/faults/inject.c)."""
+    """A run with a call that fails (tests/faults/fault.h)."""
     return scene.command(*args, exit_code=exit_code, program=os.environ["HAUL_FAULTS"],
                          env={"HAUL_FAIL": fail} | env)
 
