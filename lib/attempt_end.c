@@ -143,8 +143,9 @@ static bool is_tried_again(struct haul_client *c, struct exchange *x, enum haul_
 {
     bool strikes = is_strike(c, x, end);
     x->strikes += strikes;
+    /* Who has lost patience may have begun to fail while some were served still. */
     x->result.unserved =
-        !was_served_since(x, x->first_failed_ms ? x->first_failed_ms : x->tried_ms);
+        !was_served_since(x, strikes && x->first_failed_ms ? x->first_failed_ms : x->tried_ms);
     x->tried_ms = loop_now_ms();
     if (x->first_failed_ms == 0)
         x->first_failed_ms = x->tried_ms;

@@ -299,12 +299,14 @@ static void resume_ranges(struct object *o)
         object_ready(o, download_end_badly);
         return;
     }
+    /* Ranges that this haul would not have cut are read again, synced or not. */
+    bool trusted = o->task.part_bytes == part_bytes_for(o->task.size, o->transfer->part_bytes);
     for (unsigned i = 0; i < o->task.record_count; i++) {
         const struct part_record *r = &o->task.records[i];
         if (r->number > o->count)
             continue;
         o->crc32c[r->number - 1] = r->crc32c;
-        o->marks[r->number - 1] = r->state == PART_SYNCED ? MARK_SYNCED : MARK_MOVED;
+        o->marks[r->number - 1] = r->state == PART_SYNCED && trusted ? MARK_SYNCED : MARK_MOVED;
     }
     free(o->task.etag);
     o->task.etag = strdup(o->task.source);
@@ -317,11 +319,12 @@ static void resume_ranges(struct object *o)
 static void resume_publishing(struct worker *w, struct object *o)
 {
     int rc = reopen(o);
+    bool whole = o->task.record_count == part_count(o->task.size, o->task.part_bytes);
     if (rc < 0) {
         pause_for_folder(o, errno);
         return;
     }
-    if (rc == 0) {
+    if (rc == 0 && whole) {
         publish(w, o);
         return;
     }
@@ -340,7 +343,8 @@ static void resume_publishing(struct worker *w, struct object *o)
         object_commit(o, EVENT_FINISHED, NULL);
         return;
     }
-    object_trouble(o, VERDICT_RESTART, "the temporary file is gone");
+    object_trouble(o, VERDICT_RESTART,
+        whole ? "the temporary file is gone" : "the queue lacks parts of this object");
     object_ready(o, download_end_badly);
 }
 

@@ -228,7 +228,9 @@ void upload_begin(struct worker *w, struct object *o); /* from whatever state it
 void upload_part(struct worker *w, struct object *o, unsigned number);
 void upload_begin_parts(struct worker *w, struct object *o);
 void upload_parts_over(struct worker *w, struct object *o);
-void upload_end_badly(struct worker *w, struct object *o); /* as o->verdict says */
+
+/* upload_abort.c: restart or failure, as o->verdict says. */
+void upload_end_badly(struct worker *w, struct object *o);
 
 /* upload_resume.c: what an earlier attempt or process left on the server. Both go on with
  * upload_begin_parts(), the sweep of an object in trouble with upload_end_badly(). */

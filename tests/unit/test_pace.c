@@ -72,6 +72,7 @@ static void single_failures_slow_nobody_down(void **state)
     }
 }
 
+/* Case 54. */
 static void a_burst_of_refusals_halves_the_rate_once(void **state)
 {
     (void) state;
