@@ -151,7 +151,7 @@ static int write_range(void *payload, uint64_t offset, const void *data, size_t 
 {
     struct slot *s = payload;
     uint64_t room = s->range.len ? s->range.len : s->object->task.size;
-    if (offset == 0) /* a new attempt */
+    if (offset == 0) /* from its beginning, perhaps once more */
         s->crc32c = 0;
     if (offset > room || len > room - offset) { /* more than the listing said */
         errno = EFBIG;
