@@ -123,7 +123,8 @@ class Soak:
         self.scene.files(self.bodies)
         self.scene.objects(self.bodies, "src/")
         self.endpoint.reset()
-        self.endpoint.fault(fault_lines(percent, seed))
+        if percent > 0:
+            self.endpoint.fault(fault_lines(percent, seed))
         self.sums = dict.fromkeys(("requests", "struck", "bytes_in", "bytes_out"), 0)
         self.samples, self.kills, self.waits = [], 0, 0
         self.listed = set()
