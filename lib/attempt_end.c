@@ -49,6 +49,14 @@ static bool was_closed(const struct exchange *x, CURLcode code)
     return connections == 0;
 }
 
+/* A refusal without its document's end, and not because we had enough of it. */
+static bool is_cut_off(const struct exchange *x, CURLcode code)
+{
+    return code != CURLE_OK && code != CURLE_WRITE_ERROR &&
+           x->result.error.code == HAUL_SERVER && x->result.error.aws_code[0] == '\0' &&
+           x->reply.content_length > (int64_t) x->reply.body.len;
+}
+
 static void judge(struct exchange *x, CURLcode code)
 {
     struct haul_result *r = &x->result;
@@ -63,6 +71,8 @@ static void judge(struct exchange *x, CURLcode code)
         r->outcome_unknown = x->begun;
     } else {
         reply_judge(x->request, &x->reply, x->received, r, &x->document);
+        if (is_cut_off(x, code))
+            r->error.retry = HAUL_RETRY_LATER; /* nobody knows what it would have said */
     }
     if (x->keys != NULL) {
         keys_hide(r->error.text, x->keys->token);
