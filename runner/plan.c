@@ -138,7 +138,7 @@ static int head_object(struct plan *p, struct head *h)
         .bucket = p->t->bucket,
         .key = p->t->key };
     int rc = haul_client_perform(p->client, &r, on_head, h, &error);
-    if (rc < 0 && refusal_asks_again(&r, &error))
+    while (rc < 0 && refusal_asks_again(&r, &error))
         rc = haul_client_perform(p->client, &r, on_head, h, &error);
     if (rc == 0)
         return 0;
