@@ -47,11 +47,16 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
     return (size_t) got;
 }
 
-/* Programs that the caller starts do not inherit it. */
+/* Programs that the caller starts do not inherit it. That there are no descriptors left is no
+ * fault of the network. */
 static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_sockaddr *at)
 {
-    (void) payload, (void) purpose;
-    return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
+    struct exchange *x = payload;
+    (void) purpose;
+    int fd = socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        local_failure(errno, &x->error);
+    return fd;
 }
 
 /* A pooled connection was found dead: libcurl begins the body again on a new one. */
@@ -390,6 +395,7 @@ static int set_options(
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) x->fresh);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, loop_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c->loop);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);

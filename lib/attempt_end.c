@@ -12,9 +12,7 @@
 
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
 #define EXPIRIES_MAX 2    /* in a row: fresh keys are no better, then */
-#define PROBE_MS                                                                               \
-    2000 /* while a bucket's pace holds back, its requests' own delays are less                \
-          */
+#define PROBE_MS 2000     /* at most between attempts while a bucket's pace holds back */
 
 /* xorshift: spreads retries, guards nothing. */
 static uint32_t next_random(struct haul_client *c)
@@ -49,6 +47,14 @@ static bool was_closed(const struct exchange *x, CURLcode code)
     return connections == 0;
 }
 
+/* A refusal without its document's end, and not because we had enough of it. */
+static bool is_cut_off(const struct exchange *x, CURLcode code)
+{
+    return code != CURLE_OK && code != CURLE_WRITE_ERROR &&
+           x->result.error.code == HAUL_SERVER && x->result.error.aws_code[0] == '\0' &&
+           x->reply.content_length > (int64_t) x->reply.body.len;
+}
+
 /* false: it broke off without a complete reply. */
 static bool judge(struct exchange *x, CURLcode code)
 {
@@ -65,6 +71,8 @@ static bool judge(struct exchange *x, CURLcode code)
         r->outcome_unknown = x->begun;
     } else {
         attempt_judge(x);
+        if (is_cut_off(x, code))
+            r->error.retry = HAUL_RETRY_LATER; /* nobody knows what it would have said */
     }
     if (x->keys != NULL) {
         keys_hide(r->error.text, x->keys->token);
@@ -143,8 +151,11 @@ static bool is_tried_again(struct haul_client *c, struct exchange *x, enum haul_
 {
     bool strikes = is_strike(c, x, end);
     x->strikes += strikes;
-    /* Who has lost patience may have begun to fail while some were served still. */
+    /* Who has lost patience may have begun to fail while some were served still. Bytes that are
+     * wrong behind a head that is right come from a server that works. */
+    bool damaged = x->head_checked && x->result.error.code == HAUL_BAD_REPLY;
     x->result.unserved =
+        !damaged &&
         !was_served_since(x, strikes && x->first_failed_ms ? x->first_failed_ms : x->tried_ms);
     x->tried_ms = loop_now_ms();
     if (x->first_failed_ms == 0)

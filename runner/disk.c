@@ -53,6 +53,14 @@ static dev_t device_of(int fd)
     return fstat(fd, &st) == 0 ? st.st_dev : 0;
 }
 
+/* Nobody knows what is on the disk now, and who asks once more is told that all is well:
+ * whatever becomes of the object, this file is not taken up again. */
+static void give_up(struct disk_job *j, int cause)
+{
+    j->error = cause;
+    place_discard(&j->object->place);
+}
+
 /* One error is every job's error on that file system: nobody can tell whose pages were lost.
  * anchors: folders are wanted, whose own names have to last as well. NULL: files. */
 static void sync_batch(struct disk_job *batch, wanted_fn *wanted, struct anchors *anchors)
@@ -77,12 +85,13 @@ static void sync_batch(struct disk_job *batch, wanted_fn *wanted, struct anchors
             same[i]->synced = true;
             int fd = wanted(same[i]);
             if (fsync(fd) < 0 || (anchors && anchors_sync(anchors, fd) < 0))
-                same[i]->error = errno;
+                give_up(same[i], errno);
         }
         for (struct disk_job *k = j; count > ONE_BY_ONE_MAX && k != NULL; k = k->next)
             if (!k->synced && device_of(wanted(k)) == device) {
                 k->synced = true;
-                k->error = cause;
+                if (cause != 0)
+                    give_up(k, cause);
             }
     }
 }
@@ -170,8 +179,8 @@ static void rename_file(struct disk_job *j)
     bool ours = is_still_ours(o);
     int fd = o->fd;
     o->fd = -1;
-    if (close(fd) < 0)
-        j->error = errno;
+    if (close(fd) < 0 && errno != EINTR)
+        give_up(j, errno);
     else if (!ours)
         j->error = EIO; /* begun again */
     else if (place_publish(&o->place) < 0)
@@ -237,14 +246,14 @@ struct disk *disk_start(struct error *err)
 {
     struct disk *d = calloc(1, sizeof *d);
     if (d == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     d->locked.last = &d->locked.first;
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->posted, NULL);
     if (pthread_create(&d->thread, NULL, run, d) != 0) {
-        error_set(err, EXIT_QUEUE, "no thread can be started for the disk");
+        error_exhausted(err, "no thread can be started for the disk");
         free(d);
         return NULL;
     }

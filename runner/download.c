@@ -73,6 +73,14 @@ void download_end_with_errno(struct object *o, int cause)
     object_ready(o, download_end_badly);
 }
 
+/* A copy takes the place of the field's text. NULL stays NULL. */
+static int set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = text ? strdup(text) : NULL;
+    return text && !*field ? -1 : 0;
+}
+
 /* ---- A new generation: what stands there now? ---- */
 
 static void on_identified(struct slot *s, const struct haul_result *result)
@@ -87,14 +95,16 @@ static void on_identified(struct slot *s, const struct haul_result *result)
         object_ready(o, download_end_badly);
         return;
     }
-    free(o->task.etag);
-    o->task.etag = result->etag ? strdup(result->etag) : NULL;
+    o->verdict = VERDICT_GOOD;
+    if (set_text(&o->task.etag, result->etag) < 0) {
+        download_end_with_errno(o, ENOMEM);
+        return;
+    }
     o->task.size = result->size;
     o->task.modified_ms = result->modified_ms;
     struct change *c = object_change(o);
     c->etag = o->task.etag;
     c->why = o->trouble.text;
-    o->verdict = VERDICT_GOOD;
     object_commit(o, EVENT_RESTARTED, begin_anew);
 }
 
@@ -141,7 +151,7 @@ static int write_range(void *payload, uint64_t offset, const void *data, size_t 
 {
     struct slot *s = payload;
     uint64_t room = s->range.len ? s->range.len : s->object->task.size;
-    if (offset == 0) /* a new attempt */
+    if (offset == 0) /* from its beginning, perhaps once more */
         s->crc32c = 0;
     if (offset > room || len > room - offset) { /* more than the listing said */
         errno = EFBIG;
@@ -239,12 +249,14 @@ static void on_begun(struct disk_job *job)
 static void begin_in_ranges(struct object *o)
 {
     char temp[IDENTITY_MAX];
-    if (object_cut(o) < 0 || temp_identity(o->fd, temp) < 0) {
+    if (temp_identity(o->fd, temp) < 0) {
+        download_end_with_errno(o, errno);
+        return;
+    }
+    if (set_text(&o->task.temp, temp) < 0 || object_cut(o) < 0) {
         download_end_with_errno(o, ENOMEM);
         return;
     }
-    free(o->task.temp);
-    o->task.temp = strdup(temp);
     post_job(o, DISK_BEGIN, on_begun);
 }
 
@@ -312,9 +324,14 @@ static void resume_ranges(struct object *o)
         pause_for_folder(o, errno);
         return;
     }
-    if (rc > 0 || object_cut(o) < 0) {
+    if (rc > 0) {
         object_trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
         object_ready(o, download_end_badly);
+        return;
+    }
+    /* Without its ETag, what is fetched would be of whatever object stands there now. */
+    if (set_text(&o->task.etag, o->task.source) < 0 || object_cut(o) < 0) {
+        download_end_with_errno(o, ENOMEM);
         return;
     }
     /* Ranges that this haul would not have cut are read again, synced or not. */
@@ -326,8 +343,6 @@ static void resume_ranges(struct object *o)
         o->crc32c[r->number - 1] = r->crc32c;
         o->marks[r->number - 1] = r->state == PART_SYNCED && trusted ? MARK_SYNCED : MARK_MOVED;
     }
-    free(o->task.etag);
-    o->task.etag = strdup(o->task.source);
     step("download.resuming");
     post_job(o, DISK_RECHECK, on_rechecked);
 }

@@ -204,7 +204,7 @@ static void *work(void *payload)
             carry_out(w, &c);
         if (haul_client_run(w->client, WAIT_MS, &err) < 0) {
             struct error why;
-            error_set(&why, EXIT_QUEUE, "%s", err.text);
+            error_exhausted(&why, err.text);
             engine_pause(e, &why);
         }
     }
@@ -295,7 +295,7 @@ static int start_worker(struct engine *e, struct worker *w, struct error *err)
         return -1;
     w->slots = calloc(w->slot_count, sizeof *w->slots);
     if (w->slots == NULL)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     for (unsigned i = 0; i < w->slot_count; i++) {
         w->slots[i].next = w->free;
         w->free = &w->slots[i];
@@ -368,7 +368,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
 {
     struct engine *e = calloc(1, sizeof *e);
     if (e == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     e->options = *options;
@@ -378,7 +378,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
     e->over_fd = eventfd(0, EFD_CLOEXEC);
     e->workers = calloc(WORKERS_MAX, sizeof *e->workers);
     if (e->over_fd < 0 || e->workers == NULL) {
-        error_set(err, EXIT_QUEUE, "%s", strerror(errno));
+        error_exhausted(err, strerror(errno));
         goto failed;
     }
     choose_sizes(e);
@@ -413,7 +413,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
             pthread_mutex_lock(&e->lock);
             e->locked.running--;
             pthread_mutex_unlock(&e->lock);
-            error_set(err, EXIT_QUEUE, "no thread can be started");
+            error_exhausted(err, "no thread can be started for a worker");
             engine_stop(e);
             while (i > 0)
                 pthread_join(e->workers[--i].thread, NULL);

@@ -97,8 +97,14 @@ int queue_fail(struct queue *q, struct error *err)
         next = ": this is no haul queue; name the .db file of a run";
     else if (code == SQLITE_CORRUPT)
         next = ": the file is damaged; restore it, or start again with `haul run --new`";
-    else if (code == SQLITE_FULL || code == SQLITE_IOERR)
+    else if (code == SQLITE_FULL)
         next = ": make room on its disk, then `haul resume`";
+    else if (code == SQLITE_IOERR)
+        next = ": make room on its disk, or mend that, then `haul resume`";
+    else if (code == SQLITE_NOMEM)
+        next = ": free some memory, then `haul resume`";
+    else if (code == SQLITE_BUSY)
+        next = ": another program has it open; close that, then `haul resume`";
     else if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
         next = ": check that the file and its folder exist and can be written";
     return error_set(err, EXIT_QUEUE, "queue %s: %s%s", q->path,
@@ -190,19 +196,19 @@ static int take_lock(struct queue *q, struct error *err)
     char *name = lock_path(q->path);
     int rc = -1;
     if (name == NULL)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     q->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (q->lock_fd < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: the lock file %s can't be opened: %s", q->path,
-            name, strerror(errno));
+        error_set(err, EXIT_QUEUE, "queue %s: the lock file %s can't be opened: %s%s", q->path,
+            name, strerror(errno), error_advice(errno));
     } else if (fcntl(q->lock_fd, F_OFD_SETLK, &whole_file) < 0) {
         name_holder(q, err);
     } else {
         char text[16];
         int len = snprintf(text, sizeof text, "%d\n", (int) getpid());
         if (ftruncate(q->lock_fd, 0) < 0 || pwrite(q->lock_fd, text, (size_t) len, 0) != len)
-            error_set(err, EXIT_QUEUE, "queue %s: the lock file can't be written: %s", q->path,
-                strerror(errno));
+            error_set(err, EXIT_QUEUE, "queue %s: the lock file can't be written: %s%s",
+                q->path, strerror(errno), error_advice(errno));
         else
             rc = 0;
     }
@@ -236,7 +242,7 @@ static struct queue *new_queue(const char *path, struct error *err)
     }
     if (q == NULL || q->path == NULL) {
         free(q);
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     return q;
@@ -407,12 +413,13 @@ static int make_file(
     char *draft = NULL;
     int rc = -1, fd;
     if (asprintf(&draft, "%s" QUEUE_DRAFT, q->path) < 0)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     unlink(draft);
     /* Ours alone to read; SQLite gives the log beside it the same mode. */
     fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
+        error_set(
+            err, EXIT_QUEUE, "queue %s: %s%s", q->path, strerror(errno), error_advice(errno));
         goto out;
     }
     close(fd); /* before SQLite holds a lock on it */
@@ -424,7 +431,8 @@ static int make_file(
     step("queue.drafted");
     /* Its folders before its name: whoever finds it needs not care for them. */
     if (sync_folders(q->path) < 0 || rename(draft, q->path) < 0 || sync_folders(q->path) < 0)
-        error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
+        error_set(
+            err, EXIT_QUEUE, "queue %s: %s%s", q->path, strerror(errno), error_advice(errno));
     else
         rc = 0;
     step("queue.made");
@@ -442,8 +450,8 @@ int queue_create(struct queue **out, const char *path, const struct run *run,
     if (q == NULL)
         return -1;
     if (make_folders(path) < 0) {
-        error_set(
-            err, EXIT_QUEUE, "queue %s: its folder can't be made: %s", path, strerror(errno));
+        error_set(err, EXIT_QUEUE, "queue %s: its folder can't be made: %s%s", path,
+            strerror(errno), error_advice(errno));
         goto failed;
     }
     if (take_lock(q, err) < 0)

@@ -31,9 +31,10 @@ static void bind_known(sqlite3_stmt *s, int at, int64_t value)
 /* An owned copy; NULL stays NULL, and *failed tells when memory ran out. */
 static char *take_text(sqlite3_stmt *s, int column, bool *failed)
 {
+    bool is_null = sqlite3_column_type(s, column) == SQLITE_NULL;
     const char *text = (const char *) sqlite3_column_text(s, column);
     char *copy = text ? strdup(text) : NULL;
-    *failed |= text && !copy;
+    *failed |= !copy && !is_null; /* SQLite may have run out, too */
     return copy;
 }
 
@@ -62,8 +63,7 @@ int queue_run(struct queue *q, struct run *out, struct error *err)
     if (whole && !failed)
         return 0;
     run_clear(out);
-    return failed ? error_set(err, EXIT_QUEUE, "out of memory")
-                  : queue_damaged(q, "its run makes no sense", err);
+    return failed ? error_no_memory(err) : queue_damaged(q, "its run makes no sense", err);
 }
 
 void run_clear(struct run *r)
@@ -91,7 +91,7 @@ int queue_position(
     *planned = sqlite3_column_int(s, 0);
     *position = take_text(s, 1, &failed);
     sqlite3_reset(s);
-    return failed ? error_set(err, EXIT_QUEUE, "out of memory") : 0;
+    return failed ? error_no_memory(err) : 0;
 }
 
 int queue_plan(struct queue *q, unsigned transfer, const struct planned *rows, size_t count,
@@ -174,7 +174,7 @@ static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct er
         .temp = take_text(s, 13, &failed),
     };
     if (failed)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     if (!is_sound(t, generation, column_known(s, 14))) {
         snprintf(how, sizeof how, "object %lld makes no sense", (long long) t->id);
         return queue_damaged(q, how, err);
@@ -230,6 +230,9 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
             room = more;
         }
         const char *state = (const char *) sqlite3_column_text(s, 1);
+        failed = state == NULL;
+        if (failed)
+            break;
         records[n++] = (struct part_record){
             .number = (unsigned) sqlite3_column_int(s, 0),
             .state = strcmp(state, "sent") == 0     ? PART_SENT
@@ -246,7 +249,7 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
         return 0;
     }
     part_records_free(records, n);
-    return failed ? error_set(err, EXIT_QUEUE, "out of memory") : queue_fail(q, err);
+    return failed ? error_no_memory(err) : queue_fail(q, err);
 }
 
 /* What an event does to the motion row and its parts. */
@@ -294,7 +297,12 @@ int queue_change(struct queue *q, const struct change *c, bool *stale, struct er
             q->path, (long long) c->object);
     if (rc != SQLITE_ROW)
         return queue_fail(q, err);
-    enum object_state state = object_state_from((const char *) sqlite3_column_text(s, 0));
+    const char *name = (const char *) sqlite3_column_text(s, 0);
+    if (name == NULL) {
+        sqlite3_reset(s);
+        return error_no_memory(err);
+    }
+    enum object_state state = object_state_from(name);
     unsigned generation = (unsigned) sqlite3_column_int(s, 1);
     sqlite3_reset(s);
     *stale = generation != c->generation;

@@ -16,7 +16,7 @@ void refusal_explain(const struct haul_error *refusal, const struct manifest_end
 
 /* A reply to HEAD has no body to say why: expired keys look like an object that is encrypted.
  * true: the request has become one for the object's first byte, which is refused with a reason,
- * or tells all that HEAD does. */
+ * or tells all that HEAD does; or, when there is no such byte, a HEAD again. */
 bool refusal_asks_again(struct haul_request *request, const struct haul_error *refusal);
 
 #endif

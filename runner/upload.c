@@ -47,12 +47,6 @@ static uint64_t source_size(const struct object *o)
     return sscanf(o->task.source, "%*x:%*u:%llu:", &size) == 1 ? size : 0;
 }
 
-static bool source_is_same(const struct object *o)
-{
-    char now[IDENTITY_MAX];
-    return file_identity(o->fd, now) == 0 && strcmp(now, o->identity) == 0;
-}
-
 /* Returns 0, or -1 with errno; EBADMSG: it is no regular file. */
 static int open_source(struct object *o, struct stat *st)
 {
@@ -83,7 +77,10 @@ static int open_source(struct object *o, struct stat *st)
 static ssize_t read_source(void *payload, uint64_t offset, void *data, size_t len)
 {
     struct slot *s = payload;
-    ssize_t got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    ssize_t got;
+    do
+        got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    while (got < 0 && errno == EINTR);
     if (offset == 0) /* hashed, rewound or sent again: from the beginning */
         s->crc32c = 0, s->passed = 0;
     if (got > 0 && offset == s->passed) {
@@ -127,7 +124,12 @@ static bool is_good(struct slot *s, const struct haul_result *result)
 static enum verdict judge_sent(
     struct slot *s, const struct haul_result *result, struct error *why)
 {
-    if (result->error.code == HAUL_CANCELLED || source_is_same(s->object))
+    char now[IDENTITY_MAX];
+    if (result->error.code == HAUL_CANCELLED)
+        return slot_judge(s, result, why);
+    if (file_identity(s->object->fd, now) < 0)
+        return local_verdict(s->object, errno, why);
+    if (strcmp(now, s->object->identity) == 0)
         return slot_judge(s, result, why);
     error_set(why, EXIT_SOME_FAILED, "the file changed while it was read");
     return VERDICT_RESTART;

@@ -266,6 +266,21 @@ static void an_object_that_was_replaced_begins_anew(void **state)
     }
 }
 
+static void an_object_that_is_replaced_all_the_time_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    free(stored_with_sum(f));
+    struct taker t;
+    struct haul_request get = take(f, &t);
+    s3_fault(f->s3, "GetObject always truncate=1000000\nGetObject every=2 replace-object");
+    struct end e = perform(f, &get);
+    assert_int_equal(e.error.http_status, 412);
+    assert_int_equal(
+        e.result.attempts, 6); /* each beginning in vain is one of its four tries */
+    assert_int_equal(t.sink.beginnings, 3);
+    free(t.sink.data);
+}
+
 static void an_object_that_was_pinned_and_replaced_is_not_gone_on_with(void **state)
 {
     struct fixture *f = *state;
@@ -319,6 +334,7 @@ int main(void)
         TEST(what_can_t_go_on_begins_anew),
         TEST(headers_of_the_caller_may_forbid_to_go_on),
         TEST(an_object_that_was_replaced_begins_anew),
+        TEST(an_object_that_is_replaced_all_the_time_is_given_up),
         TEST(an_object_that_was_pinned_and_replaced_is_not_gone_on_with),
         TEST(bytes_of_another_checksum_all_come_again_but_not_for_ever),
     };

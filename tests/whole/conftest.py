@@ -26,7 +26,8 @@ from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
 PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
-            "HAUL_RECORD": "tests/librecord.so", "S3_ENDPOINT": "s3-endpoint"}
+            "HAUL_RECORD": "tests/librecord.so", "HAUL_FAULTS": "haul-faults",
+            "S3_ENDPOINT": "s3-endpoint"}
 for variable, name in PROGRAMS.items():
     os.environ.setdefault(variable, str(TOP / "build-test" / name))
 
