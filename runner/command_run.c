@@ -204,6 +204,16 @@ static char *find_only_unfinished(struct error *err)
     return NULL;
 }
 
+/* Before the queue is opened, which changes the file. */
+static struct manifest *thaw(const char *path, const char *frozen, struct error *err)
+{
+    struct error why;
+    struct manifest *m = manifest_thaw(frozen, &why);
+    if (m == NULL)
+        error_set(err, why.exit, "queue %s: %s", path, why.text);
+    return m;
+}
+
 enum exit_code command_resume(const struct arguments *a, struct error *err)
 {
     struct queue *q = NULL;
@@ -221,8 +231,7 @@ enum exit_code command_resume(const struct arguments *a, struct error *err)
         error_set(
             err, EXIT_USAGE, "run %s is finished: `haul status %s` tells how", run.id, run.id);
         exit = EXIT_USAGE;
-    } else if (queue_open(&q, path, err) < 0 ||
-               (m = manifest_thaw(run.manifest, err)) == NULL) {
+    } else if ((m = thaw(path, run.manifest, err)) == NULL || queue_open(&q, path, err) < 0) {
         exit = err->exit;
     } else {
         exit = carry_out(q, a->queue, m, err);

@@ -218,6 +218,15 @@ static void *work(void *payload)
 
 /* ---- What the journal and the planner bring ---- */
 
+/* Does it belong to a transfer, and is it on that one's way? */
+static bool is_known(const struct manifest *m, const struct task *t)
+{
+    if (t->transfer - 1 >= m->transfer_count)
+        return false;
+    bool upload = m->transfers[t->transfer - 1]->kind == TRANSFER_UPLOAD;
+    return t->state == OBJECT_PLANNED || upload == (t->temp == NULL);
+}
+
 static void on_offer(void *payload, struct task *tasks, int count)
 {
     struct engine *e = payload;
@@ -225,15 +234,14 @@ static void on_offer(void *payload, struct task *tasks, int count)
     unsigned added = 0;
     for (int i = 0; i < count; i++) {
         struct error why;
-        bool known = tasks[i].transfer - 1 < e->options.manifest->transfer_count;
+        bool known = is_known(e->options.manifest, &tasks[i]);
         struct object *o = known ? object_new(e, &tasks[i]) : NULL;
         if (o == NULL) { /* it stays due in the queue */
             task_clear(&tasks[i]);
             if (known) {
                 engine_out_of_memory(e, &why);
             } else {
-                error_set(&why, EXIT_QUEUE,
-                    "the queue is damaged: it has objects of a transfer that is not there");
+                queue_damaged(e->options.queue, "an object is of no transfer", &why);
                 engine_pause(e, &why);
             }
             continue;

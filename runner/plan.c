@@ -118,6 +118,7 @@ static int local_facts(struct plan *p, const char *name, struct facts *f)
 struct head {
     struct facts facts;
     char etag[256];
+    char why[512]; /* it alone is refused */
 };
 
 static void on_head(void *payload, const struct haul_result *result)
@@ -127,7 +128,8 @@ static void on_head(void *payload, const struct haul_result *result)
     snprintf(h->etag, sizeof h->etag, "%s", result->etag ? result->etag : "");
 }
 
-/* 0 with *h, also when there is none (exists: false); -1: refused. */
+/* 0 with *h, also when there is none (exists: false), or it alone is refused (why); -1: the
+ * endpoint or the keys have to be mended. */
 static int head_object(struct plan *p, struct head *h)
 {
     struct haul_error error;
@@ -136,13 +138,19 @@ static int head_object(struct plan *p, struct head *h)
         .bucket = p->t->bucket,
         .key = p->t->key };
     int rc = haul_client_perform(p->client, &r, on_head, h, &error);
-    if (rc < 0 && error.http_status == 404) {
-        *h = (struct head){ .facts = { .modified_ms = -1 } };
+    while (rc < 0 && refusal_asks_again(&r, &error))
+        rc = haul_client_perform(p->client, &r, on_head, h, &error);
+    if (rc == 0)
         return 0;
-    }
-    if (rc < 0)
+    *h = (struct head){ .facts = { .modified_ms = -1 } };
+    if (error.code != HAUL_SERVER ||
+        (error.retry != HAUL_RETRY_NEVER && error.retry != HAUL_RETRY_FROM_START)) {
         refusal_explain(&error, p->t->endpoint, p->t->bucket, p->err);
-    return rc;
+        return -1;
+    }
+    if (error.http_status != 404)
+        snprintf(h->why, sizeof h->why, "%s", error.text);
+    return 0;
 }
 
 /* Both sides come in the same order, so one listing answers for all names of a folder. */
@@ -253,6 +261,8 @@ static int plan_file(struct plan *p)
     stat_facts(&st, &source);
     if (p->t->when != WHEN_ALWAYS && head_object(p, &there) < 0)
         return -1;
+    if (there.why[0] != '\0')
+        return !emit(p, name, &source, NULL, OBJECT_FAILED, there.why);
     return !emit_source(p, name, &source, &there.facts, NULL);
 }
 
@@ -266,7 +276,8 @@ static int plan_object(struct plan *p)
     if (!there.facts.exists) {
         char why[HAUL_KEY_BYTES_MAX + 32];
         snprintf(why, sizeof why, "there is no object %s", p->t->key);
-        return !emit(p, name, &there.facts, NULL, OBJECT_FAILED, why);
+        return !emit(
+            p, name, &there.facts, NULL, OBJECT_FAILED, there.why[0] != '\0' ? there.why : why);
     }
     return !emit_source(p, name, &there.facts, &here, there.etag);
 }

@@ -35,3 +35,18 @@ void refusal_explain(const struct haul_error *refusal, const struct manifest_end
         *bucket ? ", bucket " : "", bucket, refusal->text, next ? ": " : "", next ? next : "",
         error_advice(refusal->sys_errno));
 }
+
+bool refusal_asks_again(struct haul_request *request, const struct haul_error *refusal)
+{
+    bool asked = request->range.start == 0 && request->range.len == 1; /* HEAD has no range */
+    bool is_mute = refusal->code == HAUL_SERVER && refusal->aws_code[0] == '\0' &&
+                   (refusal->http_status == 400 || refusal->http_status == 403);
+    if (request->operation == HAUL_HEAD_OBJECT && is_mute && !asked)
+        request->operation = HAUL_GET_OBJECT;
+    else if (request->operation == HAUL_GET_OBJECT && asked && refusal->http_status == 416)
+        request->operation = HAUL_HEAD_OBJECT; /* it is empty */
+    else
+        return false;
+    request->range = (struct haul_range){ 0, 1 };
+    return true;
+}

@@ -22,6 +22,10 @@ static void on_done(void *payload, const struct haul_result *result)
     struct engine *e = w->engine;
     atomic_fetch_add(&e->sent, result->bytes_sent);
     atomic_fetch_add(&e->received, result->bytes_received);
+    if (refusal_asks_again(&s->request, &result->error)) {
+        slot_send(s, s->request.operation, s->done);
+        return;
+    }
     s->done(s, result);
     s->next = w->free;
     w->free = s;

@@ -15,9 +15,7 @@
 #include "motion.h"
 #include "step.h"
 
-#define ABORTS_MAX 10 /* of one upload, without a pause */
-
-static step_fn create, complete, prove, abort_upload;
+static step_fn create, complete, prove;
 
 /* ---- The source ---- */
 
@@ -31,6 +29,22 @@ static int file_identity(int fd, char out[static IDENTITY_MAX])
         (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long) st.st_ctim.tv_sec,
         st.st_ctim.tv_nsec);
     return 0;
+}
+
+/* Such names no walk gives: the queue is a stranger's. */
+static bool leads_out(const char *name)
+{
+    for (const char *at = name; (at = strstr(at, "..")) != NULL; at += 2)
+        if ((at == name || at[-1] == '/') && (at[2] == '/' || at[2] == '\0'))
+            return true;
+    return false;
+}
+
+/* As the identity has it that the queue keeps. */
+static uint64_t source_size(const struct object *o)
+{
+    unsigned long long size = 0;
+    return sscanf(o->task.source, "%*x:%*u:%llu:", &size) == 1 ? size : 0;
 }
 
 /* Returns 0, or -1 with errno; EBADMSG: it is no regular file. */
@@ -83,104 +97,6 @@ static void end_without_memory(struct object *o)
     struct error why;
     object_set_trouble(o, engine_out_of_memory(o->engine, &why), &why);
     object_ready(o, upload_end_badly);
-}
-
-static void commit_end(struct object *o)
-{
-    struct change *c = object_change(o);
-    c->why = o->trouble.text;
-    bool again = o->verdict == VERDICT_RESTART;
-    LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
-        { "why", o->trouble.text });
-    if (again) {
-        o->verdict = VERDICT_GOOD;
-        object_commit(o, EVENT_RESTARTED, upload_begin);
-    } else {
-        object_commit(o, EVENT_FAILED, NULL);
-    }
-}
-
-static void forget_upload(struct object *o)
-{
-    free(o->task.upload_id);
-    o->task.upload_id = NULL;
-    commit_end(o);
-}
-
-/* It may be open still: because somebody has to mend something first, or for good. */
-static void end_without_abort(struct slot *s, const struct haul_result *result)
-{
-    struct object *o = s->object;
-    struct error why = { .text = "it has parts whenever it is aborted" };
-    if (slot_judge(s, result, &why) == VERDICT_DROP) {
-        object_release(o); /* the queue still has the id, and resume tries again */
-        return;
-    }
-    LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
-        { "upload_id", o->task.upload_id }, { "why", why.text });
-    size_t len = strlen(o->trouble.text);
-    snprintf(o->trouble.text + len, sizeof o->trouble.text - len,
-        "; upload %s is still open: %s", o->task.upload_id, why.text);
-    forget_upload(o);
-}
-
-/* A part that the server was still storing outlives the abort: until the upload is gone, or
- * nobody may tell. */
-static void on_left(struct slot *s, const struct haul_result *result)
-{
-    const struct haul_error *error = &result->error;
-    if (error->http_status == 404 || error->http_status == 403)
-        forget_upload(s->object);
-    else if (error->code == HAUL_OK && ++s->object->aborts < ABORTS_MAX)
-        object_ready(s->object, abort_upload);
-    else
-        end_without_abort(s, result);
-}
-
-static void list_left(struct worker *w, struct object *o)
-{
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->task.upload_id;
-    s->request.max_entries = 1;
-    slot_send(s, HAUL_LIST_PARTS, on_left);
-}
-
-static void on_aborted(struct slot *s, const struct haul_result *result)
-{
-    step("upload.aborted");
-    if (result->error.code == HAUL_OK || result->error.http_status == 404)
-        object_ready(s->object, list_left);
-    else
-        end_without_abort(s, result);
-}
-
-static void abort_upload(struct worker *w, struct object *o)
-{
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->task.upload_id;
-    slot_send(s, HAUL_ABORT_UPLOAD, on_aborted);
-}
-
-/* Restart or failure: our uploads go first, so that nothing is left to pay for. */
-void upload_end_badly(struct worker *w, struct object *o)
-{
-    if (o->verdict == VERDICT_DROP) {
-        object_release(o);
-        return;
-    }
-    if (o->orphan_possible) {
-        upload_sweep(w, o); /* and then here again */
-        return;
-    }
-    if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
-        o->verdict = VERDICT_FAIL;
-    if (o->task.upload_id == NULL) {
-        commit_end(o);
-        return;
-    }
-    step("upload.aborting");
-    o->aborts = 0;
-    abort_upload(w, o);
 }
 
 static void finish(struct object *o, const char *etag)
@@ -298,6 +214,11 @@ static void begin_anew(struct worker *w, struct object *o, const struct stat *st
 void upload_begin(struct worker *w, struct object *o)
 {
     struct stat st;
+    if (o->transfer->many && leads_out(o->task.name)) {
+        object_trouble(o, VERDICT_FAIL, "the name has `..` as a segment");
+        upload_end_badly(w, o);
+        return;
+    }
     if (o->task.state == OBJECT_COMPLETING) {
         complete(w, o); /* every part is there: the source is not needed any more */
         return;
@@ -318,7 +239,7 @@ void upload_begin(struct worker *w, struct object *o)
         begin_anew(w, o, &st);
         return;
     }
-    if (strcmp(o->identity, o->task.source) != 0) {
+    if (strcmp(o->identity, o->task.source) != 0 || (uint64_t) st.st_size != o->task.size) {
         object_trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);
     } else if (object_cut(o) < 0) {
@@ -436,7 +357,7 @@ static void complete(struct worker *w, struct object *o)
 {
     step("upload.completing");
     o->count = part_count(o->task.size, o->task.part_bytes);
-    if (o->task.record_count != o->count) {
+    if (o->task.record_count != o->count || source_size(o) != o->task.size) {
         object_trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
         upload_end_badly(w, o);
         return;

@@ -33,13 +33,18 @@ static bool may_be_orphan(const struct object *o, const struct haul_entry *e, in
            e->modified_ms <= ours_ms;
 }
 
-/* Who may not look goes on without; whoever else fails is dropped, and resume looks again. */
-static bool may_go_on(struct slot *s, const struct haul_result *result, struct error *why)
+/* true: go on, without what was asked for if `event` had to be logged. Else somebody has to
+ * mend something first; as no part is recorded yet, `resume` sweeps again. */
+static bool sweep_may_go_on(struct slot *s, const struct haul_result *result, const char *event)
 {
-    if (slot_judge(s, result, why) != VERDICT_DROP)
-        return true;
-    object_release(s->object);
-    return false;
+    struct object *o = s->object;
+    struct error why;
+    enum verdict verdict = slot_judge(s, result, &why);
+    if (verdict == VERDICT_DROP)
+        object_release(o);
+    else if (verdict != VERDICT_GOOD)
+        LOG(LOG_WARN, event, { "object", o->key }, { "why", why.text });
+    return verdict != VERDICT_DROP;
 }
 
 /* Room for the orphans of a listing, and their ids. */
@@ -67,10 +72,9 @@ static void on_uploads(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
     struct error why;
-    if (!may_go_on(s, result, &why))
+    if (!sweep_may_go_on(s, result, "orphans_not_found"))
         return;
-    if (result->error.code != HAUL_OK)
-        LOG(LOG_WARN, "orphans_not_found", { "object", o->key }, { "why", why.text });
+    o->aborts = 0;
     if (keep_orphans(o, &result->listing) == 0) {
         object_ready(o, sweep_next);
     } else {
@@ -92,18 +96,18 @@ void upload_sweep(struct worker *w, struct object *o)
 static void pop_orphan(struct object *o)
 {
     free(o->orphans[--o->orphan_count]);
+    o->aborts = 0;
     object_ready(o, sweep_next);
 }
 
+/* The server's word for it is not enough: sweep_next() looks again. */
 static void on_orphan_aborted(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
-    struct error why;
-    const char *id = o->orphans[o->orphan_count - 1];
     step("upload.orphan_aborted");
-    LOG(LOG_INFO, result->error.code == HAUL_OK ? "orphan_aborted" : "orphan_not_aborted",
-        { "object", o->key }, { "upload_id", id });
-    if (may_go_on(s, result, &why))
+    if (result->error.code == HAUL_OK || result->error.http_status == 404)
+        object_ready(o, sweep_next);
+    else if (sweep_may_go_on(s, result, "orphan_not_aborted"))
         pop_orphan(o);
 }
 
@@ -116,11 +120,19 @@ static void abort_orphan(struct worker *w, struct object *o)
 
 static void on_orphan_listed(struct slot *s, const struct haul_result *result)
 {
-    struct error why;
-    if (result->error.code == HAUL_OK && result->listing.count == 0)
-        object_ready(s->object, abort_orphan);
-    else if (may_go_on(s, result, &why))
-        pop_orphan(s->object);
+    struct object *o = s->object;
+    bool gone = result->error.http_status == 404 &&
+                result->error.retry != HAUL_RETRY_WHEN_FIXED; /* not the whole bucket */
+    if (gone && o->aborts > 0)
+        LOG(LOG_INFO, "orphan_aborted", { "object", o->key },
+            { "upload_id", o->orphans[o->orphan_count - 1] });
+    if (!gone && !sweep_may_go_on(s, result, "orphan_not_aborted"))
+        return;
+    bool empty = result->error.code == HAUL_OK && result->listing.count == 0;
+    if (empty && o->aborts++ < ABORTS_MAX)
+        object_ready(o, abort_orphan);
+    else
+        pop_orphan(o);
 }
 
 static void sweep_next(struct worker *w, struct object *o)

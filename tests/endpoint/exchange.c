@@ -227,7 +227,7 @@ static void write_log(const struct exchange *x, bool replies)
 {
     const struct request *r = x->request;
     struct entry e = {
-        .seq = x->seq,
+        .stamp = x->stamp,
         .op = x->operation->name,
         .bucket = &x->bucket,
         .key = &x->key,
@@ -249,7 +249,8 @@ static void write_headers(const struct exchange *x)
     const struct request *r = x->request;
     const char *cut = strstr(r->query, query_signature);
     struct text out = { 0 };
-    text_addf(&out, "%" PRIu64 " %s %s %s", x->seq, x->operation->name, r->method, r->path);
+    text_addf(
+        &out, "%" PRIu64 " %s %s %s", x->stamp.seq, x->operation->name, r->method, r->path);
     text_addf(&out, "%s%.*s\n", *r->query != '\0' ? "?" : "",
         (int) (cut != NULL ? cut - r->query : (ptrdiff_t) strlen(r->query)), r->query);
     for (unsigned i = 0; i < r->header_count; i++) {
@@ -265,6 +266,26 @@ static void write_headers(const struct exchange *x)
     text_free(&out);
 }
 
+static void begin(struct exchange *x)
+{
+    x->stamp = ledger_begin(x->server->ledger, operation_row(x->operation));
+}
+
+/* The request has arrived twice: the first one's end, and what the second one finds. */
+static void perform_again(struct exchange *x)
+{
+    drain(x);
+    if (x->request->broken)
+        return;
+    request_rewind(x->request);
+    answer_free(&x->reply);
+    integrity_free(&x->integrity);
+    chunks_free(&x->chunks);
+    x->integrity = (struct integrity){ 0 };
+    x->chunks = (struct chunks){ 0 };
+    perform(x);
+}
+
 /* From here on the request is counted and its faults are known. */
 static bool play_out(struct exchange *x)
 {
@@ -277,6 +298,11 @@ static bool play_out(struct exchange *x)
         replies = false;
     else if (!scripted_reply(x, p->status, p->error_200, p->empty_200))
         perform(x);
+    if (p->duplicate) {
+        write_log(x, false);
+        begin(x);
+        perform_again(x);
+    }
 
     scripted_reply(x, p->status_after, p->error_200_after, p->empty_200_after);
     if (!p->early || r->awaits_continue)
@@ -288,10 +314,16 @@ static bool play_out(struct exchange *x)
     answer_prepare(x);
     replies = replies && !p->drop_after && !r->broken;
     write_log(x, replies);
+    if (p->duplicate_after)
+        begin(x); /* in flight before the client has its reply */
     if (replies)
         goes_on = answer_send(x);
     if (p->early && goes_on)
         drain(x);
+    if (p->duplicate_after) {
+        perform_again(x);
+        write_log(x, false);
+    }
     return goes_on && !r->broken;
 }
 
@@ -315,10 +347,10 @@ bool exchange_serve(struct server *server, struct request *r)
         atomic_fetch_add(&tallies->connections, 1);
     r->wire->counted = true;
     route(&x);
-    x.seq = ledger_begin(server->ledger, operation_row(x.operation));
+    begin(&x);
     write_headers(&x);
     faults_match(server->faults,
-        &(struct subject){ x.operation->name, &x.key, x.part, first_byte(r),
+        &(struct subject){ x.operation->name, &x.bucket, &x.key, x.part, first_byte(r),
             request_header(r, "x-amz-security-token") },
         &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);
@@ -327,6 +359,7 @@ bool exchange_serve(struct server *server, struct request *r)
         r->tally = &tallies->bytes_in;
     r->reset_after = x.play.reset_mid_body != FAULT_UNSET ? x.play.reset_mid_body : -1;
     r->rate = x.play.trickle;
+    r->keeps = x.play.duplicate || x.play.duplicate_after;
     bool goes_on = play_out(&x);
     play_free(&x.play);
     answer_free(&x.reply);

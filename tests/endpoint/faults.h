@@ -17,14 +17,14 @@ struct play {
         etag[FAULT_WORD_MAX], deny_key[FAULT_WORD_MAX], content_range[FAULT_WORD_MAX],
         header[FAULT_WORD_MAX], gate[FAULT_WORD_MAX], gate_after[FAULT_WORD_MAX];
     bool html, early, drop_before, drop_after, empty_200, empty_200_after, no_etag,
-        no_upload_id, ignore_range, replace_object, wrong_checksum;
+        no_upload_id, ignore_range, replace_object, wrong_checksum, duplicate, duplicate_after;
     struct text lines; /* owned: the lines that struck, for the log */
 };
 
 /* What lines choose requests by. */
 struct subject {
     const char *op;
-    const struct text *key;
+    const struct text *bucket, *key;
     unsigned part;     /* 0: none */
     int64_t range;     /* its first byte; -1: none */
     const char *token; /* x-amz-security-token; NULL: none */

@@ -187,6 +187,7 @@ int wire_next(struct wire *w, struct request *r)
 void request_free(struct request *r)
 {
     text_free(&r->head);
+    text_free(&r->kept);
     for (unsigned i = 0; i < r->param_count; i++) {
         text_free(&r->params[i].name);
         text_free(&r->params[i].value);
@@ -222,6 +223,12 @@ ssize_t request_body(struct request *r, const char **data)
     uint64_t left = r->length - r->received;
     if (r->broken)
         return -1;
+    if (r->rewound) {
+        size_t again = r->kept_left;
+        r->kept_left = 0;
+        *data = text_c(&r->kept);
+        return (ssize_t) again;
+    }
     if (r->reset_after >= 0 && r->length > 0) {
         uint64_t limit =
             (uint64_t) r->reset_after < r->length ? (uint64_t) r->reset_after : r->length;
@@ -257,7 +264,15 @@ ssize_t request_body(struct request *r, const char **data)
     r->received += n;
     if (r->tally != NULL)
         atomic_fetch_add(r->tally, n);
+    if (r->keeps)
+        text_add(&r->kept, *data, n);
     return (ssize_t) n;
+}
+
+void request_rewind(struct request *r)
+{
+    r->rewound = true;
+    r->kept_left = r->kept.len;
 }
 
 int wire_send(struct wire *w, const void *data, size_t len, bool more)

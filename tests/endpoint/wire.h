@@ -41,8 +41,12 @@ struct request {
     uint64_t length;   /* of the body, as promised */
     uint64_t received; /* of the body, so far */
     bool has_length, keep_alive;
-    bool awaits_continue;    /* the client sends no body before it sees our 100 */
-    bool broken;             /* the connection is of no more use */
+    bool awaits_continue; /* the client sends no body before it sees our 100 */
+    bool broken;          /* the connection is of no more use */
+    bool keeps;           /* the body, for request_rewind() */
+    bool rewound;
+    struct text kept;        /* owned */
+    size_t kept_left;        /* rewound: not yet given again */
     int64_t reset_after;     /* RST after so many bytes of the body; below 0: never */
     int64_t rate;            /* bytes a second; 0 or less: as fast as it goes */
     _Atomic uint64_t *tally; /* counts the body's bytes; NULL: nobody does */
@@ -68,6 +72,8 @@ const struct text *request_param(const struct request *r, const char *name);
 /* The body's next bytes, valid until the next call: how many; 0: the body is complete; -1: the
  * connection broke, or reset_after was reached. */
 ssize_t request_body(struct request *r, const char **data);
+/* Of a request that keeps its body and has read it all: request_body() begins it again. */
+void request_rewind(struct request *r);
 
 /* All of it, or -1. `more`: further bytes follow at once. */
 int wire_send(struct wire *w, const void *data, size_t len, bool more);
