@@ -47,11 +47,16 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
     return (size_t) got;
 }
 
-/* Programs that the caller starts do not inherit it. */
+/* Programs that the caller starts do not inherit it. That there are no descriptors left is no
+ * fault of the network. */
 static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_sockaddr *at)
 {
-    (void) payload, (void) purpose;
-    return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
+    struct exchange *x = payload;
+    (void) purpose;
+    int fd = socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        local_failure(errno, &x->error);
+    return fd;
 }
 
 /* A pooled connection was found dead: libcurl begins the body again on a new one. */
@@ -82,11 +87,12 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
     const struct haul_request *r = x->request;
     const struct haul_sink *sink = &r->sink;
     if (!x->head_checked) {
+        const struct haul_request *asked = standing_request(&x->standing, r);
         if (r->operation == HAUL_GET_OBJECT &&
-            reply_check_head(r, &x->reply, &x->expected, &x->error) < 0)
+            reply_check_head(asked, &x->reply, &x->expected, &x->error) < 0)
             return 0;
         x->head_checked = true;
-        if (r->operation == HAUL_GET_OBJECT && r->begin &&
+        if (r->operation == HAUL_GET_OBJECT && r->begin && x->standing.bytes == 0 &&
             r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
             return local_failure(errno, &x->error);
     }
@@ -96,9 +102,11 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
         x->error.retry = HAUL_RETRY_LATER;
         return 0;
     }
-    if (x->reply.sum != NULL)
-        haul_sum_add(x->reply.sum, data, len);
-    if (sink->write && sink->write(sink->payload, x->received, data, len) < 0)
+    struct haul_sum *sum = x->standing.bytes > 0 ? x->standing.first.sum : x->reply.sum;
+    if (sum != NULL)
+        haul_sum_add(sum, data, len);
+    if (sink->write &&
+        sink->write(sink->payload, x->standing.bytes + x->received, data, len) < 0)
         return local_failure(errno, &x->error);
     x->received += len;
     return len;
@@ -385,7 +393,9 @@ static int set_options(
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (stall_ms + 999) / 1000);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) x->fresh);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, loop_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c->loop);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
@@ -443,6 +453,24 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     x->begun = false;
 }
 
+static int build_call(struct exchange *x, struct haul_error *err)
+{
+    call_free(&x->call);
+    x->call = (struct call){ .guess_type = true };
+    x->is_rest = x->standing.bytes > 0;
+    return call_build(standing_request(&x->standing, x->request), &x->call, err);
+}
+
+/* It asks for the rest of the object, or for all of it once more. A rest that can't be asked
+ * for, as headers of the caller's are in the way, makes it all. */
+static int renew_call(struct exchange *x, struct haul_error *err)
+{
+    struct standing *s = &x->standing;
+    if (s->bytes > 0 && build_call(x, err) < 0)
+        standing_refuse(s);
+    return s->bytes > 0 || !x->is_rest ? 0 : build_call(x, err);
+}
+
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err)
 {
     const struct haul_request *r = x->request;
@@ -454,8 +482,10 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     x->head_checked = false;
     x->expected = -1;
     x->error.code = HAUL_OK;
-    x->body = x->call.body;
     reply_free(&x->reply);
+    if (renew_call(x, err) < 0)
+        goto out;
+    x->body = x->call.body;
     x->reply.sent_sum = x->call.sent_sum;
     endpoint_region(r->endpoint, x->call.bucket, region);
     endpoint_add_host(&host, r->endpoint, x->call.bucket, region, operation_can_accelerate(r));

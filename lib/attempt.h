@@ -10,6 +10,7 @@
 #include "call.h"
 #include "loop.h"
 #include "reply.h"
+#include "standing.h"
 
 #define IDLE_HANDLES_MAX 64
 #define SMALLEST_BUFFER 16384 /* libcurl's */
@@ -36,13 +37,18 @@ struct exchange {
     struct call call;
     struct reply reply;
     char payload_hash[SHA256_HEX_SIZE]; /* empty until the body has been hashed */
+    struct standing standing;           /* of a GET */
+    bool is_rest;                       /* `call` asks for the rest of an object */
+    bool fresh;                         /* the next attempt takes a new connection */
     unsigned attempts, corrections;
+    unsigned replaced; /* how often it left a slow connection */
+    unsigned spared;   /* attempts up to the latest that brought bytes: delays begin anew */
     unsigned strikes;  /* failed attempts that count against the tries */
     unsigned expiries; /* how many attempts in a row were refused for keys that have expired */
     bool maybe_repeated;
     /* CLOCK_MONOTONIC, all of them. */
     int64_t began_ms;        /* this attempt; 0: none yet */
-    int64_t first_failed_ms; /* 0: none has */
+    int64_t first_failed_ms; /* 0: none has, since one brought bytes */
     int64_t tried_ms; /* when the latest attempt failed, or while none has when it began */
     int64_t due_ms;   /* retrying: when the next attempt starts */
     uint64_t bytes_sent, bytes_received; /* of earlier attempts */
@@ -83,6 +89,7 @@ struct haul_client {
     struct exchange_list cancelled;     /* to be delivered in the next run */
     uint64_t submitted;
     int64_t retry_ms;             /* none of `retrying` is due before */
+    int64_t slow_ms;              /* when to look for slow GETs; LOOP_NEVER: there are none */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
     struct haul_sum *hash;
@@ -105,5 +112,22 @@ int64_t attempt_end(struct haul_client *c, struct exchange *x, int code);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */
 void attempt_forget(struct haul_client *c, struct exchange *x);
+
+/* ---- Of it, by attempt_standing.c ---- */
+
+/* The reply is whole: x->result says what it means. */
+void attempt_judge(struct exchange *x);
+
+/* The attempt failed; broke: without a complete reply. Sees to where the next one begins,
+ * should there be one. Returns what this says about the server, which without it is `end`. */
+enum pace_end attempt_settle(struct exchange *x, bool broke, enum pace_end end);
+
+/* It has succeeded: how long others may take. */
+void attempt_note_tempo(const struct exchange *x);
+
+/* Is a GET that moves to leave its connection, for being slow? There is credit for that. And so
+ * it does: the next attempt goes on where it stands, over a fresh one. */
+bool attempt_is_slow(const struct exchange *x, int64_t now_ms);
+void attempt_leave(struct haul_client *c, struct exchange *x);
 
 #endif

@@ -12,9 +12,7 @@
 
 #define CORRECTIONS_MAX 2 /* of clock, region and pooled connections, a request */
 #define EXPIRIES_MAX 2    /* in a row: fresh keys are no better, then */
-#define PROBE_MS                                                                               \
-    2000 /* while a bucket's pace holds back, its requests' own delays are less                \
-          */
+#define PROBE_MS 2000     /* at most between attempts while a bucket's pace holds back */
 
 /* xorshift: spreads retries, guards nothing. */
 static uint32_t next_random(struct haul_client *c)
@@ -57,20 +55,22 @@ static bool is_cut_off(const struct exchange *x, CURLcode code)
            x->reply.content_length > (int64_t) x->reply.body.len;
 }
 
-static void judge(struct exchange *x, CURLcode code)
+/* false: it broke off without a complete reply. */
+static bool judge(struct exchange *x, CURLcode code)
 {
     struct haul_result *r = &x->result;
     *r = (struct haul_result){ .modified_ms = -1, .server_ms = -1 };
     attempt_read_head(x);
     /* A refusal that came while we were still sending is a reply like any other. */
     bool refused = x->reply.status >= 300;
+    bool broke = code != CURLE_OK && !refused && x->error.code == HAUL_OK;
     if (x->error.code != HAUL_OK) {
         r->error = x->error;
-    } else if (code != CURLE_OK && !refused) {
+    } else if (broke) {
         transport_judge(x, (int) code, &r->error);
         r->outcome_unknown = x->begun;
     } else {
-        reply_judge(x->request, &x->reply, x->received, r, &x->document);
+        attempt_judge(x);
         if (is_cut_off(x, code))
             r->error.retry = HAUL_RETRY_LATER; /* nobody knows what it would have said */
     }
@@ -78,6 +78,7 @@ static void judge(struct exchange *x, CURLcode code)
         keys_hide(r->error.text, x->keys->token);
         keys_hide(r->error.message, x->keys->token);
     }
+    return !broke;
 }
 
 /* ---- What to do ---- */
@@ -137,7 +138,8 @@ static int64_t delay_ms(
     struct haul_client *c, const struct exchange *x, enum haul_retry class, bool strikes)
 {
     int64_t after_ms = retry_after_ms(x);
-    int64_t chosen_ms = retry_delay_ms(class, x->attempts - 1, next_random(c), after_ms);
+    int64_t chosen_ms =
+        retry_delay_ms(class, x->attempts - 1 - x->spared, next_random(c), after_ms);
     if (strikes || chosen_ms < PROBE_MS)
         return chosen_ms;
     return after_ms > PROBE_MS ? after_ms : PROBE_MS;
@@ -149,8 +151,12 @@ static bool is_tried_again(struct haul_client *c, struct exchange *x, enum haul_
 {
     bool strikes = is_strike(c, x, end);
     x->strikes += strikes;
+    /* Who has lost patience may have begun to fail while some were served still. Bytes that are
+     * wrong behind a head that is right come from a server that works. */
+    bool damaged = x->head_checked && x->result.error.code == HAUL_BAD_REPLY;
     x->result.unserved =
-        !was_served_since(x, x->first_failed_ms ? x->first_failed_ms : x->tried_ms);
+        !damaged &&
+        !was_served_since(x, strikes && x->first_failed_ms ? x->first_failed_ms : x->tried_ms);
     x->tried_ms = loop_now_ms();
     if (x->first_failed_ms == 0)
         x->first_failed_ms = x->tried_ms;
@@ -164,11 +170,16 @@ int64_t attempt_end(struct haul_client *c, struct exchange *x, int code)
 {
     struct haul_result *r = &x->result;
     int64_t after_ms = 0;
-    judge(x, (CURLcode) code);
+    bool broke = !judge(x, (CURLcode) code);
     bool closed = was_closed(x, (CURLcode) code) && x->corrections++ < CORRECTIONS_MAX;
     x->expiries = report_expiry(x, r) ? x->expiries + 1 : 0;
     bool resigns = x->expiries > 0 && x->expiries <= EXPIRIES_MAX;
     enum pace_end end = closed ? PACE_NEUTRAL : pace_end_of(&r->error);
+    if (r->error.code == HAUL_OK)
+        attempt_note_tempo(x);
+    else
+        end = attempt_settle(x, broke, end);
+    x->fresh = code == CURLE_OPERATION_TIMEDOUT;
     endpoint_note_end(x->request->endpoint, x->call.bucket, end, x->began_ms, loop_now_ms());
     attempt_forget(c, x);
     if (closed)

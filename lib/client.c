@@ -19,8 +19,9 @@
 #define DEFAULT_STALL_MS 30000
 #define DEFAULT_BUFFER_BYTES (256 * 1024)
 #define IDLE_CONNECTIONS 256
-#define HELD_MOST_MS 500 /* until we look again whether the bucket's pace is another */
-#define KEYS_WAIT_MS 50  /* until we look again whether the refresher has fresh ones */
+#define HELD_MOST_MS 500  /* until we look again whether the bucket's pace is another */
+#define LOOK_EVERY_MS 250 /* for slow GETs */
+#define KEYS_WAIT_MS 50   /* until we look again whether the refresher has fresh ones */
 
 /* ---- The states of an exchange: which list it is in ---- */
 
@@ -55,6 +56,7 @@ static void exchange_free(struct exchange *x)
 {
     call_free(&x->call);
     reply_free(&x->reply);
+    standing_free(&x->standing);
     document_free(x->document);
     free(x);
 }
@@ -65,6 +67,7 @@ static void deliver(struct exchange *x)
 {
     struct haul_result *r = &x->result;
     r->attempts = x->attempts;
+    r->replaced = x->replaced;
     r->bytes_sent = x->bytes_sent;
     r->bytes_received = x->bytes_received;
     r->maybe_repeated = x->maybe_repeated;
@@ -181,6 +184,28 @@ static unsigned deliver_cancelled(struct haul_client *c)
     return count;
 }
 
+/* ---- Replacing ---- */
+
+/* What is under way for much longer than others of its size goes on over a fresh connection. */
+static void replace_slow(struct haul_client *c)
+{
+    int64_t now_ms;
+    if (c->slow_ms == LOOP_NEVER || c->slow_ms > (now_ms = loop_now_ms()))
+        return;
+    c->slow_ms = LOOP_NEVER;
+    for (struct exchange *x = c->moving.first, *following; x != NULL; x = following) {
+        following = x->next;
+        if (x->request->operation != HAUL_GET_OBJECT)
+            continue;
+        c->slow_ms = now_ms + LOOK_EVERY_MS;
+        if (!attempt_is_slow(x, now_ms))
+            continue;
+        attempt_leave(c, x);
+        delist(x);
+        retry_at(c, x, now_ms);
+    }
+}
+
 /* ---- Starting ---- */
 
 /* Those whose time has come go before what was submitted after them. */
@@ -226,6 +251,9 @@ static int start(struct haul_client *c, struct exchange *x, struct haul_error *e
     CURLMcode code = curl_multi_add_handle(c->loop->multi, x->easy);
     if (code != CURLM_OK)
         return haul_error_set(err, HAUL_NO_MEMORY, "%s", curl_multi_strerror(code));
+    if (c->slow_ms == LOOP_NEVER && !c->options.keep_slow &&
+        x->request->operation == HAUL_GET_OBJECT)
+        c->slow_ms = x->began_ms + LOOK_EVERY_MS;
     return 0;
 }
 
@@ -297,6 +325,7 @@ int haul_client_run(struct haul_client *c, int max_wait_ms, struct haul_error *e
 {
     cancel_at_end(c);
     unsigned finished = deliver_cancelled(c);
+    replace_slow(c);
     finished += start_due(c);
     if (loop_tick(c->loop, err) < 0)
         return -1;
@@ -334,6 +363,8 @@ int haul_client_wait_ms(const struct haul_client *c)
     int64_t due_ms = c->loop->timer_ms;
     if (c->retrying.count > 0 && c->retry_ms < due_ms)
         due_ms = c->retry_ms;
+    if (c->moving.count > 0 && c->slow_ms < due_ms)
+        due_ms = c->slow_ms;
     if (due_ms == LOOP_NEVER)
         return -1;
     int64_t wait_ms = due_ms - loop_now_ms();
@@ -414,7 +445,7 @@ struct haul_client *haul_client_new(
     c->moving.last = &c->moving.first;
     c->retrying.last = &c->retrying.first;
     c->cancelled.last = &c->cancelled.first;
-    c->retry_ms = LOOP_NEVER;
+    c->retry_ms = c->slow_ms = LOOP_NEVER;
     if (options != NULL)
         c->options = *options;
     default_to(&c->options.retries, DEFAULT_RETRIES);

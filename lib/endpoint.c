@@ -239,6 +239,7 @@ struct haul_endpoint *haul_endpoint_new(
     e->insecure = o->insecure;
     e->credentials = o->credentials;
     e->service = "s3";
+    e->locked.tempo = tempo_make();
     const char *region = o->region && *o->region ? o->region : "us-east-1";
     if (strlen(region) >= sizeof e->region) {
         haul_error_set(err, HAUL_BAD_CONFIG, "the region's name is too long");

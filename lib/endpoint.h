@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "pace.h"
 #include "sigv4.h"
+#include "tempo.h"
 
 #define REGION_SIZE 64
 #define PACES 64 /* buckets beyond so many may share one */
@@ -50,6 +51,7 @@ struct haul_endpoint {
         struct bucket_region *buckets; /* what wrong-region replies have taught */
         size_t bucket_count;
         struct pace paces[PACES]; /* by the hash of the bucket's name */
+        struct tempo tempo;       /* of the ranges that all clients receive */
     } locked;                     /* while holding lock */
 };
 
@@ -71,6 +73,12 @@ void endpoint_note_date(const struct haul_endpoint *e, int64_t server_ms);
 /* A signature was refused for its time, and the server's clock says so. true: ours was off by
  * more than a minute, and by less than a day. */
 bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms);
+
+/* How long a range took, and whether one that is under way is to be replaced, which spends
+ * credit: see tempo.h. */
+void endpoint_note_tempo(const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms);
+bool endpoint_replaces(
+    const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms, int64_t now_ms);
 
 /* pace.h, for a bucket (NULL: requests that name none). endpoint_served_since(): has anybody
  * been served there after that time, CLOCK_MONOTONIC? */

@@ -96,6 +96,25 @@ bool endpoint_learn_clock(const struct haul_endpoint *e, int64_t server_ms)
     return true;
 }
 
+void endpoint_note_tempo(const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    pthread_mutex_lock(&l->lock);
+    tempo_note(&l->locked.tempo, bytes, elapsed_ms);
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool endpoint_replaces(
+    const struct haul_endpoint *e, uint64_t bytes, int64_t elapsed_ms, int64_t now_ms)
+{
+    struct haul_endpoint *l = learner(e);
+    struct tempo *t = &l->locked.tempo;
+    pthread_mutex_lock(&l->lock);
+    bool replaces = tempo_is_slow(t, bytes, elapsed_ms) && tempo_take(t, now_ms);
+    pthread_mutex_unlock(&l->lock);
+    return replaces;
+}
+
 /* ---- How many requests ---- */
 
 /* FNV-1a. http://www.isthe.com/chongo/tech/comp/fnv/ */

@@ -100,48 +100,21 @@ struct flow {
     int fd;
     const atomic_bool *stop;
     uint64_t written;
-    uint32_t crc_written, crc_passed; /* of that, and of what this attempt brought of it */
-    char etag[256];
-    bool changed;
+    bool is_void; /* what is written: it should begin anew */
 };
 
-static int find_changed(struct flow *f)
-{
-    f->changed = true;
-    errno = ESTALE;
-    return -1;
-}
-
-static int begin_flow(void *payload, const char *etag, int64_t bytes)
-{
-    struct flow *f = payload;
-    (void) bytes;
-    if (f->written > 0 && (etag == NULL || strcmp(etag, f->etag) != 0))
-        return find_changed(f);
-    snprintf(f->etag, sizeof f->etag, "%s", etag ? etag : "");
-    f->crc_passed = 0;
-    return 0;
-}
-
-/* An attempt after the first passes over what is written already. Those have to be the same
- * bytes: a body may have been damaged on its way, and its checksum found wrong at its end. */
+/* What is written can't be taken back. */
 static int write_flow(void *payload, uint64_t offset, const void *data, size_t len)
 {
     struct flow *f = payload;
-    uint64_t known = f->written > offset ? f->written - offset : 0;
-    size_t skip = known < len ? (size_t) known : len;
-    if (skip > 0) {
-        f->crc_passed = haul_crc32c(f->crc_passed, data, skip);
-        if (offset + skip == f->written && f->crc_passed != f->crc_written)
-            return find_changed(f);
-    }
-    if (skip == len)
-        return 0;
-    if (descriptor_write(f->fd, (const char *) data + skip, len - skip, f->stop) < 0)
+    if (offset != f->written) {
+        f->is_void = true;
+        errno = ESTALE;
         return -1;
-    f->crc_written = haul_crc32c(f->crc_written, (const char *) data + skip, len - skip);
-    f->crc_passed = f->crc_written;
-    f->written += len - skip;
+    }
+    if (descriptor_write(f->fd, data, len, f->stop) < 0)
+        return -1;
+    f->written += len;
     return 0;
 }
 
@@ -151,19 +124,21 @@ static const struct haul_result *get_flow(struct haul_store *s, const struct hau
     struct flow f = { .fd = fd, .stop = &s->stopping };
     struct haul_request get = *r;
     get.sink = (struct haul_sink){ write_flow, &f };
-    get.begin = begin_flow;
+    get.begin = NULL;
     const struct haul_result *result = haul_get(s, &get, err);
-    f.changed |= result != NULL && body_bytes(r, result) != f.written;
-    if (f.changed) {
+    f.is_void |= result != NULL && body_bytes(r, result) != f.written;
+    if (f.is_void) {
         haul_error_set(err, HAUL_BAD_REPLY,
-            "%s is another object now, after %" PRIu64 " bytes of it were written", r->key,
-            f.written);
+            "%s can't go on behind the %" PRIu64
+            " bytes that were written: it is another object "
+            "now, or its server begins anew",
+            r->key, f.written);
         err->retry = HAUL_RETRY_FROM_START;
     } else if (result == NULL && err->sys_errno != 0) {
         errno = err->sys_errno;
         descriptor_error(err, name);
     }
-    return f.changed ? NULL : result;
+    return f.is_void ? NULL : result;
 }
 
 const struct haul_result *haul_get_fd(

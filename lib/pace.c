@@ -3,6 +3,7 @@
 
 #define BIN_MS 500
 #define BIN_LEAST_MS 50 /* a rate is not measured over less */
+#define LATEST 64       /* attempts that the share of refusals is about */
 #define BURST_S 0.1     /* credit is kept for so long */
 #define DOUBLING_MS 500 /* while far from what was too much */
 #define NEAR_DOUBLING_MS 8000
@@ -51,6 +52,11 @@ static double served_rate(const struct pace *p, int64_t now_ms)
            (double) (ms < BIN_LEAST_MS ? BIN_LEAST_MS : ms);
 }
 
+static void count_refusal(struct pace *p, bool refused)
+{
+    p->refused += (refused - p->refused) / LATEST;
+}
+
 /* ---- The rate ---- */
 
 /* While somebody is served still, single refusals don't make it a trickle. */
@@ -91,6 +97,7 @@ void pace_note(struct pace *p, enum pace_end end, int64_t began_ms, int64_t now_
         return;
     case PACE_SERVED:
         count_served(p, now_ms);
+        count_refusal(p, false);
         p->failures = 0;
         p->served_ms = now_ms;
         if (p->rate > 0)
@@ -100,7 +107,9 @@ void pace_note(struct pace *p, enum pace_end end, int64_t began_ms, int64_t now_
     case PACE_SLOWED:
         if (p->failures++ == 0)
             p->silent_ms = now_ms;
-        if (end == PACE_SLOWED || p->failures >= PACE_OUTAGE)
+        count_refusal(p, end == PACE_SLOWED);
+        if ((end == PACE_SLOWED && p->refused > PACE_REFUSED_MOST) ||
+            p->failures >= PACE_OUTAGE)
             cut(p, began_ms, now_ms, end == PACE_UNSERVED);
         return;
     }

@@ -3,9 +3,10 @@
  * serves all clients of an endpoint (endpoint_learnt.c keeps it behind a lock).
  *
  * The rate is halved once for each burst of refusals, as TCP does with its window (RFC 5681),
- * and found again by growing: fast while far from where it was too much, slowly near there,
- * fast beyond. When nobody is served any more it falls until one probe every two seconds is
- * left, so that an outage is no storm of retries, and its end is noticed soon. */
+ * but not for a refusal now and then, which large stores give at any rate. It is found again by
+ * growing: fast while far from where it was too much, slowly near there, fast beyond. When
+ * nobody is served any more it falls until one probe every two seconds is left, so that an
+ * outage is no storm of retries, and its end is noticed soon. */
 #ifndef PACE_H
 #define PACE_H
 
@@ -34,14 +35,16 @@ struct pace {
     int64_t served_ms; /* when somebody was served, last */
     int64_t silent_ms; /* since when nobody was, when failures > 0 */
     unsigned failures; /* in a row, of whatever requests */
+    double refused;    /* their share of the latest attempts */
     unsigned bins[2];  /* served in this half second, and in the one before */
     int64_t bin_ms;    /* when this one began */
 };
 
-#define PACE_LEAST 0.5      /* requests a second, in an outage */
-#define PACE_SERVED_LEAST 5 /* while some are served */
-#define PACE_MOST 10000     /* beyond that there is no limit */
-#define PACE_OUTAGE 8       /* failures in a row, and nobody was served: it is the server */
+#define PACE_LEAST 0.5         /* requests a second, in an outage */
+#define PACE_SERVED_LEAST 5    /* while some are served */
+#define PACE_MOST 10000        /* beyond that there is no limit */
+#define PACE_REFUSED_MOST 0.05 /* of the attempts: more of them are a burst */
+#define PACE_OUTAGE 8          /* failures in a row, and nobody was served: it is the server */
 
 /* May a request start? 0: yes, and it is paid for. Else after how many ms to ask again. Who has
  * less patience than the silence has lasted already need not wait to hear so. */

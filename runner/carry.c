@@ -104,12 +104,9 @@ static void draw(struct meter *m, const struct engine *e)
 
 /* The first signal stops the engine, which lets what is in flight finish, for a while; the
  * second one ends the process, which is as safe as a crash. */
-static void await_end(struct engine *e, struct meter *m, struct health *h)
+static void await_end(struct engine *e, struct meter *m, struct health *h, int signals)
 {
-    sigset_t set;
     bool stopping = false;
-    stop_signals(&set);
-    int signals = signalfd(-1, &set, SFD_CLOEXEC);
     for (;;) {
         struct pollfd fds[] = { { .fd = engine_over_fd(e), .events = POLLIN },
             { .fd = signals, .events = POLLIN } };
@@ -130,7 +127,6 @@ static void await_end(struct engine *e, struct meter *m, struct health *h)
         health_look(h);
         draw(m, e);
     }
-    close(signals);
     log_progress(NULL);
     if (stopping)
         let_signals_end_us(true);
@@ -193,18 +189,30 @@ static enum exit_code run_engine(struct queue *q, const struct manifest *m,
     struct error *err)
 {
     struct meter meter = { .drawn = isatty(STDERR_FILENO), .began_ms = clock_ms() };
+    enum exit_code exit;
+    sigset_t set;
     meter.last_ms = meter.began_ms;
+    stop_signals(&set);
+    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (signals < 0) {
+        error_exhausted(err, strerror(errno));
+        return err->exit;
+    }
     struct engine *e = engine_start(
         &(struct engine_options){
             .manifest = m, .endpoints = c->endpoints, .run_id = run->id, .queue = q },
         err);
-    if (e == NULL)
-        return err->exit;
-    struct health health = health_make(m, c);
-    await_end(e, &meter, &health);
-    health_clear(&health);
-    engine_progress(e, progress);
-    return engine_join(e, err);
+    if (e != NULL) {
+        struct health health = health_make(m, c);
+        await_end(e, &meter, &health, signals);
+        health_clear(&health);
+        engine_progress(e, progress);
+        exit = engine_join(e, err);
+    } else {
+        exit = err->exit;
+    }
+    close(signals);
+    return exit;
 }
 
 enum exit_code carry_out(

@@ -148,7 +148,7 @@ static int next_file(struct fanout *f, struct fanout_item *item, struct error *e
         return more;
     *item = (struct fanout_item){ strdup(e.name), e.size };
     if (item->name == NULL)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     if (e.kind == WALK_FILE)
         return 1;
     error_set(err, EXIT_SOME_FAILED, "%s", e.why);
@@ -179,7 +179,7 @@ static int next_key(struct fanout *f, struct fanout_item *item, struct error *er
             "endpoint %s, bucket %s: the server lists keys that were not asked for",
             s->o.endpoint->name, s->o.address.bucket);
     *item = (struct fanout_item){ strdup(e->key + prefix), e->size };
-    return item->name ? 1 : error_set(err, EXIT_QUEUE, "out of memory");
+    return item->name ? 1 : error_no_memory(err);
 }
 
 /* ---- Moves of -r ---- */
@@ -354,7 +354,7 @@ static enum exit_code with_sides(const struct arguments *a, const char *remote,
     struct sides *s = calloc(1, sizeof *s);
     enum exit_code exit;
     if (s == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return EXIT_QUEUE;
     }
     if (other != NULL && oneshot_is_address(other) && go != copy)

@@ -39,6 +39,13 @@ static int peek(const char *path, struct run *run, struct error *err)
     return rc;
 }
 
+static char *take_path(struct run_file *file)
+{
+    char *path = file->path;
+    file->path = NULL;
+    return path;
+}
+
 /* The latest unfinished run of exactly this manifest. NULL without err->text: there is none. */
 static char *find_unfinished(const char *name, const char *frozen, struct error *err)
 {
@@ -56,7 +63,7 @@ static char *find_unfinished(const char *name, const char *frozen, struct error 
             continue;
         }
         if (run.finished_at == NULL && strcmp(run.manifest, frozen) == 0)
-            path = strdup(files[i].path);
+            path = take_path(&files[i]);
         else if (run.finished_at == NULL)
             LOG(LOG_INFO, "unfinished_run", { "run", run.id },
                 { "why",
@@ -114,15 +121,15 @@ failed:
 static int find_queue(struct queue **q, const struct arguments *a, const struct manifest *m,
     char *frozen, struct error *err)
 {
-    char id[RUN_ID_SIZE], *path = NULL;
+    char id[RUN_ID_SIZE], *found = NULL;
     int rc;
     if (a->queue != NULL && access(a->queue, F_OK) == 0 && !a->fresh)
         return open_named(q, a->queue, frozen, err);
     if (a->queue == NULL && !a->fresh) {
-        path = find_unfinished(m->name, frozen, err);
-        if (path != NULL || err->text[0] != '\0') {
-            rc = path ? queue_open(q, path, err) : -1;
-            free(path);
+        found = find_unfinished(m->name, frozen, err);
+        if (found != NULL || err->text[0] != '\0') {
+            rc = found ? queue_open(q, found, err) : -1;
+            free(found);
             return rc;
         }
     }
@@ -131,9 +138,11 @@ static int find_queue(struct queue **q, const struct arguments *a, const struct 
     if (a->queue == NULL)
         runs_clear_drafts(m->name);
     runs_new_id(id);
-    path = a->queue ? strdup(a->queue) : runs_path(m->name, id, err);
-    rc = path ? create(q, path, id, m, a->operand, frozen, err) : -1;
-    free(path);
+    if (a->queue != NULL)
+        return create(q, a->queue, id, m, a->operand, frozen, err);
+    found = runs_path(m->name, id, err);
+    rc = found ? create(q, found, id, m, a->operand, frozen, err) : -1;
+    free(found);
     return rc;
 }
 
@@ -145,7 +154,7 @@ enum exit_code command_run(const struct arguments *a, struct error *err)
     struct manifest *m = command_load(a->operand, a, err);
     char *frozen = m ? manifest_freeze(m) : NULL;
     if (m != NULL && frozen == NULL)
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
     if (frozen != NULL && find_queue(&q, a, m, frozen, err) == 0)
         exit = carry_out(q, a->queue, m, err);
     else
@@ -178,7 +187,7 @@ static char *find_only_unfinished(struct error *err)
             snprintf(names + len, sizeof names - len, "%s%s (%s)", unfinished ? ", " : "",
                 run.id, run.name);
             if (unfinished++ == 0)
-                path = strdup(files[i].path);
+                path = take_path(&files[i]);
         }
         run_clear(&run);
     }
@@ -195,6 +204,16 @@ static char *find_only_unfinished(struct error *err)
     return NULL;
 }
 
+/* Before the queue is opened, which changes the file. */
+static struct manifest *thaw(const char *path, const char *frozen, struct error *err)
+{
+    struct error why;
+    struct manifest *m = manifest_thaw(frozen, &why);
+    if (m == NULL)
+        error_set(err, why.exit, "queue %s: %s", path, why.text);
+    return m;
+}
+
 enum exit_code command_resume(const struct arguments *a, struct error *err)
 {
     struct queue *q = NULL;
@@ -202,24 +221,24 @@ enum exit_code command_resume(const struct arguments *a, struct error *err)
     struct manifest *m = NULL;
     enum exit_code exit = EXIT_QUEUE;
     carry_block_signals();
-    char *path = a->queue     ? strdup(a->queue)
-                 : a->operand ? runs_find(a->operand, err)
-                              : find_only_unfinished(err);
+    char *found = NULL;
+    const char *path = a->queue;
+    if (path == NULL)
+        path = found = a->operand ? runs_find(a->operand, err) : find_only_unfinished(err);
     if (path == NULL || peek(path, &run, err) < 0) {
         exit = err->exit;
     } else if (run.finished_at != NULL) {
         error_set(
             err, EXIT_USAGE, "run %s is finished: `haul status %s` tells how", run.id, run.id);
         exit = EXIT_USAGE;
-    } else if (queue_open(&q, path, err) < 0 ||
-               (m = manifest_thaw(run.manifest, err)) == NULL) {
+    } else if ((m = thaw(path, run.manifest, err)) == NULL || queue_open(&q, path, err) < 0) {
         exit = err->exit;
     } else {
         exit = carry_out(q, a->queue, m, err);
         q = NULL;
     }
     queue_close(q);
-    free(path);
+    free(found);
     run_clear(&run);
     manifest_free(m);
     return exit;

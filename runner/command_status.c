@@ -175,12 +175,13 @@ static int show(const struct arguments *a, const char *path, struct error *err)
 
 enum exit_code command_status(const struct arguments *a, struct error *err)
 {
-    char *path = a->queue ? strdup(a->queue) : runs_find(a->operand, err);
+    char *found = a->queue ? NULL : runs_find(a->operand, err);
+    const char *path = a->queue ? a->queue : found;
     int rc = path ? show(a, path, err) : -1;
     while (rc == 1 && a->watch) {
         poll(NULL, 0, WATCH_MS); /* a person's pace; nothing else could wake us */
         rc = show(a, path, err);
     }
-    free(path);
+    free(found);
     return rc < 0 ? err->exit : EXIT_DONE;
 }

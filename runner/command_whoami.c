@@ -146,7 +146,7 @@ enum exit_code command_whoami(const struct arguments *a, struct error *err)
     enum verdict v = ACCEPTED;
 
     if (asprintf(&address, "%s%s", name, oneshot_is_address(name) ? "" : "://") < 0) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return err->exit;
     }
     if (oneshot_open(&o, a, address, err) < 0)

@@ -138,7 +138,7 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
     size_t len = e->url ? strlen(e->url) : 0;
     const char *slash = len > 0 && e->url[len - 1] != '/' ? "/" : "";
     if (asprintf(&url, "%s%s%s", e->url ? e->url : "s3://", slash, bucket ? bucket : "") < 0) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     if (find_settings(e, &found, &error) == 0)
@@ -163,7 +163,7 @@ int connect_all(const struct manifest *m, struct connections *out, struct error 
     c.endpoints = calloc(c.count ? c.count : 1, sizeof *c.endpoints);
     c.credentials = calloc(c.count ? c.count : 1, sizeof *c.credentials);
     if (c.endpoints == NULL || c.credentials == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         goto failed;
     }
     for (size_t i = 0; i < c.count; i++) {
@@ -182,7 +182,7 @@ int connect_all(const struct manifest *m, struct connections *out, struct error 
     }
     c.refresher = haul_refresher_start(c.credentials, c.count, &error);
     if (c.refresher == NULL) {
-        error_set(err, EXIT_QUEUE, "%s", error.text);
+        error_exhausted(err, error.text);
         goto failed;
     }
     *out = c;
@@ -222,7 +222,7 @@ struct haul_client *connect_client(const struct manifest *m, struct error *err)
             .user_agent = "haul/" HAUL_VERSION },
         &error);
     if (c == NULL)
-        error_set(err, EXIT_QUEUE, "%s", error.text);
+        error_exhausted(err, error.text);
     return c;
 }
 
@@ -302,7 +302,7 @@ int check_remote_sides(const struct manifest *m, const struct connections *c, st
     struct haul_client *client =
         haul_client_new(&(struct haul_client_options){ .retries = 2 }, &error);
     if (client == NULL)
-        return error_set(err, EXIT_QUEUE, "%s", error.text);
+        return error_exhausted(err, error.text);
     for (size_t i = 0; rc == 0 && i < m->transfer_count; i++) {
         const struct transfer *t = m->transfers[i];
         struct haul_request r = { .operation = HAUL_LIST_OBJECTS,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "anchors.h"
 #include "log.h"
 #include "motion.h"
 #include "step.h"
@@ -19,6 +20,7 @@
 
 struct disk {
     pthread_t thread;
+    struct anchors anchors; /* the thread's */
     pthread_mutex_t lock;
     pthread_cond_t posted;
     struct {
@@ -40,7 +42,8 @@ static int wanted_file(const struct disk_job *j)
 
 static int wanted_folder(const struct disk_job *j)
 {
-    bool wanted = j->work == DISK_PUBLISH || j->work == DISK_FINISH;
+    bool wanted = j->work == DISK_BEGIN || j->work == DISK_DISCARD || j->work == DISK_PUBLISH ||
+                  j->work == DISK_FINISH;
     return wanted && j->error == 0 ? j->object->place.folder : -1;
 }
 
@@ -50,8 +53,17 @@ static dev_t device_of(int fd)
     return fstat(fd, &st) == 0 ? st.st_dev : 0;
 }
 
-/* One error is every job's error on that file system: nobody can tell whose pages were lost. */
-static void sync_batch(struct disk_job *batch, wanted_fn *wanted)
+/* Nobody knows what is on the disk now, and who asks once more is told that all is well:
+ * whatever becomes of the object, this file is not taken up again. */
+static void give_up(struct disk_job *j, int cause)
+{
+    j->error = cause;
+    place_discard(&j->object->place);
+}
+
+/* One error is every job's error on that file system: nobody can tell whose pages were lost.
+ * anchors: folders are wanted, whose own names have to last as well. NULL: files. */
+static void sync_batch(struct disk_job *batch, wanted_fn *wanted, struct anchors *anchors)
 {
     struct disk_job *same[ONE_BY_ONE_MAX];
     for (struct disk_job *j = batch; j != NULL; j = j->next)
@@ -71,13 +83,15 @@ static void sync_batch(struct disk_job *batch, wanted_fn *wanted)
         int cause = rc < 0 ? errno : 0;
         for (unsigned i = 0; count <= ONE_BY_ONE_MAX && i < count; i++) {
             same[i]->synced = true;
-            if (fsync(wanted(same[i])) < 0)
-                same[i]->error = errno;
+            int fd = wanted(same[i]);
+            if (fsync(fd) < 0 || (anchors && anchors_sync(anchors, fd) < 0))
+                give_up(same[i], errno);
         }
         for (struct disk_job *k = j; count > ONE_BY_ONE_MAX && k != NULL; k = k->next)
             if (!k->synced && device_of(wanted(k)) == device) {
                 k->synced = true;
-                k->error = cause;
+                if (cause != 0)
+                    give_up(k, cause);
             }
     }
 }
@@ -165,8 +179,8 @@ static void rename_file(struct disk_job *j)
     bool ours = is_still_ours(o);
     int fd = o->fd;
     o->fd = -1;
-    if (close(fd) < 0)
-        j->error = errno;
+    if (close(fd) < 0 && errno != EINTR)
+        give_up(j, errno);
     else if (!ours)
         j->error = EIO; /* begun again */
     else if (place_publish(&o->place) < 0)
@@ -174,7 +188,14 @@ static void rename_file(struct disk_job *j)
     step("disk.published");
 }
 
-static void carry_out(struct disk_job *batch)
+static void discard(struct disk_job *j)
+{
+    const struct place *p = &j->object->place;
+    if (p->folder >= 0 && place_discard(p) < 0)
+        j->error = errno;
+}
+
+static void carry_out(struct disk *d, struct disk_job *batch)
 {
     for (struct disk_job *j = batch; j != NULL; j = j->next) {
         if (j->work == DISK_RECHECK)
@@ -184,13 +205,16 @@ static void carry_out(struct disk_job *batch)
         else if (j->work == DISK_SETTLE || j->work == DISK_FINISH)
             stamp(j);
     }
-    sync_batch(batch, wanted_file);
+    sync_batch(batch, wanted_file, NULL);
     step("disk.synced");
-    for (struct disk_job *j = batch; j != NULL; j = j->next)
-        if (j->error == 0 && (j->work == DISK_PUBLISH || j->work == DISK_FINISH))
+    for (struct disk_job *j = batch; j != NULL; j = j->next) {
+        if (j->work == DISK_DISCARD)
+            discard(j);
+        else if (j->error == 0 && (j->work == DISK_PUBLISH || j->work == DISK_FINISH))
             rename_file(j);
+    }
     step("disk.renamed");
-    sync_batch(batch, wanted_folder);
+    sync_batch(batch, wanted_folder, &d->anchors);
     step("disk.settled");
     while (batch != NULL) {
         struct disk_job *j = batch;
@@ -214,7 +238,7 @@ static void *run(void *payload)
         pthread_mutex_unlock(&d->lock);
         if (batch == NULL)
             return NULL;
-        carry_out(batch);
+        carry_out(d, batch);
     }
 }
 
@@ -222,14 +246,14 @@ struct disk *disk_start(struct error *err)
 {
     struct disk *d = calloc(1, sizeof *d);
     if (d == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     d->locked.last = &d->locked.first;
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->posted, NULL);
     if (pthread_create(&d->thread, NULL, run, d) != 0) {
-        error_set(err, EXIT_QUEUE, "no thread can be started for the disk");
+        error_exhausted(err, "no thread can be started for the disk");
         free(d);
         return NULL;
     }

@@ -27,22 +27,21 @@ static void close_files(struct object *o)
     place_close(&o->place);
 }
 
-/* Restart or failure: the temporary file goes first. */
-void download_end_badly(struct worker *w, struct object *o)
+static void post_job(struct object *o, enum disk_work work, void (*done)(struct disk_job *job))
 {
-    (void) w;
-    if (o->verdict == VERDICT_DROP) {
-        object_release(o);
-        return;
-    }
-    if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
-        o->verdict = VERDICT_FAIL;
-    if (o->place.folder >= 0 && place_discard(&o->place) < 0)
+    o->job = (struct disk_job){ .work = work, .object = o, .done = done };
+    disk_post(o->engine->disk, &o->job);
+}
+
+static void on_discarded(struct disk_job *job)
+{
+    struct object *o = job->object;
+    bool again = o->verdict == VERDICT_RESTART;
+    if (job->error != 0)
         LOG(LOG_WARN, "temporary_file_not_removed", { "object", o->key },
-            { "file", o->place.temp }, { "why", strerror(errno) });
+            { "file", o->place.temp }, { "why", strerror(job->error) });
     close_files(o);
     step("download.discarded");
-    bool again = o->verdict == VERDICT_RESTART;
     LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
         { "why", o->trouble.text });
     if (again) {
@@ -53,12 +52,33 @@ void download_end_badly(struct worker *w, struct object *o)
     }
 }
 
+/* Restart or failure: the temporary file goes first. */
+void download_end_badly(struct worker *w, struct object *o)
+{
+    (void) w;
+    if (o->verdict == VERDICT_DROP) {
+        object_release(o);
+        return;
+    }
+    if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
+        o->verdict = VERDICT_FAIL;
+    post_job(o, DISK_DISCARD, on_discarded);
+}
+
 void download_end_with_errno(struct object *o, int cause)
 {
     struct error why;
     enum verdict verdict = local_verdict(o, cause, &why);
     object_set_trouble(o, verdict, &why);
     object_ready(o, download_end_badly);
+}
+
+/* A copy takes the place of the field's text. NULL stays NULL. */
+static int set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = text ? strdup(text) : NULL;
+    return text && !*field ? -1 : 0;
 }
 
 /* ---- A new generation: what stands there now? ---- */
@@ -75,14 +95,16 @@ static void on_identified(struct slot *s, const struct haul_result *result)
         object_ready(o, download_end_badly);
         return;
     }
-    free(o->task.etag);
-    o->task.etag = result->etag ? strdup(result->etag) : NULL;
+    o->verdict = VERDICT_GOOD;
+    if (set_text(&o->task.etag, result->etag) < 0) {
+        download_end_with_errno(o, ENOMEM);
+        return;
+    }
     o->task.size = result->size;
     o->task.modified_ms = result->modified_ms;
     struct change *c = object_change(o);
     c->etag = o->task.etag;
     c->why = o->trouble.text;
-    o->verdict = VERDICT_GOOD;
     object_commit(o, EVENT_RESTARTED, begin_anew);
 }
 
@@ -129,7 +151,7 @@ static int write_range(void *payload, uint64_t offset, const void *data, size_t 
 {
     struct slot *s = payload;
     uint64_t room = s->range.len ? s->range.len : s->object->task.size;
-    if (offset == 0) /* a new attempt */
+    if (offset == 0) /* from its beginning, perhaps once more */
         s->crc32c = 0;
     if (offset > room || len > room - offset) { /* more than the listing said */
         errno = EFBIG;
@@ -162,12 +184,6 @@ static void on_settled(struct disk_job *job)
     }
     object_change(o);
     object_commit(o, EVENT_FINISHED, NULL);
-}
-
-static void post_job(struct object *o, enum disk_work work, void (*done)(struct disk_job *job))
-{
-    o->job = (struct disk_job){ .work = work, .object = o, .done = done };
-    disk_post(o->engine->disk, &o->job);
 }
 
 /* The verdict on bytes of the object; its ETag has been compared already. */
@@ -213,21 +229,35 @@ static void get(struct worker *w, struct object *o)
 
 /* ---- In ranges ---- */
 
-static void begin_in_ranges(struct object *o)
+static void on_begun(struct disk_job *job)
 {
-    char temp[IDENTITY_MAX];
-    if (object_cut(o) < 0 || temp_identity(o->fd, temp) < 0) {
-        download_end_with_errno(o, ENOMEM);
+    struct object *o = job->object;
+    if (job->error != 0) {
+        download_end_with_errno(o, job->error);
         return;
     }
-    free(o->task.temp);
-    o->task.temp = strdup(temp);
     struct change *c = object_change(o);
     c->part_bytes = o->task.part_bytes;
     c->began_ms = haul_endpoint_now_ms(o->endpoint);
     c->source = o->task.etag;
     c->temp = o->task.temp;
     object_commit(o, EVENT_BEGAN, open_ranges);
+}
+
+/* The queue is not told of a file, and of a folder that has to be there, before both outlive a
+ * loss of power. */
+static void begin_in_ranges(struct object *o)
+{
+    char temp[IDENTITY_MAX];
+    if (temp_identity(o->fd, temp) < 0) {
+        download_end_with_errno(o, errno);
+        return;
+    }
+    if (set_text(&o->task.temp, temp) < 0 || object_cut(o) < 0) {
+        download_end_with_errno(o, ENOMEM);
+        return;
+    }
+    post_job(o, DISK_BEGIN, on_begun);
 }
 
 static void open_ranges(struct worker *w, struct object *o)
@@ -294,20 +324,25 @@ static void resume_ranges(struct object *o)
         pause_for_folder(o, errno);
         return;
     }
-    if (rc > 0 || object_cut(o) < 0) {
+    if (rc > 0) {
         object_trouble(o, VERDICT_RESTART, "the temporary file is gone or another one");
         object_ready(o, download_end_badly);
         return;
     }
+    /* Without its ETag, what is fetched would be of whatever object stands there now. */
+    if (set_text(&o->task.etag, o->task.source) < 0 || object_cut(o) < 0) {
+        download_end_with_errno(o, ENOMEM);
+        return;
+    }
+    /* Ranges that this haul would not have cut are read again, synced or not. */
+    bool trusted = o->task.part_bytes == part_bytes_for(o->task.size, o->transfer->part_bytes);
     for (unsigned i = 0; i < o->task.record_count; i++) {
         const struct part_record *r = &o->task.records[i];
         if (r->number > o->count)
             continue;
         o->crc32c[r->number - 1] = r->crc32c;
-        o->marks[r->number - 1] = r->state == PART_SYNCED ? MARK_SYNCED : MARK_MOVED;
+        o->marks[r->number - 1] = r->state == PART_SYNCED && trusted ? MARK_SYNCED : MARK_MOVED;
     }
-    free(o->task.etag);
-    o->task.etag = strdup(o->task.source);
     step("download.resuming");
     post_job(o, DISK_RECHECK, on_rechecked);
 }
@@ -317,11 +352,12 @@ static void resume_ranges(struct object *o)
 static void resume_publishing(struct worker *w, struct object *o)
 {
     int rc = reopen(o);
+    bool whole = o->task.record_count == part_count(o->task.size, o->task.part_bytes);
     if (rc < 0) {
         pause_for_folder(o, errno);
         return;
     }
-    if (rc == 0) {
+    if (rc == 0 && whole) {
         publish(w, o);
         return;
     }
@@ -340,7 +376,8 @@ static void resume_publishing(struct worker *w, struct object *o)
         object_commit(o, EVENT_FINISHED, NULL);
         return;
     }
-    object_trouble(o, VERDICT_RESTART, "the temporary file is gone");
+    object_trouble(o, VERDICT_RESTART,
+        whole ? "the temporary file is gone" : "the queue lacks parts of this object");
     object_ready(o, download_end_badly);
 }
 

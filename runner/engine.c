@@ -204,7 +204,7 @@ static void *work(void *payload)
             carry_out(w, &c);
         if (haul_client_run(w->client, WAIT_MS, &err) < 0) {
             struct error why;
-            error_set(&why, EXIT_QUEUE, "%s", err.text);
+            error_exhausted(&why, err.text);
             engine_pause(e, &why);
         }
     }
@@ -218,6 +218,15 @@ static void *work(void *payload)
 
 /* ---- What the journal and the planner bring ---- */
 
+/* Does it belong to a transfer, and is it on that one's way? */
+static bool is_known(const struct manifest *m, const struct task *t)
+{
+    if (t->transfer - 1 >= m->transfer_count)
+        return false;
+    bool upload = m->transfers[t->transfer - 1]->kind == TRANSFER_UPLOAD;
+    return t->state == OBJECT_PLANNED || upload == (t->temp == NULL);
+}
+
 static void on_offer(void *payload, struct task *tasks, int count)
 {
     struct engine *e = payload;
@@ -225,15 +234,14 @@ static void on_offer(void *payload, struct task *tasks, int count)
     unsigned added = 0;
     for (int i = 0; i < count; i++) {
         struct error why;
-        bool known = tasks[i].transfer - 1 < e->options.manifest->transfer_count;
+        bool known = is_known(e->options.manifest, &tasks[i]);
         struct object *o = known ? object_new(e, &tasks[i]) : NULL;
         if (o == NULL) { /* it stays due in the queue */
             task_clear(&tasks[i]);
             if (known) {
                 engine_out_of_memory(e, &why);
             } else {
-                error_set(&why, EXIT_QUEUE,
-                    "the queue is damaged: it has objects of a transfer that is not there");
+                queue_damaged(e->options.queue, "an object is of no transfer", &why);
                 engine_pause(e, &why);
             }
             continue;
@@ -287,7 +295,7 @@ static int start_worker(struct engine *e, struct worker *w, struct error *err)
         return -1;
     w->slots = calloc(w->slot_count, sizeof *w->slots);
     if (w->slots == NULL)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     for (unsigned i = 0; i < w->slot_count; i++) {
         w->slots[i].next = w->free;
         w->free = &w->slots[i];
@@ -360,7 +368,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
 {
     struct engine *e = calloc(1, sizeof *e);
     if (e == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     e->options = *options;
@@ -370,7 +378,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
     e->over_fd = eventfd(0, EFD_CLOEXEC);
     e->workers = calloc(WORKERS_MAX, sizeof *e->workers);
     if (e->over_fd < 0 || e->workers == NULL) {
-        error_set(err, EXIT_QUEUE, "%s", strerror(errno));
+        error_exhausted(err, strerror(errno));
         goto failed;
     }
     choose_sizes(e);
@@ -405,7 +413,7 @@ struct engine *engine_start(const struct engine_options *options, struct error *
             pthread_mutex_lock(&e->lock);
             e->locked.running--;
             pthread_mutex_unlock(&e->lock);
-            error_set(err, EXIT_QUEUE, "no thread can be started");
+            error_exhausted(err, "no thread can be started for a worker");
             engine_stop(e);
             while (i > 0)
                 pthread_join(e->workers[--i].thread, NULL);

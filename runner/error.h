@@ -23,4 +23,12 @@ struct error {
 int error_set(struct error *err, enum exit_code exit, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The machine gives no more of something: EXIT_QUEUE, and -1. */
+int error_exhausted(struct error *err, const char *what);
+int error_no_memory(struct error *err);
+
+/* What somebody can do about that errno, to put behind its text: ": make room there". Empty:
+ * nothing that we know of. */
+const char *error_advice(int cause);
+
 #endif

@@ -156,7 +156,7 @@ struct journal *journal_start(const struct journal_options *options, struct erro
     struct journal *j = calloc(1, sizeof *j);
     pthread_condattr_t monotonic;
     if (j == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     j->options = *options;
@@ -167,7 +167,7 @@ struct journal *journal_start(const struct journal_options *options, struct erro
     pthread_cond_init(&j->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     if (pthread_create(&j->thread, NULL, run, j) != 0) {
-        error_set(err, EXIT_QUEUE, "no thread can be started for the journal");
+        error_exhausted(err, "no thread can be started for the journal");
         free(j);
         return NULL;
     }

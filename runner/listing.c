@@ -135,6 +135,8 @@ static int fetch_page(struct listing *l, struct error *err)
         .prefix = *l->transfer->key ? l->transfer->key : NULL,
         .start_after = token ? NULL : l->start_after,
         .continuation = token };
+    if (l->continuation && !token)
+        return error_no_memory(err);
     clear_page(l);
     int rc = haul_client_perform(l->client, &r, on_page, l, &error);
     free(token);
@@ -147,7 +149,7 @@ static int fetch_page(struct listing *l, struct error *err)
         return error_set(err, EXIT_PAUSED, "endpoint %s, bucket %s: the server %s",
             l->transfer->endpoint->name, l->transfer->bucket, l->fault);
     if (l->no_memory)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     return 0;
 }
 

@@ -225,7 +225,7 @@ struct manifest *manifest_thaw(const char *json, struct error *err)
         read_manifest(&l, root);
     yamltree_free(root);
     if (l.problems.no_memory)
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
     else if (l.problems.count > 0) {
         err->text[0] = '\0';
         problems_report(&l.problems, "", tell_damage, err);

@@ -41,11 +41,13 @@ enum part_mark { MARK_DUE, MARK_MOVING, MARK_MOVED, MARK_SYNCING, MARK_SYNCED };
 
 /* Work for the disk thread. */
 enum disk_work {
+    DISK_BEGIN,   /* make a temporary file's name durable, and its folders' */
     DISK_RECHECK, /* read what an earlier process wrote, and compare checksums */
     DISK_SYNC,    /* while parts move: make what is written durable */
     DISK_VERIFY,  /* read a stretch of what is there into the object's sum */
     DISK_SETTLE,  /* all is there: stamp and sync */
     DISK_PUBLISH, /* rename and sync the folder */
+    DISK_DISCARD, /* remove the temporary file, if there is one, and sync the folder */
     DISK_FINISH,  /* SETTLE and PUBLISH in one, for an object that moved in one request */
 };
 struct disk_job {
@@ -229,7 +231,9 @@ void upload_begin(struct worker *w, struct object *o); /* from whatever state it
 void upload_part(struct worker *w, struct object *o, unsigned number);
 void upload_begin_parts(struct worker *w, struct object *o);
 void upload_parts_over(struct worker *w, struct object *o);
-void upload_end_badly(struct worker *w, struct object *o); /* as o->verdict says */
+
+/* upload_abort.c: restart or failure, as o->verdict says. */
+void upload_end_badly(struct worker *w, struct object *o);
 
 /* upload_resume.c: what an earlier attempt or process left on the server. Both go on with
  * upload_begin_parts(), the sweep of an object in trouble with upload_end_badly(). */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "destination.h"
 #include "glob.h"
@@ -105,7 +106,7 @@ static int local_facts(struct plan *p, const char *name, struct facts *f)
     if (p->t->when == WHEN_ALWAYS)
         return 0;
     if (asprintf(&path, "%s%s", p->t->local, p->t->many ? name : "") < 0)
-        return error_set(p->err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(p->err);
     if (lstat(path, &st) == 0)
         stat_facts(&st, f);
     free(path);
@@ -178,12 +179,13 @@ static int plan_folder(struct plan *p, const char *after)
     int rc = 0;
     struct walk *w = walk_open(p->t->local, after, p->err);
     if (w == NULL) { /* it was there when the run began */
-        struct error gone = *p->err;
-        return error_set(p->err, EXIT_PAUSED, "%s: bring it back", gone.text);
+        struct error why = *p->err;
+        return error_set(p->err, EXIT_PAUSED, "%s%s", why.text,
+            access(p->t->local, F_OK) < 0 ? ": bring it back" : "");
     }
     if (p->t->when != WHEN_ALWAYS &&
         (p->there = listing_open(p->client, p->endpoint, p->t, after)) == NULL) {
-        rc = error_set(p->err, EXIT_QUEUE, "out of memory");
+        rc = error_no_memory(p->err);
         goto out;
     }
     while ((rc = walk_next(w, &e, p->err)) == 1) {
@@ -206,6 +208,10 @@ static int plan_folder(struct plan *p, const char *after)
             goto out;
         }
     }
+    if (rc < 0) {
+        struct error why = *p->err;
+        error_set(p->err, why.exit, "%s: %s", p->t->local, why.text);
+    }
 out:
     listing_close(p->there);
     p->there = NULL;
@@ -219,7 +225,7 @@ static int plan_prefix(struct plan *p, const char *after)
     int rc;
     struct listing *l = listing_open(p->client, p->endpoint, p->t, after);
     if (l == NULL)
-        return error_set(p->err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(p->err);
     while ((rc = listing_next(l, &e, p->err)) == 1) {
         struct facts source = { true, e.size, e.modified_ms }, here;
         if (!glob_selects(p->t->include, p->t->exclude, e.name))

@@ -164,7 +164,7 @@ static int read_positions(struct planner *p, struct queue *q, struct error *err)
     p->count = p->engine->options.manifest->transfer_count;
     p->positions = calloc(p->count, sizeof *p->positions);
     if (p->positions == NULL)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     for (size_t i = 0; i < p->count; i++)
         if (queue_position(
                 q, (unsigned) i + 1, &p->positions[i].planned, &p->positions[i].after, err) < 0)
@@ -176,7 +176,7 @@ struct planner *planner_new(struct engine *e, struct error *err)
 {
     struct planner *p = calloc(1, sizeof *p);
     if (p == NULL) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     p->engine = e;
@@ -192,8 +192,7 @@ struct planner *planner_new(struct engine *e, struct error *err)
 int planner_start(struct planner *p, struct error *err)
 {
     p->started = pthread_create(&p->thread, NULL, run, p) == 0;
-    return p->started ? 0
-                      : error_set(err, EXIT_QUEUE, "no thread can be started for the planner");
+    return p->started ? 0 : error_exhausted(err, "no thread can be started for the planner");
 }
 
 void planner_stop(struct planner *p)

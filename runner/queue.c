@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "anchors.h"
 #include "queue_sql.h"
 #include "schema_sql.h"
 #include "step.h"
@@ -17,7 +18,9 @@
 #define APPLICATION_ID 0x6861756c /* "haul" */
 #define SCHEMA_VERSION 1
 #define BUSY_MS 5000
-#define CHECKED_PAGES_MAX 16384 /* a quick_check of 64 MiB takes a moment; of 64 GiB, hours */
+#define CHECKED_PAGES_MAX 16384 /* a check of 64 MiB takes a moment; of 64 GiB, hours */
+#define CHECKED_TASKS 64
+#define VALUE_BYTES_MAX 67108864 /* of a text, and of what a stranger's schema may compute */
 
 #define DUE "('planned', 'creating', 'moving', 'completing', 'publishing')"
 #define NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
@@ -36,7 +39,8 @@ static const char *const sql[SQL_COUNT] = {
                          " WHERE id = ?1",
     [SQL_TAKE] =
         "SELECT o.id, o.transfer_id, o.name, o.size, o.modified_ms, o.etag, o.state,"
-        " o.generation, m.part_bytes, m.began_ms, m.source, m.token, m.upload_id, m.temp"
+        " o.generation, m.part_bytes, m.began_ms, m.source, m.token, m.upload_id, m.temp,"
+        " m.generation"
         " FROM object AS o INDEXED BY object_due LEFT JOIN motion AS m"
         " ON m.object_id = o.id WHERE o.id > ?1 AND o.state IN " DUE " ORDER BY o.id LIMIT ?2",
     /* Somebody else's schema may have allowed rows that ours has not: they are no parts. */
@@ -78,6 +82,13 @@ static const char *const sql[SQL_COUNT] = {
                  " FROM run",
 };
 
+int queue_damaged(const struct queue *q, const char *how, struct error *err)
+{
+    return error_set(err, EXIT_QUEUE,
+        "queue %s: the file is damaged (%s); restore it, or start again with `haul run --new`",
+        q->path, how);
+}
+
 int queue_fail(struct queue *q, struct error *err)
 {
     int code = q->db ? sqlite3_errcode(q->db) : SQLITE_NOMEM;
@@ -86,8 +97,14 @@ int queue_fail(struct queue *q, struct error *err)
         next = ": this is no haul queue; name the .db file of a run";
     else if (code == SQLITE_CORRUPT)
         next = ": the file is damaged; restore it, or start again with `haul run --new`";
-    else if (code == SQLITE_FULL || code == SQLITE_IOERR)
+    else if (code == SQLITE_FULL)
         next = ": make room on its disk, then `haul resume`";
+    else if (code == SQLITE_IOERR)
+        next = ": make room on its disk, or mend that, then `haul resume`";
+    else if (code == SQLITE_NOMEM)
+        next = ": free some memory, then `haul resume`";
+    else if (code == SQLITE_BUSY)
+        next = ": another program has it open; close that, then `haul resume`";
     else if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
         next = ": check that the file and its folder exist and can be written";
     return error_set(err, EXIT_QUEUE, "queue %s: %s%s", q->path,
@@ -179,19 +196,19 @@ static int take_lock(struct queue *q, struct error *err)
     char *name = lock_path(q->path);
     int rc = -1;
     if (name == NULL)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     q->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (q->lock_fd < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: the lock file %s can't be opened: %s", q->path,
-            name, strerror(errno));
+        error_set(err, EXIT_QUEUE, "queue %s: the lock file %s can't be opened: %s%s", q->path,
+            name, strerror(errno), error_advice(errno));
     } else if (fcntl(q->lock_fd, F_OFD_SETLK, &whole_file) < 0) {
         name_holder(q, err);
     } else {
         char text[16];
         int len = snprintf(text, sizeof text, "%d\n", (int) getpid());
         if (ftruncate(q->lock_fd, 0) < 0 || pwrite(q->lock_fd, text, (size_t) len, 0) != len)
-            error_set(err, EXIT_QUEUE, "queue %s: the lock file can't be written: %s", q->path,
-                strerror(errno));
+            error_set(err, EXIT_QUEUE, "queue %s: the lock file can't be written: %s%s",
+                q->path, strerror(errno), error_advice(errno));
         else
             rc = 0;
     }
@@ -225,7 +242,7 @@ static struct queue *new_queue(const char *path, struct error *err)
     }
     if (q == NULL || q->path == NULL) {
         free(q);
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     return q;
@@ -237,9 +254,13 @@ static int open_database(struct queue *q, const char *path, int flags, struct er
         return queue_fail(q, err);
     sqlite3_extended_result_codes(q->db, 0);
     sqlite3_busy_timeout(q->db, BUSY_MS);
-    /* A queue may come from a colleague: its schema is data, not to be trusted. */
+    /* A queue may come from a colleague: its schema is data, not to be trusted, and what it
+     * would have done behind our back is not. */
+    sqlite3_limit(q->db, SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX);
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
     /* Until it has shown to be ours: closing it would merge what its log holds. */
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return 0;
@@ -263,27 +284,53 @@ static int check_kind(struct queue *q, struct error *err)
     return 0;
 }
 
-static int check_whole(struct queue *q, struct error *err)
+/* What the pragma says first, if that is not `good` (NULL: nothing), is the damage. */
+static int check_pragma(
+    struct queue *q, const char *pragma, const char *good, struct error *err)
 {
     sqlite3_stmt *s = NULL;
-    int64_t pages;
-    int rc = -1;
-    if (pragma_number(q, "PRAGMA page_count", &pages, err) < 0)
-        return -1;
-    if (pages > CHECKED_PAGES_MAX)
-        return 0;
-    if (sqlite3_prepare_v2(q->db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK ||
-        sqlite3_step(s) != SQLITE_ROW)
-        queue_fail(q, err);
-    else if (strcmp((const char *) sqlite3_column_text(s, 0), "ok") != 0)
-        error_set(err, EXIT_QUEUE,
-            "queue %s: the file is damaged (%s); restore it, or start again with"
-            " `haul run --new`",
-            q->path, (const char *) sqlite3_column_text(s, 0));
+    int rc = sqlite3_prepare_v2(q->db, pragma, -1, &s, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    const char *says = rc == SQLITE_ROW ? (const char *) sqlite3_column_text(s, 0) : NULL;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        rc = queue_fail(q, err);
+    else if (rc == SQLITE_ROW && (says == NULL || good == NULL))
+        rc = queue_damaged(q, "rows belong to others that are not there", err);
+    else if (rc == SQLITE_ROW && strcmp(says, good) != 0)
+        rc = queue_damaged(q, says, err);
     else
         rc = 0;
     sqlite3_finalize(s);
     return rc;
+}
+
+/* Is all there, and makes sense? Reads only. What a larger file has to hide is found by those
+ * who come upon it. */
+static int check_whole(struct queue *q, struct error *err)
+{
+    struct task tasks[CHECKED_TASKS];
+    struct tally ignored;
+    struct run run;
+    int64_t pages, after = INT64_MIN;
+    int count;
+    if (pragma_number(q, "PRAGMA page_count", &pages, err) < 0)
+        return -1;
+    if (pages > CHECKED_PAGES_MAX)
+        return 0;
+    if (check_pragma(q, "PRAGMA integrity_check(1)", "ok", err) < 0 ||
+        check_pragma(q, "PRAGMA foreign_key_check", NULL, err) < 0 ||
+        queue_run(q, &run, err) < 0)
+        return -1;
+    run_clear(&run);
+    if (queue_tally(q, &ignored, err) < 0)
+        return -1;
+    while ((count = queue_take(q, after, tasks, CHECKED_TASKS, err)) > 0) {
+        after = tasks[count - 1].id;
+        while (count > 0)
+            task_clear(&tasks[--count]);
+    }
+    return count;
 }
 
 static int make_folders(const char *path)
@@ -301,6 +348,23 @@ static int make_folders(const char *path)
     }
     free(copy);
     return 0;
+}
+
+/* What the run is going to do elsewhere, only its queue knows: from here on no loss of power
+ * takes the file's name away, nor that of a folder above it. */
+static int sync_folders(const char *path)
+{
+    struct anchors none = { 0 };
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t) (slash - path) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int rc = fd >= 0 && fsync(fd) == 0 ? anchors_sync(&none, fd) : -1;
+    int cause = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = cause;
+    return rc;
 }
 
 /* One transaction: a crash leaves a run or nothing. */
@@ -334,14 +398,12 @@ static int write_schema(
     return rc == 0 ? run_script(q, "COMMIT", err) : -1;
 }
 
+/* The last one to be called: it writes. */
 static int make_ready(struct queue *q, struct error *err)
 {
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return run_script(q,
-               "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096",
-               err) < 0
-               ? -1
-               : prepare_all(q, err);
+        "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096", err);
 }
 
 /* Under another name until it is a queue, so that no crash leaves half of one. */
@@ -351,12 +413,13 @@ static int make_file(
     char *draft = NULL;
     int rc = -1, fd;
     if (asprintf(&draft, "%s" QUEUE_DRAFT, q->path) < 0)
-        return error_set(err, EXIT_QUEUE, "out of memory");
+        return error_no_memory(err);
     unlink(draft);
     /* Ours alone to read; SQLite gives the log beside it the same mode. */
     fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
+        error_set(
+            err, EXIT_QUEUE, "queue %s: %s%s", q->path, strerror(errno), error_advice(errno));
         goto out;
     }
     close(fd); /* before SQLite holds a lock on it */
@@ -366,8 +429,10 @@ static int make_file(
     sqlite3_close(q->db);
     q->db = NULL;
     step("queue.drafted");
-    if (rename(draft, q->path) < 0)
-        error_set(err, EXIT_QUEUE, "queue %s: %s", q->path, strerror(errno));
+    /* Its folders before its name: whoever finds it needs not care for them. */
+    if (sync_folders(q->path) < 0 || rename(draft, q->path) < 0 || sync_folders(q->path) < 0)
+        error_set(
+            err, EXIT_QUEUE, "queue %s: %s%s", q->path, strerror(errno), error_advice(errno));
     else
         rc = 0;
     step("queue.made");
@@ -385,8 +450,8 @@ int queue_create(struct queue **out, const char *path, const struct run *run,
     if (q == NULL)
         return -1;
     if (make_folders(path) < 0) {
-        error_set(
-            err, EXIT_QUEUE, "queue %s: its folder can't be made: %s", path, strerror(errno));
+        error_set(err, EXIT_QUEUE, "queue %s: its folder can't be made: %s%s", path,
+            strerror(errno), error_advice(errno));
         goto failed;
     }
     if (take_lock(q, err) < 0)
@@ -396,7 +461,8 @@ int queue_create(struct queue **out, const char *path, const struct run *run,
         goto failed;
     }
     if (make_file(q, run, transfers, err) < 0 ||
-        open_database(q, path, SQLITE_OPEN_READWRITE, err) < 0 || make_ready(q, err) < 0)
+        open_database(q, path, SQLITE_OPEN_READWRITE, err) < 0 || prepare_all(q, err) < 0 ||
+        make_ready(q, err) < 0)
         goto failed;
     *out = q;
     return 0;
@@ -432,7 +498,8 @@ int queue_open(struct queue **out, const char *path, struct error *err)
         goto failed;
     }
     if (take_lock(q, err) < 0 || open_database(q, path, SQLITE_OPEN_READWRITE, err) < 0 ||
-        check_kind(q, err) < 0 || check_whole(q, err) < 0 || make_ready(q, err) < 0)
+        check_kind(q, err) < 0 || prepare_all(q, err) < 0 || check_whole(q, err) < 0 ||
+        make_ready(q, err) < 0)
         goto failed;
     *out = q;
     return 0;

@@ -51,6 +51,9 @@ int queue_holder(const char *path);
 
 int queue_run(struct queue *q, struct run *out, struct error *err);
 
+/* *err says that the file is damaged, and how. Any thread. Returns -1. */
+int queue_damaged(const struct queue *q, const char *how, struct error *err);
+
 /* ---- Planning ---- */
 
 struct planned {
@@ -101,8 +104,8 @@ struct task {
 };
 void task_clear(struct task *t);
 
-/* Hands out up to `max` objects that are due and have an id over `after`, in order. Returns how
- * many, or -1. */
+/* Hands out up to `max` objects that are due and have an id over `after`, in order; each could
+ * have been written by queue_change(). Returns how many, or -1. */
 int queue_take(struct queue *q, int64_t after, struct task *out, int max, struct error *err);
 
 /* The recorded parts of an object, by number. */

@@ -50,17 +50,19 @@ int queue_tally(struct queue *q, struct tally *out, struct error *err)
     int rc;
     *out = (struct tally){ 0 };
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        enum object_state state = object_state_from((const char *) sqlite3_column_text(s, 0));
+        const char *name = (const char *) sqlite3_column_text(s, 0);
+        if (name == NULL)
+            break; /* SQLite has no memory */
+        enum object_state state = object_state_from(name);
         strange |= state == OBJECT_BAD;
         add_state(out, state, (uint64_t) sqlite3_column_int64(s, 1),
             (uint64_t) sqlite3_column_int64(s, 2));
     }
     sqlite3_reset(s);
     if (rc != SQLITE_DONE)
-        return queue_fail(q, err);
+        return rc == SQLITE_ROW ? error_no_memory(err) : queue_fail(q, err);
     if (strange)
-        return error_set(err, EXIT_QUEUE,
-            "queue %s: an object is in no state that there is: the file is damaged", q->path);
+        return queue_damaged(q, "an object is in no state that there is", err);
     if (ask_number(q, SQL_TALLY_PLANNED, &planned, err) < 0 ||
         ask_number(q, SQL_TALLY_PARTS, &part_bytes, err) < 0)
         return -1;
@@ -73,11 +75,19 @@ int queue_failed(struct queue *q, failed_fn *row, void *payload, struct error *e
 {
     sqlite3_stmt *s = queue_statement(q, SQL_FAILED);
     int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-        row(payload, (unsigned) sqlite3_column_int(s, 0),
-            (const char *) sqlite3_column_text(s, 1), (const char *) sqlite3_column_text(s, 2));
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *name = (const char *) sqlite3_column_text(s, 1);
+        const char *why = (const char *) sqlite3_column_text(s, 2);
+        if (name == NULL || why == NULL)
+            break; /* somebody else's schema, or no memory */
+        row(payload, (unsigned) sqlite3_column_int(s, 0), name, why);
+    }
+    if (rc == SQLITE_ROW)
+        queue_damaged(q, "a failed object lacks its name or the reason", err);
+    else if (rc != SQLITE_DONE)
+        queue_fail(q, err);
     sqlite3_reset(s);
-    return rc == SQLITE_DONE ? 0 : queue_fail(q, err);
+    return rc == SQLITE_DONE ? 0 : -1;
 }
 
 int queue_json(struct queue *q, const char *state, int pid, char **out, struct error *err)
@@ -95,7 +105,8 @@ int queue_json(struct queue *q, const char *state, int pid, char **out, struct e
         sqlite3_bind_int64(s, 3 + i, (int64_t) numbers[i]);
     if (sqlite3_step(s) != SQLITE_ROW)
         return queue_fail(q, err);
-    *out = strdup((const char *) sqlite3_column_text(s, 0));
+    const char *text = (const char *) sqlite3_column_text(s, 0);
+    *out = text ? strdup(text) : NULL;
     sqlite3_reset(s);
-    return *out ? 0 : error_set(err, EXIT_QUEUE, "out of memory");
+    return *out ? 0 : error_no_memory(err);
 }

@@ -1,6 +1,9 @@
 /* What planning and carrying out write into the queue and read from it. One function is one
  * verb; SQL's columns and our structs meet here. */
+#include <haul/request.h>
+#include <limits.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +31,10 @@ static void bind_known(sqlite3_stmt *s, int at, int64_t value)
 /* An owned copy; NULL stays NULL, and *failed tells when memory ran out. */
 static char *take_text(sqlite3_stmt *s, int column, bool *failed)
 {
+    bool is_null = sqlite3_column_type(s, column) == SQLITE_NULL;
     const char *text = (const char *) sqlite3_column_text(s, column);
     char *copy = text ? strdup(text) : NULL;
-    *failed |= text && !copy;
+    *failed |= !copy && !is_null; /* SQLite may have run out, too */
     return copy;
 }
 
@@ -44,19 +48,22 @@ int queue_run(struct queue *q, struct run *out, struct error *err)
     sqlite3_stmt *s = queue_statement(q, SQL_RUN);
     bool failed = false;
     *out = (struct run){ 0 };
-    if (sqlite3_step(s) != SQLITE_ROW)
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_DONE)
+        return queue_damaged(q, "it holds no run", err);
+    if (rc != SQLITE_ROW)
         return queue_fail(q, err);
     char **fields[] = { &out->id, &out->name, &out->manifest, &out->manifest_file,
         &out->created_at, &out->finished_at, &out->paused };
     for (int i = 0; i < 7; i++)
         *fields[i] = take_text(s, i, &failed);
     sqlite3_reset(s);
-    bool whole = out->id && out->name && out->manifest && out->manifest_file && out->created_at;
+    bool whole = out->id && out->name && out->manifest && out->manifest_file &&
+                 out->created_at && !strchr(out->id, '/'); /* it is in names of files */
     if (whole && !failed)
         return 0;
     run_clear(out);
-    return failed ? error_set(err, EXIT_QUEUE, "out of memory")
-                  : error_set(err, EXIT_QUEUE, "queue %s: the file is damaged", q->path);
+    return failed ? error_no_memory(err) : queue_damaged(q, "its run makes no sense", err);
 }
 
 void run_clear(struct run *r)
@@ -76,12 +83,15 @@ int queue_position(
     sqlite3_stmt *s = queue_statement(q, SQL_POSITION);
     bool failed = false;
     sqlite3_bind_int(s, 1, (int) transfer);
-    if (sqlite3_step(s) != SQLITE_ROW)
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_DONE)
+        return queue_damaged(q, "a transfer is not there", err);
+    if (rc != SQLITE_ROW)
         return queue_fail(q, err);
     *planned = sqlite3_column_int(s, 0);
     *position = take_text(s, 1, &failed);
     sqlite3_reset(s);
-    return failed ? error_set(err, EXIT_QUEUE, "out of memory") : 0;
+    return failed ? error_no_memory(err) : 0;
 }
 
 int queue_plan(struct queue *q, unsigned transfer, const struct planned *rows, size_t count,
@@ -124,9 +134,29 @@ void task_clear(struct task *t)
     *t = (struct task){ 0 };
 }
 
+/* Could we have written this? Whoever carries it out rests on it. */
+static bool is_sound(const struct task *t, int64_t generation, int64_t motion_generation)
+{
+    bool in_motion = t->state != OBJECT_PLANNED, download = t->temp != NULL;
+    if (t->id < 1 || t->name == NULL || t->state == OBJECT_BAD || generation < 1 ||
+        generation >= INT_MAX)
+        return false;
+    if (!in_motion)
+        return motion_generation < 0; /* there is none */
+    if (download ? t->state == OBJECT_CREATING || t->state == OBJECT_COMPLETING
+                 : t->state == OBJECT_PUBLISHING ||
+                       (t->state == OBJECT_CREATING && t->upload_id != NULL))
+        return false;
+    return motion_generation == generation && t->source != NULL && t->part_bytes > 0 &&
+           t->size <= HAUL_OBJECT_BYTES_MAX && t->size > t->part_bytes &&
+           (t->size - 1) / t->part_bytes < HAUL_PARTS_MAX;
+}
+
 static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct error *err)
 {
     bool failed = false;
+    char how[64];
+    int64_t generation = sqlite3_column_int64(s, 7);
     *t = (struct task){
         .id = sqlite3_column_int64(s, 0),
         .transfer = (unsigned) sqlite3_column_int(s, 1),
@@ -135,7 +165,7 @@ static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct er
         .modified_ms = column_known(s, 4),
         .etag = take_text(s, 5, &failed),
         .state = object_state_from((const char *) sqlite3_column_text(s, 6)),
-        .generation = (unsigned) sqlite3_column_int(s, 7),
+        .generation = (unsigned) generation,
         .part_bytes = (uint64_t) sqlite3_column_int64(s, 8),
         .began_ms = column_known(s, 9),
         .source = take_text(s, 10, &failed),
@@ -144,12 +174,11 @@ static int read_task(struct queue *q, sqlite3_stmt *s, struct task *t, struct er
         .temp = take_text(s, 13, &failed),
     };
     if (failed)
-        return error_set(err, EXIT_QUEUE, "out of memory");
-    if (t->name == NULL || t->state == OBJECT_BAD ||
-        (t->state != OBJECT_PLANNED && (t->part_bytes == 0 || t->source == NULL)))
-        return error_set(err, EXIT_QUEUE,
-            "queue %s: object %lld is '%s' without what that needs: the file is damaged",
-            q->path, (long long) t->id, object_state_name(t->state));
+        return error_no_memory(err);
+    if (!is_sound(t, generation, column_known(s, 14))) {
+        snprintf(how, sizeof how, "object %lld makes no sense", (long long) t->id);
+        return queue_damaged(q, how, err);
+    }
     return t->state == OBJECT_PLANNED
                ? 0
                : queue_parts(q, t->id, &t->records, &t->record_count, err);
@@ -161,9 +190,15 @@ int queue_take(struct queue *q, int64_t after, struct task *out, int max, struct
     int count = 0, rc;
     sqlite3_bind_int64(s, 1, after);
     sqlite3_bind_int(s, 2, max);
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         if (read_task(q, s, &out[count++], err) < 0)
             break;
+        if (out[count - 1].id <= after) {
+            queue_damaged(q, "its index gives objects twice or out of order", err);
+            break;
+        }
+        after = out[count - 1].id;
+    }
     if (rc != SQLITE_DONE) {
         if (rc != SQLITE_ROW)
             queue_fail(q, err);
@@ -195,6 +230,9 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
             room = more;
         }
         const char *state = (const char *) sqlite3_column_text(s, 1);
+        failed = state == NULL;
+        if (failed)
+            break;
         records[n++] = (struct part_record){
             .number = (unsigned) sqlite3_column_int(s, 0),
             .state = strcmp(state, "sent") == 0     ? PART_SENT
@@ -211,7 +249,7 @@ int queue_parts(struct queue *q, int64_t object, struct part_record **out, unsig
         return 0;
     }
     part_records_free(records, n);
-    return failed ? error_set(err, EXIT_QUEUE, "out of memory") : queue_fail(q, err);
+    return failed ? error_no_memory(err) : queue_fail(q, err);
 }
 
 /* What an event does to the motion row and its parts. */
@@ -259,7 +297,12 @@ int queue_change(struct queue *q, const struct change *c, bool *stale, struct er
             q->path, (long long) c->object);
     if (rc != SQLITE_ROW)
         return queue_fail(q, err);
-    enum object_state state = object_state_from((const char *) sqlite3_column_text(s, 0));
+    const char *name = (const char *) sqlite3_column_text(s, 0);
+    if (name == NULL) {
+        sqlite3_reset(s);
+        return error_no_memory(err);
+    }
+    enum object_state state = object_state_from(name);
     unsigned generation = (unsigned) sqlite3_column_int(s, 1);
     sqlite3_reset(s);
     *stale = generation != c->generation;

@@ -31,8 +31,9 @@ void refusal_explain(const struct haul_error *refusal, const struct manifest_end
             next = advice[i].next;
             break;
         }
-    error_set(out, EXIT_PAUSED, "endpoint %s%s%s: %s%s%s", endpoint->name,
-        *bucket ? ", bucket " : "", bucket, refusal->text, next ? ": " : "", next ? next : "");
+    error_set(out, EXIT_PAUSED, "endpoint %s%s%s: %s%s%s%s", endpoint->name,
+        *bucket ? ", bucket " : "", bucket, refusal->text, next ? ": " : "", next ? next : "",
+        error_advice(refusal->sys_errno));
 }
 
 bool refusal_asks_again(struct haul_request *request, const struct haul_error *refusal)

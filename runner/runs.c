@@ -2,6 +2,7 @@
 #include "runs.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static char *state_folder(const char *name, struct error *err)
     }
     if (asprintf(&path, "%s%s/haul%s%s", set ? state : home, set ? "" : "/.local/state",
             name ? "/" : "", name ? name : "") < 0) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         return NULL;
     }
     return path;
@@ -45,7 +46,7 @@ char *runs_path(const char *name, const char *id, struct error *err)
 {
     char *folder = state_folder(name, err), *path = NULL;
     if (folder != NULL && asprintf(&path, "%s/%s.db", folder, id) < 0) {
-        error_set(err, EXIT_QUEUE, "out of memory");
+        error_no_memory(err);
         path = NULL;
     }
     free(folder);
@@ -72,33 +73,43 @@ static bool is_run_file(const char *file)
     return true;
 }
 
-static int add_run(struct list *l, const char *folder, const char *name, const char *file)
+static int add_run(
+    struct list *l, const char *folder, const char *name, const char *file, struct error *err)
 {
     size_t len = strlen(file);
     if (!is_run_file(file))
         return 0;
     struct run_file *more = realloc(l->runs, (l->count + 1) * sizeof *more);
     if (more == NULL)
-        return -1;
+        return error_no_memory(err);
     l->runs = more;
     struct run_file *r = &more[l->count];
     snprintf(r->name, sizeof r->name, "%s", name);
     snprintf(r->id, sizeof r->id, "%.*s", (int) len - 3, file);
     if (asprintf(&r->path, "%s/%s", folder, file) < 0)
-        return -1;
+        return error_no_memory(err);
     l->count++;
     return 0;
 }
 
-static int add_name(struct list *l, const char *name, struct error *err)
+/* The entries of a name's folder are its runs, those of the folder of all (NULL) the names. One
+ * that is not there has none; of one that can't be read nobody knows. */
+static int add_folder(struct list *l, const char *name, struct error *err)
 {
     char *folder = state_folder(name, err);
-    int rc = folder ? 0 : -1;
     DIR *d = folder ? opendir(folder) : NULL;
-    struct dirent *e;
-    while (rc == 0 && d != NULL && (e = readdir(d)) != NULL)
-        if ((rc = add_run(l, folder, name, e->d_name)) < 0)
-            error_set(err, EXIT_QUEUE, "out of memory");
+    struct dirent *e = NULL;
+    int rc = d ? 0 : -1;
+    while (rc == 0 && (errno = 0, e = readdir(d)) != NULL)
+        if (name != NULL)
+            rc = add_run(l, folder, name, e->d_name, err);
+        else if (e->d_name[0] != '.')
+            rc = add_folder(l, e->d_name, err);
+    if (folder != NULL && e == NULL && errno != 0)
+        rc = errno == ENOENT || errno == ENOTDIR
+                 ? 0
+                 : error_set(err, EXIT_QUEUE, "can't read the folder of runs %s: %s", folder,
+                       strerror(errno));
     if (d != NULL)
         closedir(d);
     free(folder);
@@ -133,22 +144,7 @@ static int latest_first(const void *a, const void *b)
 int runs_list(const char *name, struct run_file **out, size_t *count, struct error *err)
 {
     struct list l = { 0 };
-    int rc = 0;
-    if (name != NULL) {
-        rc = add_name(&l, name, err);
-    } else {
-        char *folder = state_folder(NULL, err);
-        DIR *d = folder ? opendir(folder) : NULL;
-        struct dirent *e;
-        rc = folder ? 0 : -1;
-        while (rc == 0 && d != NULL && (e = readdir(d)) != NULL)
-            if (e->d_name[0] != '.')
-                rc = add_name(&l, e->d_name, err);
-        if (d != NULL)
-            closedir(d);
-        free(folder);
-    }
-    if (rc < 0) {
+    if (add_folder(&l, name, err) < 0) {
         runs_free(l.runs, l.count);
         return -1;
     }

@@ -59,19 +59,12 @@ static enum verdict judge_local(
 /* What somebody can mend pauses the run; what another file may be spared is begun again. */
 enum verdict local_verdict(struct object *o, int cause, struct error *why)
 {
-    static const struct {
-        int cause;
-        const char *next;
-    } mendable[] = { { ENOSPC, "make room there" }, { EDQUOT, "make room there" },
-        { EROFS, "make it writable" }, { EMFILE, "raise the limit of open files" },
-        { ENFILE, "let other programs close files" }, { ENOMEM, "free some memory" } };
-    for (size_t i = 0; i < sizeof mendable / sizeof *mendable; i++)
-        if (mendable[i].cause == cause) {
-            error_set(why, EXIT_PAUSED, "%s: %s: %s", o->transfer->local, strerror(cause),
-                mendable[i].next);
-            engine_pause(o->engine, why);
-            return VERDICT_DROP;
-        }
+    const char *next = error_advice(cause);
+    if (*next != '\0') {
+        error_set(why, EXIT_PAUSED, "%s: %s%s", o->transfer->local, strerror(cause), next);
+        engine_pause(o->engine, why);
+        return VERDICT_DROP;
+    }
     error_set(why, EXIT_SOME_FAILED, "%s", strerror(cause));
     bool again = (cause == EIO || cause == EFBIG) && o->transfer->kind == TRANSFER_DOWNLOAD;
     return again ? VERDICT_RESTART : VERDICT_FAIL;

@@ -15,7 +15,7 @@
 #include "motion.h"
 #include "step.h"
 
-static step_fn create, complete, prove, abort_upload;
+static step_fn create, complete, prove;
 
 /* ---- The source ---- */
 
@@ -31,10 +31,20 @@ static int file_identity(int fd, char out[static IDENTITY_MAX])
     return 0;
 }
 
-static bool source_is_same(const struct object *o)
+/* Such names no walk gives: the queue is a stranger's. */
+static bool leads_out(const char *name)
 {
-    char now[IDENTITY_MAX];
-    return file_identity(o->fd, now) == 0 && strcmp(now, o->identity) == 0;
+    for (const char *at = name; (at = strstr(at, "..")) != NULL; at += 2)
+        if ((at == name || at[-1] == '/') && (at[2] == '/' || at[2] == '\0'))
+            return true;
+    return false;
+}
+
+/* As the identity has it that the queue keeps. */
+static uint64_t source_size(const struct object *o)
+{
+    unsigned long long size = 0;
+    return sscanf(o->task.source, "%*x:%*u:%llu:", &size) == 1 ? size : 0;
 }
 
 /* Returns 0, or -1 with errno; EBADMSG: it is no regular file. */
@@ -67,7 +77,10 @@ static int open_source(struct object *o, struct stat *st)
 static ssize_t read_source(void *payload, uint64_t offset, void *data, size_t len)
 {
     struct slot *s = payload;
-    ssize_t got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    ssize_t got;
+    do
+        got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
+    while (got < 0 && errno == EINTR);
     if (offset == 0) /* hashed, rewound or sent again: from the beginning */
         s->crc32c = 0, s->passed = 0;
     if (got > 0 && offset == s->passed) {
@@ -84,104 +97,6 @@ static void end_without_memory(struct object *o)
     struct error why;
     object_set_trouble(o, engine_out_of_memory(o->engine, &why), &why);
     object_ready(o, upload_end_badly);
-}
-
-static void commit_end(struct object *o)
-{
-    struct change *c = object_change(o);
-    c->why = o->trouble.text;
-    bool again = o->verdict == VERDICT_RESTART;
-    LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
-        { "why", o->trouble.text });
-    if (again) {
-        o->verdict = VERDICT_GOOD;
-        object_commit(o, EVENT_RESTARTED, upload_begin);
-    } else {
-        object_commit(o, EVENT_FAILED, NULL);
-    }
-}
-
-static void forget_upload(struct object *o)
-{
-    free(o->task.upload_id);
-    o->task.upload_id = NULL;
-    commit_end(o);
-}
-
-/* It may be open still: because somebody has to mend something first, or for good. */
-static void end_without_abort(struct slot *s, const struct haul_result *result)
-{
-    struct object *o = s->object;
-    struct error why = { .text = "it has parts whenever it is aborted" };
-    if (slot_judge(s, result, &why) == VERDICT_DROP) {
-        object_release(o); /* the queue still has the id, and resume tries again */
-        return;
-    }
-    LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
-        { "upload_id", o->task.upload_id }, { "why", why.text });
-    size_t len = strlen(o->trouble.text);
-    snprintf(o->trouble.text + len, sizeof o->trouble.text - len,
-        "; upload %s is still open: %s", o->task.upload_id, why.text);
-    forget_upload(o);
-}
-
-/* A part that the server was still storing outlives the abort: until the upload is gone, or
- * nobody may tell. */
-static void on_left(struct slot *s, const struct haul_result *result)
-{
-    const struct haul_error *error = &result->error;
-    if (error->http_status == 404 || error->http_status == 403)
-        forget_upload(s->object);
-    else if (error->code == HAUL_OK && ++s->object->aborts < ABORTS_MAX)
-        object_ready(s->object, abort_upload);
-    else
-        end_without_abort(s, result);
-}
-
-static void list_left(struct worker *w, struct object *o)
-{
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->task.upload_id;
-    s->request.max_entries = 1;
-    slot_send(s, HAUL_LIST_PARTS, on_left);
-}
-
-static void on_aborted(struct slot *s, const struct haul_result *result)
-{
-    step("upload.aborted");
-    if (result->error.code == HAUL_OK || result->error.http_status == 404)
-        object_ready(s->object, list_left);
-    else
-        end_without_abort(s, result);
-}
-
-static void abort_upload(struct worker *w, struct object *o)
-{
-    struct slot *s = slot_take(w, o);
-    s->request.upload_id = o->task.upload_id;
-    slot_send(s, HAUL_ABORT_UPLOAD, on_aborted);
-}
-
-/* Restart or failure: our uploads go first, so that nothing is left to pay for. */
-void upload_end_badly(struct worker *w, struct object *o)
-{
-    if (o->verdict == VERDICT_DROP) {
-        object_release(o);
-        return;
-    }
-    if (o->orphan_possible) {
-        upload_sweep(w, o); /* and then here again */
-        return;
-    }
-    if (o->verdict == VERDICT_RESTART && ++o->restarts > RESTARTS_MAX)
-        o->verdict = VERDICT_FAIL;
-    if (o->task.upload_id == NULL) {
-        commit_end(o);
-        return;
-    }
-    step("upload.aborting");
-    o->aborts = 0;
-    abort_upload(w, o);
 }
 
 static void finish(struct object *o, const char *etag)
@@ -209,7 +124,12 @@ static bool is_good(struct slot *s, const struct haul_result *result)
 static enum verdict judge_sent(
     struct slot *s, const struct haul_result *result, struct error *why)
 {
-    if (result->error.code == HAUL_CANCELLED || source_is_same(s->object))
+    char now[IDENTITY_MAX];
+    if (result->error.code == HAUL_CANCELLED)
+        return slot_judge(s, result, why);
+    if (file_identity(s->object->fd, now) < 0)
+        return local_verdict(s->object, errno, why);
+    if (strcmp(now, s->object->identity) == 0)
         return slot_judge(s, result, why);
     error_set(why, EXIT_SOME_FAILED, "the file changed while it was read");
     return VERDICT_RESTART;
@@ -294,6 +214,11 @@ static void begin_anew(struct worker *w, struct object *o, const struct stat *st
 void upload_begin(struct worker *w, struct object *o)
 {
     struct stat st;
+    if (o->transfer->many && leads_out(o->task.name)) {
+        object_trouble(o, VERDICT_FAIL, "the name has `..` as a segment");
+        upload_end_badly(w, o);
+        return;
+    }
     if (o->task.state == OBJECT_COMPLETING) {
         complete(w, o); /* every part is there: the source is not needed any more */
         return;
@@ -314,7 +239,7 @@ void upload_begin(struct worker *w, struct object *o)
         begin_anew(w, o, &st);
         return;
     }
-    if (strcmp(o->identity, o->task.source) != 0) {
+    if (strcmp(o->identity, o->task.source) != 0 || (uint64_t) st.st_size != o->task.size) {
         object_trouble(o, VERDICT_RESTART, "the file has changed since the upload began");
         upload_end_badly(w, o);
     } else if (object_cut(o) < 0) {
@@ -432,7 +357,7 @@ static void complete(struct worker *w, struct object *o)
 {
     step("upload.completing");
     o->count = part_count(o->task.size, o->task.part_bytes);
-    if (o->task.record_count != o->count) {
+    if (o->task.record_count != o->count || source_size(o) != o->task.size) {
         object_trouble(o, VERDICT_RESTART, "the queue lacks parts of this object");
         upload_end_badly(w, o);
         return;

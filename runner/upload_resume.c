@@ -47,24 +47,40 @@ static bool sweep_may_go_on(struct slot *s, const struct haul_result *result, co
     return verdict != VERDICT_DROP;
 }
 
+/* Room for the orphans of a listing, and their ids. */
+static int keep_orphans(struct object *o, const struct haul_listing *listing)
+{
+    int64_t ours_ms = o->task.upload_id ? -1 : INT64_MAX;
+    for (size_t i = 0; i < listing->count; i++)
+        if (is_ours(o, &listing->entries[i]))
+            ours_ms = listing->entries[i].modified_ms;
+    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
+    if (o->orphans == NULL)
+        return -1;
+    for (size_t i = 0; i < listing->count && o->orphan_count < ORPHANS_MAX; i++) {
+        const struct haul_entry *e = &listing->entries[i];
+        if (!may_be_orphan(o, e, ours_ms))
+            continue;
+        if ((o->orphans[o->orphan_count] = strdup(e->upload_id)) == NULL)
+            return -1;
+        o->orphan_count++;
+    }
+    return 0;
+}
+
 static void on_uploads(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
-    int64_t ours_ms = o->task.upload_id ? -1 : INT64_MAX;
+    struct error why;
     if (!sweep_may_go_on(s, result, "orphans_not_found"))
         return;
-    for (size_t i = 0; i < result->listing.count; i++)
-        if (is_ours(o, &result->listing.entries[i]))
-            ours_ms = result->listing.entries[i].modified_ms;
-    o->orphans = calloc(ORPHANS_MAX, sizeof *o->orphans);
-    for (size_t i = 0; o->orphans && i < result->listing.count; i++) {
-        const struct haul_entry *e = &result->listing.entries[i];
-        if (o->orphan_count < ORPHANS_MAX && may_be_orphan(o, e, ours_ms) &&
-            (o->orphans[o->orphan_count] = strdup(e->upload_id)) != NULL)
-            o->orphan_count++;
-    }
     o->aborts = 0;
-    object_ready(o, sweep_next);
+    if (keep_orphans(o, &result->listing) == 0) {
+        object_ready(o, sweep_next);
+    } else {
+        engine_out_of_memory(o->engine, &why);
+        object_release(o);
+    }
 }
 
 /* Sorted by key, the key itself comes before all that it is a prefix of: one page will do. */

@@ -326,7 +326,8 @@ int walk_next(struct walk *w, struct walk_entry *out, struct error *err)
     while (rc == 0 && w->depth > 0)
         rc = step(w, out);
     if (rc < 0)
-        error_set(err, EXIT_PAUSED, "can't read on after '%s': %s", w->path, strerror(errno));
+        error_set(err, EXIT_PAUSED, "can't read on after '%s': %s%s", w->path, strerror(errno),
+            error_advice(errno));
     return rc;
 }
 
@@ -368,7 +369,8 @@ struct walk *walk_open_bounded(
         goto failed;
     return w;
 failed:
-    error_set(err, EXIT_USAGE, "can't read the folder '%s': %s", root, strerror(errno));
+    error_set(err, EXIT_USAGE, "can't read the folder '%s': %s%s", root, strerror(errno),
+        error_advice(errno));
     walk_close(w);
     if (fd >= 0)
         close(fd);

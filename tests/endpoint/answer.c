@@ -33,7 +33,7 @@ static void add_error_document(struct exchange *x)
     text_append(&p->body, &p->extra);
     text_addf(&p->body,
         "<RequestId>%016" PRIX64 "</RequestId><HostId>host/%" PRIu64 "=</HostId></Error>",
-        x->seq, x->seq);
+        x->stamp.seq, x->stamp.seq);
 }
 
 void answer_prepare(struct exchange *x)
@@ -73,8 +73,8 @@ static void write_head(const struct exchange *x, uint64_t promised, struct text 
     text_addf(out,
         "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-endpoint\r\nx-amz-request-id: %016" PRIX64
         "\r\nx-amz-id-2: host/%" PRIu64 "=\r\n",
-        p->status, p->code != NULL ? p->code : "OK", date_http(x->now_ms, date), x->seq,
-        x->seq);
+        p->status, p->code != NULL ? p->code : "OK", date_http(x->now_ms, date), x->stamp.seq,
+        x->stamp.seq);
     if (has_body(x))
         text_addf(out, "Content-Length: %" PRIu64 "\r\n", promised);
     if (type != NULL)

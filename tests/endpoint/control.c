@@ -40,7 +40,7 @@ static int get_headers(struct call *c)
 
 static int post_reset(struct call *c)
 {
-    ledger_reset(c->server->ledger);
+    ledger_reset(c->server->ledger, operation_name, &c->answer);
     return 200;
 }
 

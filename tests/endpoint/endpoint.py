@@ -45,7 +45,7 @@ class Endpoint:
             self.options += ["--client-ca", client[0]]
         self.port, self.process = 0, None
         try:
-            self._start()
+            self.start()
         except BaseException:
             shutil.rmtree(self.root, ignore_errors=True)
             raise
@@ -57,7 +57,8 @@ class Endpoint:
         self.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _start(self):
+    def start(self):
+        """Again after stop(), with the same port and root. The faults are forgotten."""
         self.process = subprocess.Popen(
             [os.environ["S3_ENDPOINT"], "--root", self.root, "--port", str(self.port),
              "--with-parent", *self.options], stdout=subprocess.PIPE, text=True)
@@ -67,7 +68,7 @@ class Endpoint:
         self.port = int(line)
 
     def stop(self, sig=signal.SIGTERM):
-        """Ends the program and returns its exit code; the objects stay for restart()."""
+        """Ends the program and returns its exit code; the objects stay for start()."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
         try:
@@ -79,9 +80,9 @@ class Endpoint:
             self.process.stdout.close()
 
     def restart(self, sig=signal.SIGTERM):
-        """Stops it (SIGKILL: as in a crash) and starts it again with the same port and root."""
+        """Stops it (SIGKILL: as in a crash) and starts it again."""
         self.stop(sig)
-        self._start()
+        self.start()
 
     @property
     def url(self):
@@ -166,8 +167,8 @@ class Endpoint:
         self.control("DELETE", "faults")
 
     def reset(self):
-        """Clears counters and log."""
-        self.control("POST", "reset", "")
+        """Clears counters and log, and returns what stats() was."""
+        return json.loads(self.control("POST", "reset", ""))
 
     def wait_at(self, gate, count=1, timeout=60):
         """Blocks until that many requests hang at the gate."""

@@ -227,7 +227,7 @@ static void write_log(const struct exchange *x, bool replies)
 {
     const struct request *r = x->request;
     struct entry e = {
-        .seq = x->seq,
+        .stamp = x->stamp,
         .op = x->operation->name,
         .bucket = &x->bucket,
         .key = &x->key,
@@ -249,7 +249,8 @@ static void write_headers(const struct exchange *x)
     const struct request *r = x->request;
     const char *cut = strstr(r->query, query_signature);
     struct text out = { 0 };
-    text_addf(&out, "%" PRIu64 " %s %s %s", x->seq, x->operation->name, r->method, r->path);
+    text_addf(
+        &out, "%" PRIu64 " %s %s %s", x->stamp.seq, x->operation->name, r->method, r->path);
     text_addf(&out, "%s%.*s\n", *r->query != '\0' ? "?" : "",
         (int) (cut != NULL ? cut - r->query : (ptrdiff_t) strlen(r->query)), r->query);
     for (unsigned i = 0; i < r->header_count; i++) {
@@ -267,7 +268,7 @@ static void write_headers(const struct exchange *x)
 
 static void begin(struct exchange *x)
 {
-    x->seq = ledger_begin(x->server->ledger, operation_row(x->operation));
+    x->stamp = ledger_begin(x->server->ledger, operation_row(x->operation));
 }
 
 /* The request has arrived twice: the first one's end, and what the second one finds. */
@@ -349,7 +350,7 @@ bool exchange_serve(struct server *server, struct request *r)
     begin(&x);
     write_headers(&x);
     faults_match(server->faults,
-        &(struct subject){ x.operation->name, &x.key, x.part, first_byte(r),
+        &(struct subject){ x.operation->name, &x.bucket, &x.key, x.part, first_byte(r),
             request_header(r, "x-amz-security-token") },
         &x.play);
     x.now_ms = date_now_ms() + (x.play.skew_s != FAULT_UNSET ? x.play.skew_s * 1000 : 0);

@@ -49,7 +49,7 @@ struct exchange {
     const struct operation *operation;
     struct text bucket, key; /* owned */
     unsigned part;           /* of partNumber=; 0: none */
-    uint64_t seq;
+    struct stamp stamp;
     int64_t now_ms; /* by the server's clock, which a fault may have set wrong */
     struct play play;
     struct reply reply;

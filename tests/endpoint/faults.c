@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define BURST_US 100000 /* of what `over` lets pass */
 
 enum kind { FLAG, NUMBER, WORD };
 
@@ -57,17 +60,20 @@ static const struct action {
 };
 
 enum { ACTION_COUNT = sizeof actions / sizeof actions[0] };
-enum when { NEVER, NTH, EVERY, ALWAYS };
+enum when { NEVER, NTH, EVERY, ALWAYS, CHANCE, OVER };
 
 struct fault {
     struct fault *next;
     char line[FAULT_TEXT_MAX], op[32];
     char token[FAULT_WORD_MAX]; /* "": any, or none */
-    struct text key;            /* owned; empty: any */
+    struct text key, bucket;    /* owned; empty: any */
     int64_t part;               /* 0: any */
     int64_t range;              /* where the request's begins; -1: anywhere, or nowhere */
     enum when when;
-    int64_t number, count, seen, played; /* count 0: no limit */
+    int64_t number;              /* CHANCE: of a million */
+    int64_t seed;                /* CHANCE */
+    int64_t free_us;             /* OVER: when the line is free again */
+    int64_t count, seen, played; /* count 0: no limit */
     struct play play;
 };
 
@@ -141,6 +147,7 @@ static void free_faults(struct fault *f)
     for (struct fault *next; f != NULL; f = next) {
         next = f->next;
         text_free(&f->key);
+        text_free(&f->bucket);
         free(f);
     }
 }
@@ -165,16 +172,28 @@ static int parse_condition(struct fault *f, const char *name, const char *value)
         { "range", &f->range, 0, NEVER },
         { "nth", &f->number, 1, NTH },
         { "every", &f->number, 1, EVERY },
+        { "over", &f->number, 1, OVER },
+        { "seed", &f->seed, 0, NEVER },
         { "count", &f->count, 1, NEVER },
     };
+    char *end = NULL;
     if (strcmp(name, "always") == 0) {
         f->when = ALWAYS;
         return value == NULL ? 1 : -1;
     }
-    if (strcmp(name, "key") == 0) {
+    if (strcmp(name, "chance") == 0) {
+        double percent = value != NULL ? strtod(value, &end) : 0;
+        f->when = CHANCE;
+        f->number = (int64_t) (percent * 10000);
+        return percent > 0 && percent <= 100 && strcmp(end, "%") == 0 ? 1 : -1;
+    }
+    struct text *text = strcmp(name, "key") == 0      ? &f->key
+                        : strcmp(name, "bucket") == 0 ? &f->bucket
+                                                      : NULL;
+    if (text != NULL) {
         text_add_unpercent(
-            &f->key, value != NULL ? value : "", value != NULL ? strlen(value) : 0, false);
-        return f->key.len > 0 ? 1 : -1;
+            text, value != NULL ? value : "", value != NULL ? strlen(value) : 0, false);
+        return text->len > 0 ? 1 : -1;
     }
     if (strcmp(name, "token") == 0) {
         snprintf(f->token, sizeof f->token, "%s", value != NULL ? value : "");
@@ -251,7 +270,7 @@ static void parse_line(
         }
     }
     if (f->when == NEVER)
-        text_puts(complaint, "say when: nth=K, every=K or always");
+        text_puts(complaint, "say when: nth=K, every=K, chance=P%, over=N or always");
     else if (!acts)
         text_puts(complaint, "say what happens: status=503, drop-before, gate=NAME, ...");
 }
@@ -360,8 +379,49 @@ static bool fits(const struct fault *f, const struct subject *s)
     return (strcmp(f->op, "*") == 0 || strcmp(f->op, s->op) == 0) &&
            (f->part == 0 || f->part == s->part) && (f->range < 0 || f->range == s->range) &&
            (f->token[0] == '\0' || (s->token != NULL && strcmp(f->token, s->token) == 0)) &&
+           (f->bucket.len == 0 || text_compare(&f->bucket, s->bucket) == 0) &&
            (f->key.len == 0 ||
                (key->len > 0 && memmem(key->at, key->len, f->key.at, f->key.len) != NULL));
+}
+
+/* splitmix64: the same draws in the same order, wherever it runs. */
+static bool is_drawn(const struct fault *f)
+{
+    uint64_t z = ((uint64_t) f->seed + 1) * 0xd1342543de82ef95u +
+                 (uint64_t) f->seen * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (int64_t) ((z ^ (z >> 31)) % 1000000) < f->number;
+}
+
+static bool is_over(struct fault *f)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t now_us = (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    if (f->free_us > now_us + BURST_US)
+        return true;
+    f->free_us = (f->free_us > now_us ? f->free_us : now_us) + 1000000 / f->number;
+    return false;
+}
+
+static bool strikes(struct fault *f)
+{
+    switch (f->when) {
+    case NTH:
+        return f->seen == f->number;
+    case EVERY:
+        return f->seen % f->number == 0;
+    case ALWAYS:
+        return true;
+    case CHANCE:
+        return is_drawn(f);
+    case OVER:
+        return is_over(f);
+    case NEVER:
+        break;
+    }
+    return false;
 }
 
 void faults_match(struct faults *f, const struct subject *s, struct play *out)
@@ -372,9 +432,7 @@ void faults_match(struct faults *f, const struct subject *s, struct play *out)
         if (!fits(one, s))
             continue;
         one->seen++;
-        bool strikes = one->when == ALWAYS || (one->when == NTH && one->seen == one->number) ||
-                       (one->when == EVERY && one->seen % one->number == 0);
-        if (!strikes || (one->count > 0 && one->played >= one->count))
+        if (!strikes(one) || (one->count > 0 && one->played >= one->count))
             continue;
         one->played++;
         play_merge(out, &one->play);

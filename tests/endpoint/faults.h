@@ -24,7 +24,7 @@ struct play {
 /* What lines choose requests by. */
 struct subject {
     const char *op;
-    const struct text *key;
+    const struct text *bucket, *key;
     unsigned part;     /* 0: none */
     int64_t range;     /* its first byte; -1: none */
     const char *token; /* x-amz-security-token; NULL: none */

@@ -4,12 +4,13 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct ledger {
     struct tallies tallies;
     pthread_mutex_t lock;
     struct {
-        uint64_t seq, requests[LEDGER_OPS_MAX], total;
+        uint64_t seq, requests[LEDGER_OPS_MAX], total, struck;
         unsigned in_flight, in_flight_max;
         struct text log;
         struct headers {
@@ -45,23 +46,29 @@ struct tallies *ledger_tallies(struct ledger *l)
     return &l->tallies;
 }
 
-uint64_t ledger_begin(struct ledger *l, unsigned op)
+struct stamp ledger_begin(struct ledger *l, unsigned op)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    struct stamp a = { .ms = (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000 };
     pthread_mutex_lock(&l->lock);
-    uint64_t seq = ++l->locked.seq;
+    a.seq = ++l->locked.seq;
     l->locked.requests[op]++;
     l->locked.total++;
-    if (++l->locked.in_flight > l->locked.in_flight_max)
-        l->locked.in_flight_max = l->locked.in_flight;
+    a.in_flight = ++l->locked.in_flight;
+    if (a.in_flight > l->locked.in_flight_max)
+        l->locked.in_flight_max = a.in_flight;
     pthread_mutex_unlock(&l->lock);
-    return seq;
+    return a;
 }
 
 static void write_entry(struct text *out, const struct entry *e)
 {
     struct text range = { 0 };
     text_puts(&range, e->range != NULL ? e->range : "");
-    text_addf(out, "{\"seq\":%" PRIu64 ",\"op\":\"%s\",\"bucket\":", e->seq, e->op);
+    text_addf(out,
+        "{\"seq\":%" PRIu64 ",\"ms\":%" PRId64 ",\"in_flight\":%u,\"op\":\"%s\",\"bucket\":",
+        e->stamp.seq, e->stamp.ms, e->stamp.in_flight, e->op);
     text_add_json(out, e->bucket->len > 0 ? e->bucket : NULL);
     text_puts(out, ",\"key\":");
     text_add_json(out, e->key->len > 0 ? e->key : NULL);
@@ -86,24 +93,32 @@ void ledger_end(struct ledger *l, const struct entry *e)
     write_entry(&line, e);
     pthread_mutex_lock(&l->lock);
     l->locked.in_flight--;
+    l->locked.struck += e->fault->len > 0;
     text_append(&l->locked.log, &line);
     pthread_mutex_unlock(&l->lock);
     text_free(&line);
 }
 
-void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct text *out)
+static void write_stats_locked(
+    struct ledger *l, const char *(*name)(unsigned op), struct text *out)
 {
-    pthread_mutex_lock(&l->lock);
     text_addf(out,
         "{\"requests\":%" PRIu64 ",\"connections\":%" PRIu64 ",\"bytes_in\":%" PRIu64
-        ",\"bytes_out\":%" PRIu64 ",\"in_flight\":%u,\"in_flight_max\":%u,\"operations\":{",
+        ",\"bytes_out\":%" PRIu64 ",\"struck\":%" PRIu64
+        ",\"in_flight\":%u,\"in_flight_max\":%u,\"operations\":{",
         l->locked.total, atomic_load(&l->tallies.connections),
-        atomic_load(&l->tallies.bytes_in), atomic_load(&l->tallies.bytes_out),
+        atomic_load(&l->tallies.bytes_in), atomic_load(&l->tallies.bytes_out), l->locked.struck,
         l->locked.in_flight, l->locked.in_flight_max);
     for (unsigned op = 0; op < LEDGER_OPS_MAX && name(op) != NULL; op++)
         text_addf(
             out, "%s\"%s\":%" PRIu64, op > 0 ? "," : "", name(op), l->locked.requests[op]);
     text_puts(out, "}}\n");
+}
+
+void ledger_stats(struct ledger *l, const char *(*name)(unsigned op), struct text *out)
+{
+    pthread_mutex_lock(&l->lock);
+    write_stats_locked(l, name, out);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -136,14 +151,15 @@ void ledger_write_headers(struct ledger *l, unsigned op, struct text *out)
     pthread_mutex_unlock(&l->lock);
 }
 
-void ledger_reset(struct ledger *l)
+void ledger_reset(struct ledger *l, const char *(*name)(unsigned op), struct text *out)
 {
     pthread_mutex_lock(&l->lock);
+    write_stats_locked(l, name, out);
     for (int i = 0; i < LEDGER_HEADERS_MAX; i++)
         text_clear(&l->locked.headers[i].lines);
     for (unsigned op = 0; op < LEDGER_OPS_MAX; op++)
         l->locked.requests[op] = 0;
-    l->locked.total = 0;
+    l->locked.total = l->locked.struck = 0;
     l->locked.in_flight_max = l->locked.in_flight;
     text_clear(&l->locked.log);
     atomic_store(&l->tallies.connections, 0);

@@ -16,9 +16,16 @@ struct tallies {
     _Atomic uint64_t connections, bytes_in, bytes_out;
 };
 
+/* A request as it came. */
+struct stamp {
+    uint64_t seq;
+    int64_t ms;         /* by the monotonic clock */
+    unsigned in_flight; /* this one included */
+};
+
 /* One request, for its line in the log. */
 struct entry {
-    uint64_t seq;
+    struct stamp stamp;
     const char *op;
     const struct text *bucket, *key, *upload_id; /* upload_id NULL: none */
     const char *range;                           /* NULL: none */
@@ -32,8 +39,8 @@ struct entry {
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *l);
 struct tallies *ledger_tallies(struct ledger *l);
-/* A request has arrived; op is its row in the table of operations. Returns its number. */
-uint64_t ledger_begin(struct ledger *l, unsigned op);
+/* A request has arrived; op is its row in the table of operations. */
+struct stamp ledger_begin(struct ledger *l, unsigned op);
 /* It has been answered, or is about to be: a client that has its reply finds it in the log. */
 void ledger_end(struct ledger *l, const struct entry *e);
 /* JSON of all counters. `names` are those of the operations. */
@@ -44,6 +51,7 @@ void ledger_log(struct ledger *l, struct text *out);
 void ledger_headers(struct ledger *l, unsigned op, const struct text *headers);
 /* Appends them, oldest first; those of one operation, or of all: LEDGER_OPS_MAX. */
 void ledger_write_headers(struct ledger *l, unsigned op, struct text *out);
-void ledger_reset(struct ledger *l);
+/* Begins again. Appends what ledger_stats() would have told. */
+void ledger_reset(struct ledger *l, const char *(*name)(unsigned op), struct text *out);
 
 #endif

@@ -48,13 +48,20 @@ static inline size_t fuzz_touch(const char *text)
     return len;
 }
 
-/* A failure says why in one printable line. */
+/* One printable line. */
+static inline void fuzz_plain(const char *text)
+{
+    must(*text != '\0');
+    for (const char *c = text; *c != '\0'; c++)
+        must((unsigned char) *c >= ' ' && *c != 0x7f);
+}
+
+/* A failure says why. */
 static inline void fuzz_error(const struct haul_error *err)
 {
     must(err->code != HAUL_OK && err->code != HAUL_NO_MEMORY);
-    must(*err->text != '\0' && fuzz_touch(err->text) < sizeof err->text);
-    for (const char *c = err->text; *c != '\0'; c++)
-        must((unsigned char) *c >= ' ' && *c != 0x7f);
+    must(fuzz_touch(err->text) < sizeof err->text);
+    fuzz_plain(err->text);
 }
 
 #endif

@@ -60,8 +60,11 @@ int write_sink(void *payload, uint64_t offset, const void *data, size_t len)
         s->len = 0;
     }
     assert_int_equal(offset, s->len);
-    s->data = realloc(s->data, s->len + len);
-    assert_non_null(s->data);
+    if (s->room < s->len + len) {
+        s->room = 2 * (s->len + len);
+        s->data = realloc(s->data, s->room);
+        assert_non_null(s->data);
+    }
     memcpy(s->data + offset, data, len);
     s->len += len;
     return 0;

@@ -45,7 +45,7 @@ ssize_t read_source(void *payload, uint64_t offset, void *data, size_t len);
 
 struct sink {
     char *data; /* owned */
-    uint64_t len;
+    uint64_t len, room;
     unsigned beginnings;
     int fails_with; /* 0: takes all */
 };

@@ -54,27 +54,6 @@ static void a_reply_to_another_range_is_refused_before_a_byte_is_written(void **
     }
 }
 
-static void a_body_that_breaks_off_is_asked_for_again_from_its_beginning(void **state)
-{
-    struct fixture *f = *state;
-    char *data = stored(f, "k", 2 * MIB);
-    static const char *const faults[] = { "GetObject nth=1 truncate=1000000",
-        "GetObject nth=1 reset-mid-body=1000000", "GetObject nth=1 content-range=bytes 0-4/9" };
-    for (size_t i = 0; i < 3; i++) {
-        struct sink to = { .data = NULL };
-        struct haul_request get = get_of(f, "k", &to);
-        get.range = (struct haul_range){ 5, 2 * MIB - 5 };
-        s3_fault(f->s3, faults[i]);
-        struct end e = succeed(f, &get);
-        assert_int_equal(e.result.attempts, 2);
-        assert_int_equal(to.beginnings, i < 2 ? 2 : 1);
-        assert_int_equal(to.len, 2 * MIB - 5);
-        assert_memory_equal(to.data, data + 5, to.len);
-        free(to.data);
-    }
-    free(data);
-}
-
 /* ---- Failures of our own side ---- */
 
 static void a_source_that_fails_is_told_by_its_errno(void **state)
@@ -136,7 +115,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_reply_to_another_range_is_refused_before_a_byte_is_written),
-        TEST(a_body_that_breaks_off_is_asked_for_again_from_its_beginning),
         TEST(a_source_that_fails_is_told_by_its_errno),
         cmocka_unit_test_setup_teardown(
             a_source_that_fails_is_told_by_its_errno, make_unsigned, clear),

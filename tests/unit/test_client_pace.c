@@ -86,6 +86,30 @@ static void what_fails_while_others_are_served_counts(void **state)
     assert_false(bad.result.unserved);
 }
 
+/* Case 54. A bucket that is served would end the patience with the other one's failures. */
+static void a_bucket_that_is_slowed_slows_no_other(void **state)
+{
+    struct fixture *f = *state;
+    struct end slowed[20] = { { .calls = 0 } };
+    struct source from = { .data = "some bytes" };
+    struct haul_request create = request(f, HAUL_CREATE_BUCKET, NULL),
+                        put = put_of(f, "slow", &from, 10);
+    create.bucket = "other";
+    succeed(f, &create);
+    patient(f, 60000);
+    s3_fault(f->s3, "PutObject key=slow always status=503 code=SlowDown");
+    for (size_t i = 0; i < 20; i++)
+        submit(f, &put, &slowed[i]);
+    put.bucket = "other";
+    put.key = "k";
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(perform(f, &put).result.attempts, 1);
+    for (size_t i = 0; i < 20; i++)
+        assert_int_equal(slowed[i].calls, 0);
+    patient(f, 0); /* another client: that one's requests end */
+    assert_int_equal(slowed[0].calls, 1);
+}
+
 static void an_endpoint_tells_how_it_fares(void **state)
 {
     struct fixture *f = *state;
@@ -166,6 +190,7 @@ int main(void)
         CASE(patience_has_an_end),
         CASE(nothing_is_tried_again_that_may_be_tried_once),
         CASE(what_fails_while_others_are_served_counts),
+        CASE(a_bucket_that_is_slowed_slows_no_other),
         CASE(an_endpoint_tells_how_it_fares),
         CASE(a_drained_client_lets_what_moves_go_on_and_begins_nothing),
         CASE(what_fails_in_a_drained_client_is_not_tried_again),

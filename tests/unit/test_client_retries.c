@@ -245,6 +245,28 @@ static void a_stalled_request_is_given_up(void **state)
     assert_true(e.result.outcome_unknown);
 }
 
+/* Case 56. It can't go on where it stood. */
+static void an_upload_that_stalls_is_sent_again_over_a_fresh_connection(void **state)
+{
+    struct fixture *f = *state;
+    char *data = some_bytes(MIB);
+    struct source from = { .data = data };
+    struct haul_request put = put_of(f, "k", &from, MIB),
+                        list = request(f, HAUL_LIST_OBJECTS, NULL);
+    struct end slow = { .calls = 0 }, other = { .calls = 0 };
+    retry_at_most(f, 1, 1000);
+    s3_fault(f->s3, "PutObject nth=1 gate=g");
+    uint64_t connections = s3_count(f->s3, "connections");
+    submit(f, &put, &slow);
+    submit(f, &list, &other); /* leaves an idle connection */
+    run_all(f);
+    assert_int_equal(slow.error.code, HAUL_OK);
+    assert_int_equal(slow.result.attempts, 2);
+    assert_int_equal(s3_count(f->s3, "connections"), connections + 3);
+    assert_stored(f, "k", data, MIB);
+    free(data);
+}
+
 /* Case 56. */
 static void an_attempt_that_takes_too_long_is_made_again(void **state)
 {
@@ -304,6 +326,7 @@ int main(void)
         TEST(a_lost_upload_id_is_told_even_when_the_pool_hides_it),
         TEST(a_request_may_have_its_own_number_of_tries),
         TEST(a_stalled_request_is_given_up),
+        TEST(an_upload_that_stalls_is_sent_again_over_a_fresh_connection),
         TEST(an_attempt_that_takes_too_long_is_made_again),
         TEST(a_completion_may_be_slow),
     };

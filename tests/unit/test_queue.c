@@ -394,18 +394,53 @@ static void a_damaged_queue_is_refused_and_left_as_it_is(void **state)
     free(scribbled);
 }
 
-static void a_queue_without_its_motion_row_is_damaged(void **state)
+/* Case 68. Whoever resumes rests on these. */
+static void rows_that_no_haul_has_written_are_damage_and_stay_as_they_are(void **state)
+{
+    static const char *const statements[] = {
+        "DELETE FROM motion",
+        "UPDATE motion SET generation = 2",
+        "UPDATE object SET generation = 2147483647; UPDATE motion SET generation = 2147483647",
+        "UPDATE motion SET part_bytes = 1",
+        "UPDATE motion SET part_bytes = 25 * 1024 * 1024",
+        "UPDATE object SET size = 9223372036854775807 WHERE id = 2",
+        "UPDATE object SET size = 8 * 1024 * 1024 WHERE id = 2",
+        "UPDATE object SET state = 'planned' WHERE id = 2",
+        "UPDATE object SET state = 'publishing' WHERE id = 2",
+        "UPDATE object SET id = -1 WHERE id = 1",
+        "UPDATE object SET transfer_id = 3 WHERE id = 1",
+        "DELETE FROM transfer",
+        "DELETE FROM run",
+        "DROP TABLE part",
+    };
+    struct fixture *f = *state;
+    move_b(f);
+    queue_close(f->queue);
+    f->queue = NULL;
+    tamper(f->path, "PRAGMA journal_mode = DELETE"); /* as queue_seal() leaves it */
+    struct image i = read_file(f->path);
+    for (size_t n = 0; n < sizeof statements / sizeof *statements; n++) {
+        char *copy = temp_write(f->folder, "copy.db", i.data, i.len);
+        tamper(copy, statements[n]);
+        assert_untouched(
+            f, copy, strstr(statements[n], "DROP") ? "no such table" : "damaged", NULL);
+        free(copy);
+    }
+    free(i.data);
+}
+
+/* A stranger's queue is read; it does nothing of its own. */
+static void a_trigger_in_a_queue_is_not_pulled(void **state)
 {
     struct fixture *f = *state;
-    struct task task;
     plan_three(f);
     queue_close(f->queue);
     f->queue = NULL;
-    tamper(f->path, "UPDATE object SET state = 'moving' WHERE id = 2");
+    tamper(f->path, "CREATE TRIGGER trap AFTER UPDATE ON run BEGIN DELETE FROM object; END");
     ok(f, queue_open(&f->queue, f->path, &f->err));
-    assert_int_equal(queue_take(f->queue, 0, &task, 1, &f->err), 1);
-    task_clear(&task);
-    refused(f, queue_take(f->queue, 1, &task, 1, &f->err), "damaged");
+    ok(f, queue_pause(f->queue, "why", &f->err));
+    assert_string_equal(seen(f, "SELECT paused FROM run"), "why");
+    assert_string_equal(seen(f, "SELECT count(*) FROM object"), "3");
 }
 
 /* ---- Planning ---- */
@@ -876,7 +911,8 @@ int main(void)
         TEST(a_newer_queue_is_refused_and_left_as_it_is),
         TEST(a_newer_queue_with_an_unmerged_log_is_left_as_it_is),
         TEST(a_damaged_queue_is_refused_and_left_as_it_is),
-        TEST(a_queue_without_its_motion_row_is_damaged),
+        TEST(rows_that_no_haul_has_written_are_damage_and_stay_as_they_are),
+        TEST(a_trigger_in_a_queue_is_not_pulled),
         TEST(a_batch_and_its_position_are_committed_together),
         TEST(a_finished_listing_keeps_its_position),
         TEST(what_the_schema_forbids_is_an_error),

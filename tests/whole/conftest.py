@@ -26,6 +26,7 @@ from running import Services  # noqa: E402
 from scene import Scene, SmallDisk  # noqa: E402
 
 PROGRAMS = {"HAUL": "haul", "HAUL_STEPS": "haul-steps", "HAUL_PLAIN": "haul-plain",
+            "HAUL_RECORD": "tests/librecord.so", "HAUL_FAULTS": "haul-faults",
             "S3_ENDPOINT": "s3-endpoint"}
 for variable, name in PROGRAMS.items():
     os.environ.setdefault(variable, str(TOP / "build-test" / name))
@@ -126,6 +127,20 @@ def scene(haul, endpoint, tmp_path):
     return Scene(haul, endpoint, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def preload(tmp_path_factory):
+    """preload(source)(**variables): arguments for Scene.start() and command(): haul without a
+    sanitizer, that library of this folder beneath it, and what the variables tell it."""
+    def build(source):
+        library = tmp_path_factory.mktemp("preload") / "library.so"
+        subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
+                        pathlib.Path(__file__).with_name(source)], check=True)
+        return lambda **variables: {
+            "program": os.environ["HAUL_PLAIN"],
+            "env": {"LD_PRELOAD": str(library)} | {k: str(v) for k, v in variables.items()}}
+    return build
+
+
 @pytest.fixture
 def lie():
     """lie(answer): starts a server that says what the test wants."""
@@ -141,17 +156,8 @@ def small_disk(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    """Arguments for Scene.command(): haul without a sanitizer, and the shim beneath it."""
-    library = tmp_path_factory.mktemp("shim") / "shim.so"
-    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
-                    pathlib.Path(__file__).with_name("shim.c")], check=True)
-
-    def arguments(**variables):
-        return {"program": os.environ["HAUL_PLAIN"],
-                "env": {"LD_PRELOAD": str(library)} | {k: str(v) for k, v in variables.items()}}
-
-    return arguments
+def shim(preload):
+    return preload("shim.c")
 
 
 class Server:

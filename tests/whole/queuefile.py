@@ -77,6 +77,7 @@ def looking_at(path):
             if not file.name.endswith((".lock", "-shm")):
                 shutil.copy(file, folder)
         with contextlib.closing(sqlite3.connect(f"{folder}/{path.name}")) as db:
+            db.execute("PRAGMA synchronous = OFF")
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
             for wrong, query in NEVER.items():
@@ -91,11 +92,13 @@ def latest_queue(haul, job="*"):
 
 class Recorded:
     """What the queue of a job's latest run holds. `prefixes`: a transfer's id -> what its names
-    stand behind in keys."""
+    stand behind in keys. durable: of the parts only those that outlive a loss of power, if
+    their row has."""
 
-    def __init__(self, haul, job, prefixes):
+    def __init__(self, haul, job, prefixes, durable=False):
         with looking_at(latest_queue(haul, job)) as db:
             [(self.finished,)] = db.execute("SELECT finished_at IS NOT NULL FROM run")
+            self.upload_ids = {row[0] for row in db.execute("SELECT upload_id FROM motion")}
             self.states = {prefixes[t] + name: state for t, name, state in db.execute(
                 "SELECT transfer_id, name, state FROM object")}
             self.parts = [
@@ -103,7 +106,8 @@ class Recorded:
                      min(number * part_bytes, size) - 1)
                 for t, name, size, upload_id, part_bytes, number in db.execute(
                     "SELECT transfer_id, name, size, upload_id, part_bytes, number"
-                    " FROM part JOIN motion USING (object_id) JOIN object ON id = object_id")]
+                    " FROM part JOIN motion USING (object_id) JOIN object ON id = object_id"
+                    " WHERE NOT ? OR part.state <> 'written'", (durable,))]
 
     def has(self, request):
         """Is it about an object that is done, or a part that is there? Takes lines of the

@@ -15,7 +15,7 @@ OLDER = b"an older file"
 ONE, THREE = 1000, 2 * PART + 1  # bytes: of one request, of three ranges
 # What may come instead of a range, or of an object that is asked for at once.
 WRONG = ["truncate=500", "reset-mid-body=500", "drop-after", "empty-200", "extra-bytes",
-         "error-200=InternalError", "status=500 html", "status=200 html"]
+         "error-200=InternalError", "status=502 html", "status=200 html"]
 WRONG_RANGE = ["ignore-range", "content-range=bytes 0-4/9", "content-range=nonsense",
                f"content-range=bytes 0-{PART - 1}/{THREE + 1}"]
 
@@ -54,6 +54,7 @@ def test_a_server_that_never_sends_it_leaves_the_older_file(scene, size):
     """Cases 22, 23 and 28. Others come meanwhile, so the fault is those objects' own."""
     first, actions = ("", WRONG) if size == ONE else (
         f"range={PART} ", WRONG + WRONG_RANGE)
+    actions = [action.replace("=500", "=0") for action in actions]  # else it goes on from there
     bodies = {f"o{n:02}": os.urandom(size) for n in range(len(actions))}
     older = {name: OLDER for name in bodies}
     scene.files(older, below="out")
@@ -131,8 +132,7 @@ def test_bytes_that_are_always_damaged_are_never_published(scene, size):
     """Cases 27 and 28. They are fetched a bounded number of times."""
     scene.s3.put_object(
         Bucket=BUCKET, Key="p/a", Body=os.urandom(size), ChecksumAlgorithm="CRC32")
-    done = fetch(scene, {}, "GetObject always flip-bit=77", exit_code=None)
-    assert done.returncode in (SOME_FAILED, PAUSED), done.stderr
+    done = fetch(scene, {}, "GetObject always flip-bit=77", exit_code=SOME_FAILED)
     assert "another checksum" in done.stderr
     assert published(scene) == {"a": OLDER}
     assert scene.endpoint.count("GetObject") <= 6 * 3

@@ -149,11 +149,16 @@ def test_a_bucket_has_an_owner(signed):
 @pytest.mark.parametrize("line, complaint", [
     ("Nonsense always drop-before", 'line 1: "Nonsense" is no operation'),
     ("# fine\n\nPutObject always what", 'line 3: unknown word "what"'),
-    ("PutObject drop-before", "line 1: say when: nth=K, every=K or always"),
+    ("PutObject drop-before", "line 1: say when: nth=K, every=K, chance=P%, over=N or"),
     ("PutObject always", "line 1: say what happens"),
     ("PutObject always code=X", "line 1: say what happens"),
     ("PutObject nth=0 drop-before", 'line 1: bad value for "nth"'),
     ("PutObject token= always drop-before", 'line 1: bad value for "token"'),
+    ("PutObject bucket= always drop-before", 'line 1: bad value for "bucket"'),
+    ("PutObject over=0 drop-before", 'line 1: bad value for "over"'),
+    ("PutObject chance=1 drop-before", 'line 1: bad value for "chance"'),
+    ("PutObject chance=0% drop-before", 'line 1: bad value for "chance"'),
+    ("PutObject chance=101% drop-before", 'line 1: bad value for "chance"'),
     ("PutObject always status=abc", 'line 1: bad value for "status"'),
     ("PutObject always drop-before=1", 'line 1: bad value for "drop-before"'),
 ])
@@ -178,12 +183,54 @@ def statuses(endpoint, count, target="/bkt/obj", method="GET"):
     ("key=o%62j always", [503] * 6),
     ("key=nope always", [200] * 6),
     ("part=2 always", [200] * 6),
+    ("bucket=bkt always", [503] * 6),
+    ("bucket=bk always", [200] * 6),
+    ("chance=100%", [503] * 6),
 ])
 def test_a_line_strikes_when_it_says(bare, when, expected):
     bare.fault(f"GetObject {when} status=503")
     assert statuses(bare, 6) == expected
     bare.clear()
     assert statuses(bare, 1) == [200]
+
+
+def test_a_chance_is_drawn_alike_for_one_seed_and_comes_out_as_it_says(bare):
+    connection = http.client.HTTPConnection("127.0.0.1", bare.port)
+    drawn = []
+    for seed in 1, 1, 2:
+        bare.clear()
+        bare.fault(f"HeadObject chance=10% seed={seed} status=500")
+        struck = []
+        for _ in range(2000):
+            connection.request("HEAD", "/bkt/obj")
+            reply = connection.getresponse()
+            reply.read()
+            struck.append(reply.status == 500)
+        drawn.append(struck)
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(150 < sum(struck) < 250 for struck in drawn)
+    assert bare.stats()["struck"] == sum(map(sum, drawn))
+
+
+def test_what_is_over_a_rate_is_struck_whatever_is_asked(bare):
+    """However fast or slow this test is: the log has the times."""
+    bare.fault("HeadObject bucket=bkt over=100 status=503 code=SlowDown")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: http_call(bare, "HEAD", "/bkt/obj"), range(400)))
+    log = bare.log("HeadObject")
+    served = [entry["ms"] for entry in log if entry["status"] == 200]
+    seconds = (max(entry["ms"] for entry in log) - min(entry["ms"] for entry in log)) / 1000
+    assert 10 <= len(served) <= 12 + 100 * seconds
+    assert len(served) < 400 and bare.stats()["struck"] == 400 - len(served)
+    assert {entry["code"] for entry in log if entry["status"] == 503} == {"SlowDown"}
+    assert all(1 <= entry["in_flight"] <= 8 for entry in log)
+
+
+def test_a_reset_tells_what_was(bare):
+    http_call(bare, "HEAD", "/bkt/obj")
+    stats = bare.stats()
+    assert bare.reset() == stats and stats["requests"] == 1
+    assert bare.stats()["requests"] == 0 and bare.log() == []
 
 
 def test_a_line_may_pick_a_part(bare):

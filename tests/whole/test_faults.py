@@ -331,11 +331,11 @@ def test_a_file_that_can_not_be_closed_is_fetched_again(scene, shim, parts):
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_folder_that_can_not_keep_a_name_makes_nothing_done(scene, shim, parts):
-    """Case 63. The folder's sync fails after each rename."""
+    """Case 63. The folder's sync fails after each rename; before any range is asked for."""
     body = os.urandom(parts * PART)
     fetch(scene, shim, {"a": body}, SOME_FAILED, FAIL_FOLDER=errno.EIO)
     assert os.strerror(errno.EIO) in scene.reasons()["a"]
-    assert scene.endpoint.count("GetObject") == 6 * parts
+    assert scene.endpoint.count("GetObject") == (6 if parts == 1 else 0)
     assert tree(scene.out) in ({}, {"a": body})
 
 
@@ -360,7 +360,7 @@ def test_a_disk_that_is_full_when_it_syncs_pauses_the_run(scene, shim, parts, ca
     scene.endpoint.reset()
     scene.resume()
     scene.assert_right_end(files={"a": body})
-    assert scene.endpoint.count("GetObject") == (parts if parts == 1 else 0)
+    assert scene.endpoint.count("GetObject") == parts  # nobody knows what that file holds
 
 
 @pytest.mark.parametrize("single", [False, True])

@@ -284,7 +284,7 @@ def one_after_another(haul, store, job, before, after, change, **how):
 ])
 def test_an_upload_whose_file_has_changed_since_a_death_is_aborted(
         before, after, size, haul, store, tmp_path):
-    """Cases 15 and 70."""
+    """Cases 1, 15 and 70."""
     bucket, file = f"b-{digest(f'{before} {size}'.encode())[:16]}", tmp_path / "a file"
     s3 = store.boto()
     s3.create_bucket(Bucket=bucket)

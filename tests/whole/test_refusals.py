@@ -104,7 +104,6 @@ def test_a_source_that_is_none(scene, source, says):
     ("x/1", "in", "final slash"),
 ])
 def test_a_destination_that_is_none(scene, key, place, says):
-    """Case 72."""
     scene.files(["a"])
     line = refusal(scene.run(download(key, f"{scene.folder}/{place}"), exit_code=USAGE))
     assert f"{scene.folder}/{place}" in line and says in line

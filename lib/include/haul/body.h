@@ -34,8 +34,12 @@ struct haul_body haul_body_fd(int fd, uint64_t size); /* pread() from its beginn
 typedef ssize_t haul_stream_fn(void *payload, void *data, size_t len);
 
 /* Takes `len` bytes that stand at `offset` of the requested range. Returns 0, or -1 with errno.
- * Called on the client's thread, in order from offset 0, and only after status, Content-Range,
- * length and ETag were found right; offset 0 again means that an earlier attempt is void. */
+ * Called on the client's thread, in order from offset 0 without gaps, and only after status,
+ * Content-Range, length and ETag were found right. When a GET_OBJECT breaks off the next
+ * attempt goes on behind its last byte, if the object has a strong ETag, by which it is asked
+ * for then. Offset 0 again means that all before is void: the object was replaced meanwhile
+ * (unless the request's if_match names the old one), its checksum proved wrong, or the server
+ * can't go on in the middle. */
 typedef int haul_write_fn(void *payload, uint64_t offset, const void *data, size_t len);
 
 struct haul_sink {
@@ -43,9 +47,9 @@ struct haul_sink {
     void *payload;
 };
 
-/* Told before the first byte of each attempt, an empty body has none: the object's ETag (NULL:
- * none) and how many bytes will come (-1: not known). Gets the sink's payload, returns as
- * haul_write_fn does. */
+/* Told before the byte at offset 0, each time that it comes; an empty body has none: the
+ * object's ETag (NULL: none) and how many bytes will come (-1: not known). Gets the sink's
+ * payload, returns as haul_write_fn does. */
 typedef int haul_begin_fn(void *payload, const char *etag, int64_t bytes);
 
 HAUL_END

@@ -26,7 +26,8 @@
 HAUL_BEGIN
 
 struct haul_client_options {
-    unsigned retries; /* 0: 10 more attempts after the first; HAUL_NO_RETRIES: none */
+    unsigned retries; /* 0: 10 more attempts after the first, or after the latest that brought
+                       * 64 KiB or more which stay (body.h); HAUL_NO_RETRIES: none */
     /* How long a server may serve nobody before its requests fail; 0: every failed attempt is
      * one of `retries`. Else those are not which fail while it serves nobody of that bucket, or
      * says SlowDown: they are tried again for so long. Nothing is tried again without
@@ -39,6 +40,11 @@ struct haul_client_options {
     unsigned request_timeout_ms; /* of one attempt in all; 0: none */
     unsigned buffer_bytes;       /* 0: 256 KiB, a request and direction */
     const char *user_agent;      /* NULL: "libhaul/VERSION" */
+    /* Ranges and objects of 1 MiB and more that take longer than 99 of 100, and than three
+     * times what is usual at their endpoint, go on over a fresh connection from where they
+     * stand: two times at most each, one in 100 of all, a few more in the beginning. true: they
+     * stay where they are, for those who measure. */
+    bool keep_slow;
 };
 #define HAUL_NO_RETRIES ((unsigned) -1)
 

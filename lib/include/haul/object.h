@@ -42,7 +42,7 @@ const struct haul_result *haul_put_stream(struct haul_store *s, const struct hau
 
 /* ---- Get: one GetObject ---- */
 
-/* Into r->sink, which is told when an attempt begins anew (body.h). */
+/* Into r->sink. What breaks off goes on where it stood; body.h tells when it begins anew. */
 const struct haul_result *haul_get(
     struct haul_store *s, const struct haul_request *r, struct haul_error *err);
 
@@ -58,9 +58,9 @@ const struct haul_result *haul_get_memory(struct haul_store *s, const struct hau
 const struct haul_result *haul_get_file(struct haul_store *s, const struct haul_request *r,
     const char *path, struct haul_error *err);
 
-/* To a descriptor, in order. A retry goes on behind what has been written, of the same object:
- * HAUL_RETRY_FROM_START when another one stands there by then. A reader that is gone is EPIPE,
- * without SIGPIPE. */
+/* To a descriptor, in order. A retry goes on behind what has been written: when it would have
+ * to begin anew (body.h), as another object stands there by then, HAUL_BAD_REPLY with
+ * HAUL_RETRY_FROM_START. A reader that is gone is EPIPE, without SIGPIPE. */
 const struct haul_result *haul_get_fd(
     struct haul_store *s, const struct haul_request *r, int fd, struct haul_error *err);
 

@@ -242,7 +242,9 @@ struct haul_result {
     const char *body;            /* ANY without a sink; NUL-terminated */
     size_t body_len;             /* ANY, also of what went to the sink */
     unsigned attempts;           /* how often it was sent */
-    /* Failed requests: the bucket's server has served nobody since this one began to fail. */
+    unsigned replaced; /* GET: how often it left a slow connection, see keep_slow in client.h */
+    /* Failed requests: the bucket's server has served nobody since this one began to fail or,
+     * when it was patience that ended, since the attempt before. */
     bool unserved;
     uint64_t bytes_sent; /* body bytes handed to the network, all attempts together */
     uint64_t bytes_received;

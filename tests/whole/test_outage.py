@@ -1,0 +1,139 @@
+"""An endpoint that serves nobody for two minutes, in the middle of a job: it is waited for, by few
+requests, whatever `retries` says, and the job goes on when it is back. Time runs SCALE times as
+fast for haul.
+"""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+from queuefile import (
+    INTERRUPTED, PAUSED, assert_files, assert_finished, assert_objects)
+from scene import BUCKET, PART, download, refusal, upload
+from test_faults import until
+
+SCALE = 30
+OUTAGE_S = 120
+TRIES = 150  # in all that time, those of the CONCURRENCY under way included
+CONCURRENCY = 16
+FILES = {f"small/{n:03}": b"%d" % n for n in range(150)} | {
+    f"large/{n}": os.urandom(4 * PART + n) for n in range(2)}
+
+
+@contextlib.contextmanager
+def refuses(endpoint):
+    endpoint.stop(signal.SIGKILL)
+    yield
+    endpoint.start()
+
+
+@contextlib.contextmanager
+def is_silent(endpoint):
+    endpoint.process.send_signal(signal.SIGSTOP)
+    yield
+    endpoint.process.send_signal(signal.SIGCONT)
+
+
+def struck_by(action):
+    @contextlib.contextmanager
+    def strikes(endpoint):
+        endpoint.clear()
+        endpoint.fault(f"* always {action}")
+        yield
+        endpoint.clear()
+    return strikes
+
+
+OUTAGES = {"refuses": refuses, "is silent": is_silent, "drops": struck_by("drop-before"),
+           "is busy": struck_by("status=503 code=ServiceUnavailable")}
+if "HAUL_TEST_LONG" in os.environ:
+    OUTAGES["is broken"] = struck_by("status=500")
+
+
+@pytest.fixture(scope="session")
+def fast(preload):
+    return preload("fast_clock.c")
+
+
+class Job:
+    """Uploads and downloads, under way with all requests that they may have in flight."""
+
+    def __init__(self, scene, fast, scale=SCALE, **defaults):
+        self.scene = scene
+        self.connects = scene.folder / "connects"
+        scene.objects(FILES, "src/")
+        scene.endpoint.reset()
+        scene.endpoint.fault("* always delay-ms=20")
+        path = scene.manifest(upload(scene.files(FILES), "up/"), download("src/", scene.out),
+                              part_size=PART,
+                              **{"concurrency": CONCURRENCY, "retries": 6, "patience": "5m"}
+                              | defaults)
+        self.process = scene.start("run", path, **fast(TIME_SCALE=scale, CONNECTS=self.connects))
+        until(lambda: scene.endpoint.stats()["requests"] > 100)
+        assert scene.endpoint.stats()["in_flight_max"] >= CONCURRENCY / 2
+
+    def connected(self):
+        return self.connects.stat().st_size
+
+    def end(self, exit_code=0):
+        return self.scene.end(self.process, exit_code)
+
+    def assert_all_is_right(self):
+        scene = self.scene
+        assert_objects(scene.s3, BUCKET, FILES, "up/")
+        assert_files(scene.out, FILES)
+        sizes = {name: len(body) for name, body in FILES.items()}
+        assert_finished(scene.haul, "job", {1: "up/", 2: "down/"}, {
+            prefix + name: size for name, size in sizes.items() for prefix in ("up/", "down/")})
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_two_minutes_without_a_server_cost_few_requests_and_no_object(scene, fast, kind, capsys):
+    """Case 53."""
+    job = Job(scene, fast)
+    before = job.connected()
+    with OUTAGES[kind](scene.endpoint):
+        began_ms = time.monotonic() * 1000
+        time.sleep(OUTAGE_S / SCALE)
+        connected = job.connected() - before
+        ended_ms = time.monotonic() * 1000
+        assert job.process.poll() is None
+    asked = sum(began_ms < entry["ms"] < ended_ms for entry in scene.endpoint.log())
+    with capsys.disabled():
+        print(f"\nan endpoint that {kind} for {OUTAGE_S} s: {connected} connections,"
+              f" {asked} requests")
+    assert 3 <= max(connected, asked) <= TRIES
+    job.end()
+    job.assert_all_is_right()
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_an_outage_that_outlasts_our_patience_pauses_the_job(scene, fast, kind):
+    """Case 53."""
+    job = Job(scene, fast, patience="30s")
+    with OUTAGES[kind](scene.endpoint):
+        line = refusal(job.end(PAUSED))
+    assert "endpoint store" in line and "haul resume" in line
+    assert scene.rows("SELECT name, why FROM object WHERE state = 'failed'") == []
+    scene.resume()
+    job.assert_all_is_right()
+
+
+@pytest.mark.parametrize("kind", ["refuses", "is busy"])
+def test_a_signal_ends_what_waits_for_a_server_at_once(scene, fast, kind):
+    """At the pace of the clock on the wall: nothing is in flight that 8 seconds are for."""
+    job = Job(scene, fast, scale=1)
+    before = job.connected()
+    scene.endpoint.reset()
+
+    def tries():
+        return job.connected() - before if kind == "refuses" else scene.endpoint.stats()["struck"]
+
+    with OUTAGES[kind](scene.endpoint):
+        until(lambda: tries() > CONCURRENCY)
+        job.process.send_signal(signal.SIGINT)
+        scene.end(job.process, INTERRUPTED, timeout=6)
+    scene.resume()
+    job.assert_all_is_right()
