@@ -89,7 +89,8 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
     if (!x->head_checked) {
         const struct haul_request *asked = standing_request(&x->standing, r);
         if (r->operation == HAUL_GET_OBJECT &&
-            reply_check_head(asked, &x->reply, &x->expected, &x->error) < 0)
+            (reply_check_head(asked, &x->reply, &x->expected, &x->error) < 0 ||
+                standing_check(&x->standing, &x->reply, &x->error) < 0))
             return 0;
         x->head_checked = true;
         if (r->operation == HAUL_GET_OBJECT && r->begin && x->standing.bytes == 0 &&
