@@ -1,9 +1,9 @@
 /* The event loop: requests go in, results come out, on the caller's thread. When a server says
  * SlowDown fewer requests a second are started in that bucket, by all clients of the endpoint;
  * when it serves nobody at all, one every two seconds, until it does. A client belongs to
- * one thread; only haul_client_wake() and haul_client_stop() may be called from others, and
- * from signal handlers. Clients share nothing but the endpoints, so one client a thread is how
- * to use more cores.
+ * one thread; only haul_client_wake(), haul_client_drain() and haul_client_stop() may be called
+ * from others, and from signal handlers. Clients share nothing but the endpoints, so one client
+ * a thread is how to use more cores.
  *
  *     haul_client_submit(c, &request, on_done, payload, &err);
  *     while (haul_client_run(c, 1000, &err) > 0)
