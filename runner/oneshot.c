@@ -189,7 +189,7 @@ static int keep_fresh(struct oneshot *o, struct error *err)
     if (who.expires_ms < 0)
         return 0;
     o->refresher = haul_refresher_start(&o->credentials, 1, &error);
-    return o->refresher ? 0 : error_set(err, EXIT_QUEUE, "%s", error.text);
+    return o->refresher ? 0 : error_exhausted(err, error.text);
 }
 
 int oneshot_open(

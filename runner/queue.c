@@ -186,6 +186,21 @@ static void name_holder(struct queue *q, struct error *err)
         error_set(err, EXIT_QUEUE, "queue %s is held by another process: wait for it", q->path);
 }
 
+static int write_pid(int fd)
+{
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d\n", (int) getpid()), at = 0;
+    if (ftruncate(fd, 0) < 0)
+        return -1;
+    while (at < len) {
+        ssize_t put = pwrite(fd, text + at, (size_t) (len - at), at);
+        if (put < 0 && errno != EINTR)
+            return -1;
+        at += put > 0 ? (int) put : 0;
+    }
+    return 0;
+}
+
 /* A companion file, never the queue itself: closing a descriptor of that would drop the locks
  * that SQLite holds on it. The lock belongs to the open file description, so the kernel frees
  * it however the process ends; and, unlike flock(2), others can ask for it without taking it.
@@ -204,9 +219,7 @@ static int take_lock(struct queue *q, struct error *err)
     } else if (fcntl(q->lock_fd, F_OFD_SETLK, &whole_file) < 0) {
         name_holder(q, err);
     } else {
-        char text[16];
-        int len = snprintf(text, sizeof text, "%d\n", (int) getpid());
-        if (ftruncate(q->lock_fd, 0) < 0 || pwrite(q->lock_fd, text, (size_t) len, 0) != len)
+        if (write_pid(q->lock_fd) < 0)
             error_set(err, EXIT_QUEUE, "queue %s: the lock file can't be written: %s%s",
                 q->path, strerror(errno), error_advice(errno));
         else

@@ -377,7 +377,8 @@ def test_an_upload_outlives_a_loss_of_power_at_any_moment(machine, files, chance
         return len(ops)
 
     count = lose_power(0, "power-0")
-    for kill in range(1, count) if LONG else chance.sample(range(1, count), 40):
-        lose_power(kill, f"power-{kill}")
+    kills = [*range(1, count)] * 4 if LONG else chance.sample(range(1, count), 40)
+    for n, kill in enumerate(kills, 1):
+        lose_power(kill, f"power-{n}")
     with capsys.disabled():
         print(f"{count} operations, {machine.cuts} disks laid, {machine.resumes} resumed from")
