@@ -1,9 +1,13 @@
-/* What the queue's three files share: queue.c opens and owns, queue_rows.c carries out, and
- * queue_report.c looks on. Nobody else includes this. */
+/* What the queue's files share: queue.c opens, queue_make.c makes, queue_lock.c owns,
+ * queue_check.c doubts, queue_rows.c carries out, queue_report.c looks on. Nobody else includes
+ * this. */
 #ifndef QUEUE_SQL_H
 #define QUEUE_SQL_H
 
 #include "queue.h"
+
+#define QUEUE_APPLICATION_ID 0x6861756c /* "haul" */
+#define QUEUE_SCHEMA_VERSION 1
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -52,5 +56,34 @@ struct sqlite3_stmt *queue_statement(struct queue *q, enum sql which);
 
 /* Runs it to its end; rows are not expected. */
 int queue_do(struct queue *q, struct sqlite3_stmt *s, struct error *err);
+
+/* For what is not prepared: pragmas and the schema. */
+int queue_script(struct queue *q, const char *script, struct error *err);
+
+/* Opens that file, which nobody need trust. */
+int queue_connect(struct queue *q, const char *path, int flags, struct error *err);
+
+/* ---- queue_lock.c ---- */
+
+/* Until queue_close(). The error names who has it. */
+int queue_lock(struct queue *q, struct error *err);
+
+/* ---- queue_check.c: these read only ---- */
+
+/* Is it a queue, and of our time? */
+int queue_check_kind(struct queue *q, struct error *err);
+
+/* Is all there, and makes sense? What a file too large for that has to hide is found by those
+ * who come upon it. */
+int queue_check_whole(struct queue *q, struct error *err);
+
+/* ---- queue_make.c ---- */
+
+/* Those above the queue. -1 with errno. */
+int queue_make_folders(const char *path);
+
+/* Under another name until it is a queue; q is not connected to it. */
+int queue_make_file(
+    struct queue *q, const struct run *run, unsigned transfers, struct error *err);
 
 #endif

@@ -8,8 +8,6 @@
 #include "motion.h"
 #include "step.h"
 
-#define ABORTS_MAX 10 /* of one upload, without a pause */
-
 static step_fn abort_upload;
 
 static void commit_end(struct object *o)
@@ -52,11 +50,12 @@ static void end_without_abort(struct slot *s, const struct haul_result *result)
 }
 
 /* A part that the server was still storing outlives the abort: until the upload is gone, or
- * nobody may tell. */
+ * nobody may tell. Which is not known while it is the bucket, or the keys, that are wrong. */
 static void on_left(struct slot *s, const struct haul_result *result)
 {
     const struct haul_error *error = &result->error;
-    if (error->http_status == 404 || error->http_status == 403)
+    bool is_final = error->retry == HAUL_RETRY_NEVER || error->retry == HAUL_RETRY_FROM_START;
+    if (is_final && (error->http_status == 404 || error->http_status == 403))
         forget_upload(s->object);
     else if (error->code == HAUL_OK && ++s->object->aborts < ABORTS_MAX)
         object_ready(s->object, abort_upload);

@@ -1,7 +1,10 @@
 /* A download in ranges, all of which are there: are its bytes the ones that the server's own
  * checksum of the whole is of? (What comes in one request is verified by the library on its
- * way.) The file is read again in turns, so that others get at the disk between them, and a
- * stop need not wait for the end. */
+ * way.) A CRC32C is that of the ranges, put together. For any other kind the file is read
+ * again, in turns, so that others get at the disk between them, and a stop need not wait for
+ * the end.
+ */
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,11 +32,10 @@ static bool find_checksum(struct object *o, const struct haul_result *head)
     return false;
 }
 
-static void compare(struct worker *w, struct object *o)
+static void compare(struct object *o, const unsigned char *value, size_t bytes)
 {
-    unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
     char text[HAUL_CHECKSUM_TEXT_SIZE];
-    haul_checksum_text(value, haul_sum_end(o->sum, value), text);
+    haul_checksum_text(value, bytes, text);
     if (strcmp(text, o->expected) == 0) {
         download_settle(o);
         return;
@@ -42,7 +44,24 @@ static void compare(struct worker *w, struct object *o)
     error_set(&why, EXIT_SOME_FAILED, "bytes of another checksum: %s %s, not %s",
         haul_checksum_name(o->sum_kind), text, o->expected);
     object_set_trouble(o, VERDICT_RESTART, &why);
-    download_end_badly(w, o);
+    object_ready(o, download_end_badly);
+}
+
+static void put_together(struct object *o)
+{
+    uint64_t crc = 0;
+    for (unsigned i = 0; i < o->count; i++)
+        crc = haul_crc_combine(HAUL_CRC32C, crc, o->crc32c[i],
+            part_range(o->task.size, o->task.part_bytes, i + 1).len);
+    uint32_t value = htobe32((uint32_t) crc);
+    compare(o, (unsigned char *) &value, sizeof value);
+}
+
+static void end_sum(struct worker *w, struct object *o)
+{
+    unsigned char value[HAUL_CHECKSUM_BYTES_MAX];
+    (void) w;
+    compare(o, value, haul_sum_end(o->sum, value));
 }
 
 static void on_read(struct disk_job *job)
@@ -51,7 +70,7 @@ static void on_read(struct disk_job *job)
     if (job->error != 0)
         download_end_with_errno(o, job->error);
     else
-        object_ready(o, o->summed < o->task.size ? read_on : compare);
+        object_ready(o, o->summed < o->task.size ? read_on : end_sum);
 }
 
 static void read_on(struct worker *w, struct object *o)
@@ -73,8 +92,13 @@ static void on_told(struct slot *s, const struct haul_result *result)
         object_ready(o, download_end_badly);
         return;
     }
-    if (!told || !find_checksum(o, result)) {
+    /* To a HEAD that was refused, a GET of the first byte answers: its checksum may be that. */
+    if (!told || s->request.operation != HAUL_HEAD_OBJECT || !find_checksum(o, result)) {
         download_settle(o);
+        return;
+    }
+    if (o->sum_kind == HAUL_CRC32C) {
+        put_together(o);
         return;
     }
     haul_sum_free(o->sum);

@@ -160,7 +160,7 @@ OTHERWISE = [
     ("resumed completion", "HeadObject", ("NoSuchKey",), HEALS),
     # Gone is gone, and ListParts is asked whether it is.
     (None, "AbortMultipartUpload", ("NoSuchBucket",), HEALS),
-    ("given up", "ListParts", ("status=403", "status=404"), HEALS),
+    ("given up", "ListParts", ("NoSuchUpload", f"status=403 code={UNHEARD}"), HEALS),
     # Who may not look goes by the queue, and who may not clear up is told so.
     (None, "ListParts", ("AccessDenied", "NoSuchKey"), HEALS),
     (None, "ListMultipartUploads", ("AccessDenied", "NoSuchKey"), HEALS),

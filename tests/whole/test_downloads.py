@@ -3,6 +3,7 @@ too few, too many, another object's, damaged ones. The final name holds the whol
 stood there before.
 """
 
+import base64
 import gzip
 import os
 
@@ -113,18 +114,38 @@ def test_an_etag_that_is_no_md5_is_only_a_name(scene):
 # ---- Damaged bytes ----
 
 
+def crc32c(data):
+    """botocore has none of its own."""
+    table = []
+    for crc in range(256):
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+        table.append(crc)
+    crc = 0xffffffff
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xff] ^ crc >> 8
+    return base64.b64encode((crc ^ 0xffffffff).to_bytes(4, "big")).decode()
+
+
+def checksummed(scene, kind, size):
+    """An object p/KIND. with its checksum, for {"KIND.": its body}."""
+    body = os.urandom(size)
+    scene.s3.put_object(Bucket=BUCKET, Key=f"p/{kind}.", Body=body, **(
+        {"ChecksumCRC32C": crc32c(body)} if kind == "CRC32C" else {"ChecksumAlgorithm": kind}))
+    return {f"{kind}.": body}
+
+
 @pytest.mark.parametrize("size, again", [(ONE, 1), (THREE, 3)])
 def test_damaged_bytes_are_fetched_again(scene, size, again):
     """Case 27. The server tells a checksum of the whole, of one kind or another."""
-    kinds = ["CRC32", "SHA1", "SHA256"]
-    bodies = {kind: os.urandom(size) for kind in kinds}
+    kinds = ["CRC32C", "CRC32", "SHA1", "SHA256"]
+    bodies = {}
     for kind in kinds:
-        scene.s3.put_object(
-            Bucket=BUCKET, Key=f"p/{kind}", Body=bodies[kind], ChecksumAlgorithm=kind)
+        bodies |= checksummed(scene, kind, size)
     first = "range=0 " if size == THREE else ""
-    fetch(scene, {}, *(f"GetObject key=p/{kind} {first}nth=1 flip-bit=77" for kind in kinds))
+    fetch(scene, {}, *(f"GetObject key={name} {first}nth=1 flip-bit=77" for name in bodies))
     assert tree(scene.out) == {"a": OLDER} | bodies
-    assert scene.endpoint.count("GetObject") == 3 * 2 * again
+    assert scene.endpoint.count("GetObject") == len(kinds) * 2 * again
 
 
 @pytest.mark.parametrize("size", [ONE, THREE])
@@ -136,6 +157,17 @@ def test_bytes_that_are_always_damaged_are_never_published(scene, size):
     assert "another checksum" in done.stderr
     assert published(scene) == {"a": OLDER}
     assert scene.endpoint.count("GetObject") <= 6 * 3
+
+
+@pytest.mark.parametrize("kind, exit_code", [("CRC32C", DONE), ("CRC32", SOME_FAILED)])
+def test_the_file_is_read_again_only_for_a_checksum_of_another_kind(scene, kind, exit_code):
+    """Case 27. Here no file can be read: only the other kind's comparison notices."""
+    bodies = checksummed(scene, kind, THREE)
+    scene.files({"a": OLDER}, below="out")
+    scene.command("run", scene.manifest(download("p/", scene.out), part_size=PART),
+                  program=os.environ["HAUL_FAULTS"], env={"HAUL_FAIL": "pread:1-:EIO"},
+                  exit_code=exit_code)
+    assert published(scene) == {"a": OLDER} | (bodies if exit_code == DONE else {})
 
 
 def test_a_composite_checksum_says_nothing_of_the_whole(scene):

@@ -216,6 +216,19 @@ def test_an_upload_that_nobody_knows_of_is_not_forgotten_while_keys_are_expired(
     scene.assert_right_end(objects={"a": body})
 
 
+def test_an_upload_is_not_forgotten_while_its_bucket_is_away(scene):
+    """Case 18."""
+    scene.endpoint.fault("UploadPart always status=403 code=AccessDenied\n"
+                         "AbortMultipartUpload always status=404 code=NoSuchBucket\n"
+                         "ListParts always status=404 code=NoSuchBucket")
+    body = os.urandom(2 * PART)
+    done = scene.run(upload(scene.files({"a": body})), part_size=PART, exit_code=PAUSED)
+    assert "NoSuchBucket" in refusal(done)
+    scene.endpoint.clear()
+    scene.resume()
+    scene.assert_right_end(objects={"a": body})
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_keys_that_expire_before_a_HEAD_pause_the_run(scene, named):
     """Case 45: its reply has no body to say so, when it is planned and when all begins again."""
