@@ -8,6 +8,7 @@ made.
 import contextlib
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import uuid
@@ -125,6 +126,15 @@ def services(new_services):
 def scene(haul, endpoint, tmp_path):
     """The haul program, the scripted endpoint and a bucket on it, a folder, short manifests."""
     return Scene(haul, endpoint, tmp_path)
+
+
+@pytest.fixture
+def chance(capsys):
+    """What a test draws from; its seed is printed, and HAUL_TEST_SEED repeats it."""
+    seed = int(os.environ.get("HAUL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    with capsys.disabled():
+        print(f"\nHAUL_TEST_SEED={seed}", end="")
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

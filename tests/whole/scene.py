@@ -8,11 +8,38 @@ import os
 import pathlib
 import sqlite3
 import subprocess
+import time
 
 import queuefile
 
 BUCKET = "bucket"
 PART = 5 << 20  # bytes: the smallest part_size that a manifest may name
+
+# A folder and a file, in YAML.
+PREFIXES = {1: "in/", 2: ""}  # of the keys of both transfers
+JOB = """
+version: 1
+name: job
+endpoints:
+  s3:
+    url: {url}
+    region: us-east-1
+defaults:
+  part_size: 5MiB
+transfers:
+"""
+UPLOAD = JOB + """
+  - upload: {folder}/in/
+    to: s3://{bucket}/in/
+  - upload: {folder}/alone
+    to: s3://{bucket}/alone
+"""
+DOWNLOAD = JOB + """
+  - download: s3://{bucket}/in/
+    to: {folder}/in/
+  - download: s3://{bucket}/alone
+    to: {folder}/alone
+"""
 
 
 def upload(local, to="", **fields):
@@ -21,6 +48,15 @@ def upload(local, to="", **fields):
 
 def download(key, to, **fields):
     return {"download": f"store://{BUCKET}/{key}", "to": str(to)} | fields
+
+
+def until(condition, seconds=30):
+    """Waits until that is true, and returns it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+    return found
 
 
 class Scene:
@@ -101,6 +137,10 @@ class Scene:
     def reasons(self, queue=None):
         """{name: why} of a run's objects that failed or were skipped."""
         return dict(self.rows("SELECT name, why FROM object WHERE why IS NOT NULL", queue))
+
+    def parts(self):
+        """The numbers of the parts that the queue has recorded."""
+        return [number for number, in self.rows("SELECT number FROM part ORDER BY number")]
 
     def keys(self, prefix=""):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)

@@ -7,7 +7,6 @@ the queue's log grow?
 import argparse
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 import random

@@ -7,25 +7,16 @@ a run's damages; HAUL_TEST_LONG=1 makes many more.
 import collections
 import contextlib
 import os
-import random
 import shutil
 import sqlite3
 import time
 
 import pytest
+from queuefile import DONE, PAUSED, QUEUE, SOME_FAILED, USAGE
 from scene import PART, download, tree, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 COUNT = 300 if os.environ.get("HAUL_TEST_LONG") else 12
 FILES = {"large": 2 * PART + 1, "small": 9, "sub/empty": 0, "sub/tiny": 1}
-
-
-@pytest.fixture
-def chance(capsys):
-    seed = int(os.environ.get("HAUL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    with capsys.disabled():
-        print(f"\nHAUL_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 class Killed:

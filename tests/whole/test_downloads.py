@@ -8,9 +8,9 @@ import gzip
 import os
 
 import pytest
+from queuefile import DONE, PAUSED, SOME_FAILED
 from scene import BUCKET, PART, download, tree
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 
 OLDER = b"an older file"
 ONE, THREE = 1000, 2 * PART + 1  # bytes: of one request, of three ranges

@@ -7,25 +7,11 @@ import json
 import os
 import pathlib
 import resource
-import time
 
 import pytest
-from scene import BUCKET, PART, download, refusal, tree, upload
+from queuefile import DONE, PAUSED, SOME_FAILED, USAGE
+from scene import BUCKET, PART, download, refusal, tree, until, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
-
-
-def until(condition, seconds=30):
-    """Waits until that is true, and returns it."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
-    return found
-
-
-def recorded_parts(scene):
-    return [number for number, in scene.rows("SELECT number FROM part ORDER BY number")]
 
 
 def sent_parts(scene):
@@ -41,7 +27,7 @@ def kill_after_parts(scene, count, *transfers, operation):
     scene.endpoint.fault(f"{operation} nth={count + 1} gate=dead")
     running = scene.start_run(*transfers, part_size=PART, concurrency=1)
     scene.endpoint.wait_at("dead")
-    until(lambda: len(recorded_parts(scene)) == count)
+    until(lambda: len(scene.parts()) == count)
     running.kill()
     running.communicate()
     scene.endpoint.clear()

@@ -16,9 +16,9 @@ import time
 
 import pytest
 from liar import endless, error, listing, reply
+from queuefile import DONE, INTERRUPTED, PAUSED, QUEUE, SOME_FAILED
 from scene import BUCKET, PART, Scene, SmallDisk, download, refusal, tree, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 SECONDS = 10 + 10  # the promise for a signal, and a slow machine
 TWO_62 = 1 << 62
 MIB = 1 << 20

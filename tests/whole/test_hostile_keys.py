@@ -6,15 +6,14 @@ HAUL_TEST_SEED repeats a run's keys; HAUL_TEST_LONG=1 makes ten times as many.
 import contextlib
 import json
 import os
-import random
 import shutil
 import urllib.parse
 
 import pytest
 from liar import Liar, reply
+from queuefile import DONE, PAUSED, SOME_FAILED
 from scene import BUCKET, PART, download, refusal, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 COUNT = 50_000 if os.environ.get("HAUL_TEST_LONG") else 5_000
 PAGE = 1000
 
@@ -31,14 +30,6 @@ PLAIN = [b"a", b"b", b"c", b"folder", b"d"]
 BY_HAND = [b"/etc/passwd", b"//x", b"a/", b"a//", b"../outside/victim", b"folder/../../x", b"..",
            b".", b"/", b"k" * 1025, b"/".join([b"d" * 100] * 10), b"/".join([b"x"] * 512),
            b"../" * 300 + b"etc/passwd", b"A", b"a", b"a/b", b"a/b/c", b"\xc3\xa9", b"e\xcc\x81"]
-
-
-@pytest.fixture
-def chance(capsys):
-    seed = int(os.environ.get("HAUL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    with capsys.disabled():
-        print(f"\nHAUL_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 def make_keys(chance, count):

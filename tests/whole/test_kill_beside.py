@@ -7,10 +7,9 @@ import os
 import signal
 
 import pytest
-from queuefile import Recorded
+from queuefile import QUEUE, USAGE, Recorded
 from scene import PART, download, refusal, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 NAMES = ["a", "b", "c"]
 
 

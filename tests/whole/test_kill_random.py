@@ -6,7 +6,6 @@ again. Who resumes is killed as well. HAUL_TEST_SEED repeats a run's choices.
 
 import contextlib
 import os
-import random
 import shutil
 import signal
 import threading
@@ -84,14 +83,6 @@ def place(request, tmp_path):
         server.boto().create_bucket(Bucket=bucket)
     with Proxy(server.url, rate) as proxy:
         yield Place(server, bucket, proxy, mix, kills, tmp_path / "in")
-
-
-@pytest.fixture
-def chance(capsys):
-    seed = int(os.environ.get("HAUL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    with capsys.disabled():
-        print(f"\nHAUL_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 class Account:

@@ -16,6 +16,7 @@ from endpoint import Endpoint
 from queuefile import (
     SOME_FAILED, Recorded, assert_end, assert_files, assert_finished, assert_objects,
     assert_only_whole, digest, latest_queue)
+from scene import DOWNLOAD, JOB, PREFIXES, UPLOAD
 
 RUNNER = pathlib.Path(__file__).resolve().parents[2] / "runner"
 MIB = 1 << 20
@@ -27,30 +28,6 @@ FILES = {
     "in/deep/er/three": 12 * MIB,
     "alone": 17 * MIB,
 }
-PREFIXES = {1: "in/", 2: ""}  # of the keys of both transfers
-JOB = """
-version: 1
-name: kill
-endpoints:
-  s3:
-    url: {url}
-    region: us-east-1
-defaults:
-  part_size: 5MiB
-transfers:
-"""
-UPLOAD = JOB + """
-  - upload: {folder}/in/
-    to: s3://{bucket}/in/
-  - upload: {folder}/alone
-    to: s3://{bucket}/alone
-"""
-DOWNLOAD = JOB + """
-  - download: s3://{bucket}/in/
-    to: {folder}/in/
-  - download: s3://{bucket}/alone
-    to: {folder}/alone
-"""
 
 # A step -> its first passing, and later ones that every run comes to.
 BOTH = {
@@ -184,7 +161,7 @@ def die_again_and_again(haul, store, job, case, prefixes=PREFIXES, look=lambda n
             break
         look(n)
         if latest_queue(haul):
-            recorded = Recorded(haul, "kill", prefixes)
+            recorded = Recorded(haul, "job", prefixes)
             if recorded.finished:
                 return n + 1
     first = 2 if case[1].split(":")[0] in BEFORE else 1
@@ -206,7 +183,7 @@ def test_an_upload_outlives_death_at(case, haul, store, files, digests):
     job = haul.manifest(UPLOAD.format(url=store.url, folder=files, bucket=bucket))
     die_again_and_again(haul, store, job, case)
     assert_objects(s3, bucket, digests)
-    assert_finished(haul, "kill", PREFIXES, FILES)
+    assert_finished(haul, "job", PREFIXES, FILES)
     for key in FILES:  # a gigabyte in all
         s3.delete_object(Bucket=bucket, Key=key)
 
@@ -218,7 +195,7 @@ def test_a_download_outlives_death_at(case, haul, store, digests, tmp_path):
     job = haul.manifest(DOWNLOAD.format(url=store.url, folder=out, bucket="filled"))
     die_again_and_again(haul, store, job, case, look=lambda _: assert_only_whole(out, digests))
     assert_files(out, digests)
-    assert_finished(haul, "kill", PREFIXES, FILES)
+    assert_finished(haul, "job", PREFIXES, FILES)
     shutil.rmtree(out)
 
 
@@ -237,14 +214,14 @@ def test_what_was_planned_before_death_is_not_planned_again(haul, store, tmp_pat
         job = haul.manifest((JOB + "  - {{" + transfer + "}}").format(
             url=store.url, folder=tmp_path))
         die_again_and_again(haul, store, job, case, {1: ""})
-        assert_finished(haul, "kill", {1: ""}, sizes)
+        assert_finished(haul, "job", {1: ""}, sizes)
     assert {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()} == sizes
 
 
 def test_what_a_dead_process_left_of_a_new_queue_is_removed_but_not_a_living_ones(haul, store):
     job = haul.manifest((JOB + "  - {{download: 's3://filled/alone', to: {folder}/}}").format(
         url=store.url, folder=haul.home))
-    folder = haul.state / "haul/kill"
+    folder = haul.state / "haul/job"
     folder.mkdir(parents=True)
     (folder / "20260131T235959Z-1f2e.db.new").write_bytes(b"a draft")
     (folder / "20260131T235959Z-1f2e.db.new-journal").write_bytes(b"its journal")

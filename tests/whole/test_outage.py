@@ -13,8 +13,7 @@ import time
 import pytest
 from queuefile import (
     INTERRUPTED, PAUSED, assert_files, assert_finished, assert_objects)
-from scene import BUCKET, PART, download, refusal, upload
-from test_faults import until
+from scene import BUCKET, PART, download, refusal, upload, until
 
 SCALE = 30
 OUTAGE_S = 120

@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
 import sqlite3
@@ -25,6 +24,7 @@ import power
 import pytest
 from endpoint import Endpoint
 from queuefile import Recorded, assert_finished, assert_objects, digest
+from scene import DOWNLOAD, JOB, PREFIXES, UPLOAD
 
 LONG = os.environ.get("HAUL_TEST_LONG") == "1"
 MIB = 1 << 20
@@ -34,31 +34,8 @@ FILES = {f"in/small {n}": n * 7000 for n in range(7)} | {
     "in/deep/er/small": 70_000,
     "alone": 6 * MIB,
 }
+DEEPER = DOWNLOAD.replace("{folder}/alone", "{folder}/new/er/alone")
 MULTIPART = {key for key, size in FILES.items() if size > 5 * MIB}
-PREFIXES = {1: "in/", 2: ""}  # of the keys of both transfers
-JOB = """
-version: 1
-name: power
-endpoints:
-  s3:
-    url: {url}
-    region: us-east-1
-defaults:
-  part_size: 5MiB
-transfers:
-"""
-UPLOAD = JOB + """
-  - upload: {folder}/in/
-    to: s3://{bucket}/in/
-  - upload: {folder}/alone
-    to: s3://{bucket}/alone
-"""
-DOWNLOAD = JOB + """
-  - download: s3://{bucket}/in/
-    to: {folder}/in/
-  - download: s3://{bucket}/alone
-    to: {folder}/new/er/alone
-"""
 LOCAL = {key: "out/" + key.replace("alone", "new/er/alone") for key in FILES}
 KEYS = {path: key for key, path in LOCAL.items()}
 
@@ -81,14 +58,6 @@ def store(files):
             endpoint.boto().put_object(
                 Bucket="filled", Key=name, Body=(files / name).read_bytes())
         yield endpoint
-
-
-@pytest.fixture
-def chance(capsys):
-    seed = int(os.environ.get("HAUL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    with capsys.disabled():
-        print(f"\nHAUL_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 class Machine:
@@ -137,9 +106,9 @@ def recorded_in(left):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(file.data)
         state = pathlib.Path(folder, "state")
-        if not list(state.glob("haul/power/*.db")):
+        if not list(state.glob("haul/job/*.db")):
             return None
-        return Recorded(types.SimpleNamespace(state=state), "power", PREFIXES, durable=True)
+        return Recorded(types.SimpleNamespace(state=state), "job", PREFIXES, durable=True)
 
 
 class Downloads:
@@ -223,7 +192,7 @@ def come_back(machine, job, left, oracle, chance, again):
             come_back(machine, job, left, oracle, chance, False)
             return
     oracle.look_at_the_end(machine)
-    assert_finished(machine.haul, "power", PREFIXES, FILES)
+    assert_finished(machine.haul, "job", PREFIXES, FILES)
 
 
 POLICIES = [
@@ -245,7 +214,7 @@ def machine(haul, store, tmp_path):
 
 def recorded_download(machine, **options):
     """The manifest, the disk before it was run, and what was done to that."""
-    job = machine.haul.manifest(DOWNLOAD.format(
+    job = machine.haul.manifest(DEEPER.format(
         url=machine.store.url, folder=machine.disk / "out", bucket="filled"))
     return job, *machine.run("run", job, **options)[1:]
 
@@ -278,7 +247,7 @@ def test_who_only_looks_may_be_the_first_after_the_power_came_back(machine):
     for op in ops:
         if op[0] == "unlink" and op[3].endswith(".db-journal"):
             machine.lay(disk.left(power.everything))
-            status = json.loads(machine.haul.run("status", "power", "--json").stdout)
+            status = json.loads(machine.haul.run("status", "job", "--json").stdout)
             looks.append(status["done"])
         disk.do(op)
     assert looks == [0, len(FILES)]
@@ -312,7 +281,7 @@ def test_what_was_synced_on_the_way_is_trusted(machine):
         f"  - {{download: s3://filled/in/huge, to: {machine.disk}/out/huge}}")
     process = machine.haul.start("run", job, env=machine.store.env)
     machine.store.wait_at("end")
-    [queue] = machine.haul.state.glob("haul/power/*.db")
+    [queue] = machine.haul.state.glob("haul/job/*.db")
     with contextlib.closing(sqlite3.connect(queue)) as db:
         while not db.execute("SELECT 1 FROM part WHERE state = 'synced'").fetchone():
             time.sleep(0.01)

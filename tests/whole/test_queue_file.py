@@ -9,9 +9,9 @@ import signal
 import sqlite3
 
 import pytest
+from queuefile import PAUSED, QUEUE, USAGE
 from scene import PART, refusal, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 SECRET = "scripted/secret+key"
 
 

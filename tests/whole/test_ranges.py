@@ -5,8 +5,7 @@ import pathlib
 import random
 
 import pytest
-from scene import PART, download
-from test_faults import recorded_parts, until
+from scene import PART, download, until
 
 BIG = random.Random(1).randbytes(3 * PART + 1234)
 
@@ -51,7 +50,7 @@ def test_the_sum_of_a_range_goes_on_with_it(scene):
                          f"GetObject range={2 * PART} nth=1 gate=dead")
     running = scene.start_run(download("big", scene.out), part_size=PART, concurrency=1)
     scene.endpoint.wait_at("dead")
-    until(lambda: recorded_parts(scene) == [1, 2])
+    until(lambda: scene.parts() == [1, 2])
     running.kill()
     running.communicate()
     scene.endpoint.clear()

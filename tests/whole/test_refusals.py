@@ -9,9 +9,9 @@ import socket
 import subprocess
 
 import pytest
+from queuefile import DONE, PAUSED, QUEUE, SOME_FAILED, USAGE
 from scene import BUCKET, PART, Scene, download, refusal, tree, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 
 # Root may read and write everything, unless it comes without these rights.
 PLAIN_USER = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

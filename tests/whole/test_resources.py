@@ -6,7 +6,6 @@ some of the calls. HAUL_TEST_SEED repeats its choice.
 
 import contextlib
 import os
-import random
 
 import pytest
 from conftest import Haul
@@ -93,15 +92,6 @@ def stages(tmp_path_factory):
             endpoint = running.enter_context(Endpoint(keys=None))
             stages.append(Stage(Haul(folder / "home"), folder, endpoint))
         yield stages
-
-
-@pytest.fixture
-def chance(capsys):
-    seed = int(os.environ.get("HAUL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    if not LONG:
-        with capsys.disabled():
-            print(f"\nHAUL_TEST_SEED={seed}", end="")
-    return random.Random(seed)
 
 
 def faults_of(rows, chance, **more):

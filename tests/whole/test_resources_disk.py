@@ -8,8 +8,8 @@ import resource
 import signal
 
 import pytest
-from scene import PART, download, refusal, tree, upload
-from test_faults import DONE, PAUSED, QUEUE, SOME_FAILED, until
+from queuefile import DONE, PAUSED, QUEUE, SOME_FAILED
+from scene import PART, download, refusal, tree, until, upload
 
 EIO = os.strerror(5)
 

@@ -18,9 +18,9 @@ import urllib.parse
 
 import pytest
 from resolve_cases import PAST, REFRESH, ROLE, SESSION, login
+from queuefile import DONE, PAUSED, SOME_FAILED, USAGE
 from scene import BUCKET, PART, Scene, download, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 KEY_ID, SECRET, TOKEN = "AKIDGIVEN", "given/secret+key/0123456789", "given//token+0123456789=="
 KEYS = f"aws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
 SIZES = {"a": 10, "b": 20, "big": 3 * PART + 1}

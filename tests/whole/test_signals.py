@@ -7,9 +7,9 @@ import os
 import signal
 
 import pytest
+from queuefile import INTERRUPTED
 from scene import PART, download, refusal, tree, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 SECONDS = 10 + 10  # the promise, and a slow machine
 
 both = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

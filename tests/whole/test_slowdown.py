@@ -8,8 +8,7 @@ import statistics
 import time
 
 import pytest
-from scene import BUCKET, download, tree, upload
-from test_faults import until
+from scene import BUCKET, download, tree, upload, until
 
 CONCURRENCY = 32
 COUNT = 5000

@@ -11,9 +11,9 @@ import sqlite3
 import time
 
 import pytest
+from queuefile import PAUSED, SOME_FAILED
 from scene import BUCKET, PART, Scene, refusal, upload
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED, QUEUE, PAUSED = range(6)
 
 
 def until(condition, seconds=30):
