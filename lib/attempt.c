@@ -1,12 +1,11 @@
-/* What goes over the wire for one attempt, and the callbacks that move its bytes. */
+/* What goes over the wire for one attempt: its headers, signature and options. How its bytes
+ * move is attempt_bytes.c's. */
 #include "attempt.h"
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "body.h"
 #include "chunked.h"
@@ -15,157 +14,8 @@
 #include "operation.h"
 
 #define SLOW_OPERATION_STALL_MS 600000
-#define ERROR_BODY_MAX 65536
 
 _Static_assert(WORDS_SIZE >= CURL_ERROR_SIZE, "libcurl writes so much");
-
-/* ---- Callbacks: they move bytes and nothing else ---- */
-
-/* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
-static size_t local_failure(int cause, struct haul_error *err)
-{
-    haul_error_set(err, cause == ENOMEM ? HAUL_NO_MEMORY : HAUL_LOCAL, "%s",
-        cause ? strerror(cause) : "the source ended before its size");
-    err->sys_errno = cause;
-    return 0;
-}
-
-static size_t on_read(char *data, size_t unit, size_t count, void *payload)
-{
-    struct exchange *x = payload;
-    size_t room = unit * count;
-    if (room > x->body.size - x->sent)
-        room = (size_t) (x->body.size - x->sent);
-    if (room == 0)
-        return 0;
-    ssize_t got = body_read(&x->body, x->sent, data, room);
-    if (got <= 0) {
-        local_failure(got < 0 ? errno : 0, &x->error);
-        return CURL_READFUNC_ABORT;
-    }
-    x->sent += (uint64_t) got;
-    return (size_t) got;
-}
-
-/* Programs that the caller starts do not inherit it. That there are no descriptors left is no
- * fault of the network. */
-static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_sockaddr *at)
-{
-    struct exchange *x = payload;
-    (void) purpose;
-    int fd = socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-        local_failure(errno, &x->error);
-    return fd;
-}
-
-/* A pooled connection was found dead: libcurl begins the body again on a new one. */
-static int on_seek(void *payload, curl_off_t offset, int origin)
-{
-    struct exchange *x = payload;
-    if (origin != SEEK_SET)
-        return CURL_SEEKFUNC_FAIL;
-    x->bytes_sent += x->sent;
-    x->sent = (uint64_t) offset;
-    return CURL_SEEKFUNC_OK;
-}
-
-/* The request goes out: the second time when the pooled connection died before a reply came,
- * which does not tell whether the server has carried it out. */
-static int on_begin(void *payload, char *address, char *own_address, int port, int own_port)
-{
-    struct exchange *x = payload;
-    (void) address, (void) own_address, (void) port, (void) own_port;
-    x->maybe_repeated |= x->begun;
-    x->begun = true;
-    return CURL_PREREQFUNC_OK;
-}
-
-/* An object's bytes, or what a request of any kind has a sink for. */
-static size_t on_bytes(struct exchange *x, char *data, size_t len)
-{
-    const struct haul_request *r = x->request;
-    const struct haul_sink *sink = &r->sink;
-    if (!x->head_checked) {
-        const struct haul_request *asked = standing_request(&x->standing, r);
-        if (r->operation == HAUL_GET_OBJECT &&
-            reply_check_head(asked, &x->reply, &x->expected, &x->error) < 0)
-            return 0;
-        x->head_checked = true;
-        if (r->operation == HAUL_GET_OBJECT && r->begin && x->standing.bytes == 0 &&
-            r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
-            return local_failure(errno, &x->error);
-    }
-    if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
-        haul_error_set(
-            &x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised", r->key);
-        x->error.retry = HAUL_RETRY_LATER;
-        return 0;
-    }
-    struct haul_sum *sum = x->standing.bytes > 0 ? x->standing.first.sum : x->reply.sum;
-    if (sum != NULL)
-        haul_sum_add(sum, data, len);
-    if (sink->write &&
-        sink->write(sink->payload, x->standing.bytes + x->received, data, len) < 0)
-        return local_failure(errno, &x->error);
-    x->received += len;
-    return len;
-}
-
-static size_t on_document(struct exchange *x, const char *data, size_t len)
-{
-    struct buf *body = &x->reply.body;
-    buf_add(body, data, len);
-    if (!body->failed)
-        return len;
-    haul_error_set(&x->error,
-        body->failed == HAUL_NO_MEMORY      ? HAUL_NO_MEMORY
-        : x->request->operation == HAUL_ANY ? HAUL_TOO_LARGE
-                                            : HAUL_BAD_REPLY,
-        "%s: no room for a reply of over %zu bytes", operation_name(x->request->operation),
-        body->limit);
-    return 0;
-}
-
-static size_t on_body(char *data, size_t unit, size_t count, void *payload)
-{
-    struct exchange *x = payload;
-    const struct haul_request *r = x->request;
-    size_t len = unit * count, room = ERROR_BODY_MAX - x->reply.body.len;
-    attempt_read_head(x);
-    if (x->error.code != HAUL_OK)
-        return 0;
-    bool success = x->reply.status >= 200 && x->reply.status < 300;
-    if (success && (r->operation == HAUL_GET_OBJECT ||
-                       (r->operation == HAUL_ANY && r->sink.write != NULL)))
-        return on_bytes(x, data, len);
-    if (success)
-        return on_document(x, data, len);
-    /* A page of somebody's: its beginning is enough, and ends the attempt. */
-    return on_document(x, data, len < room ? len : room);
-}
-
-/* ---- Sending ---- */
-
-void attempt_read_head(struct exchange *x)
-{
-    struct reply *r = &x->reply;
-    long status = 0;
-    curl_off_t length = -1;
-    if (r->status != 0)
-        return;
-    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(x->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    r->status = (int) status;
-    r->content_length = length;
-    if (status == 0)
-        return;
-    for (struct curl_header *h = NULL;
-         (h = curl_easy_nextheader(x->easy, CURLH_HEADER, -1, h)) != NULL;)
-        reply_add_header(r, h->name, h->value);
-    if (reply_end_head(r, &x->error) == 0)
-        reply_begin_sum(r, x->request, &x->error);
-}
 
 /* Whether and how a body is part of the signature. Documents always are. */
 static enum haul_payload payload_of(const struct exchange *x)
@@ -194,7 +44,7 @@ static int sum_body(
             want = (size_t) (body->size - at);
         ssize_t got = body_read(body, at, c->scratch, want);
         if (got <= 0) {
-            local_failure(got < 0 ? errno : 0, err);
+            attempt_fail_locally(got < 0 ? errno : 0, err);
             haul_sum_end(c->hash, value); /* ready for the next body */
             goto out;
         }
@@ -387,6 +237,7 @@ static int set_options(
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    attempt_set_callbacks(x);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->header_list);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -394,14 +245,8 @@ static int set_options(
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) c->options.request_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) x->fresh);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, loop_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c->loop);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
     if (e->ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* Debian's default would trust more */
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, e->insecure ? 0L : 1L);
@@ -419,10 +264,6 @@ static int set_options(
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) x->body.size);
         curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer_size(c, x->body.size));
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-        curl_easy_setopt(easy, CURLOPT_READDATA, x);
-        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-        curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
     }
     return set_texts(c, easy, method, url, e)
                ? 0

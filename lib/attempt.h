@@ -103,15 +103,24 @@ struct haul_client {
  * not be read for its hash. */
 int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *err);
 
-/* Status and headers, into x->reply. What is wrong with them stands in x->error. */
-void attempt_read_head(struct exchange *x);
-
 /* It has ended, with one of libcurl's codes: x->result is what it came to. Returns after how
  * many ms to try again; -1: that is the last word. (attempt_end.c) */
 int64_t attempt_end(struct haul_client *c, struct exchange *x, int code);
 
 /* Everything of the attempt goes but its reply, and what the next one can use. */
 void attempt_forget(struct haul_client *c, struct exchange *x);
+
+/* ---- Of it, by attempt_bytes.c ---- */
+
+/* What libcurl calls to open sockets, and to move the bytes of x->body, x->reply and the sink.
+ */
+void attempt_set_callbacks(struct exchange *x);
+
+/* Status and headers, into x->reply. What is wrong with them stands in x->error. */
+void attempt_read_head(struct exchange *x);
+
+/* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
+size_t attempt_fail_locally(int cause, struct haul_error *err);
 
 /* ---- Of it, by attempt_standing.c ---- */
 

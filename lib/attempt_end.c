@@ -52,7 +52,8 @@ static bool is_cut_off(const struct exchange *x, CURLcode code)
 {
     return code != CURLE_OK && code != CURLE_WRITE_ERROR &&
            x->result.error.code == HAUL_SERVER && x->result.error.aws_code[0] == '\0' &&
-           x->reply.content_length > (int64_t) x->reply.body.len;
+           (x->reply.content_length < 0 ||
+               x->reply.content_length > (int64_t) x->reply.body.len);
 }
 
 /* false: it broke off without a complete reply. */

@@ -193,6 +193,8 @@ static void replace_slow(struct haul_client *c)
     if (c->slow_ms == LOOP_NEVER || c->slow_ms > (now_ms = loop_now_ms()))
         return;
     c->slow_ms = LOOP_NEVER;
+    if (atomic_load(&c->end) != CLIENT_GOES_ON)
+        return;
     for (struct exchange *x = c->moving.first, *following; x != NULL; x = following) {
         following = x->next;
         if (x->request->operation != HAUL_GET_OBJECT)

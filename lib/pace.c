@@ -8,6 +8,13 @@
 #define DOUBLING_MS 500 /* while far from what was too much */
 #define NEAR_DOUBLING_MS 8000
 #define GROWING_MOST_MS 1000 /* at once, after a pause */
+#define IDLE_MS 120000       /* between failures: nobody asked, which is no silence */
+
+/* It understood: the bytes were damaged, or another request was in the way. */
+static bool is_of_the_request(const struct haul_error *error)
+{
+    return error->http_status / 100 == 4 && error->aws_code[0] != '\0';
+}
 
 enum pace_end pace_end_of(const struct haul_error *error)
 {
@@ -21,7 +28,7 @@ enum pace_end pace_end_of(const struct haul_error *error)
     case HAUL_RETRY_SLOWER:
         return PACE_SLOWED;
     case HAUL_RETRY_LATER:
-        return PACE_UNSERVED;
+        return is_of_the_request(error) ? PACE_NEUTRAL : PACE_UNSERVED;
     case HAUL_RETRY_NOW:
     case HAUL_RETRY_RESIGN:
         return PACE_NEUTRAL;
@@ -105,8 +112,11 @@ void pace_note(struct pace *p, enum pace_end end, int64_t began_ms, int64_t now_
         return;
     case PACE_UNSERVED:
     case PACE_SLOWED:
+        if (began_ms - p->failed_ms > IDLE_MS)
+            p->failures = 0;
         if (p->failures++ == 0)
             p->silent_ms = now_ms;
+        p->failed_ms = now_ms;
         count_refusal(p, end == PACE_SLOWED);
         if ((end == PACE_SLOWED && p->refused > PACE_REFUSED_MOST) ||
             p->failures >= PACE_OUTAGE)

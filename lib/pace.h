@@ -34,6 +34,7 @@ struct pace {
     int64_t grown_ms;
     int64_t served_ms; /* when somebody was served, last */
     int64_t silent_ms; /* since when nobody was, when failures > 0 */
+    int64_t failed_ms; /* the latest failure */
     unsigned failures; /* in a row, of whatever requests */
     double refused;    /* their share of the latest attempts */
     unsigned bins[2];  /* served in this half second, and in the one before */
@@ -53,7 +54,8 @@ int64_t pace_wait_ms(struct pace *p, int64_t now_ms, int64_t patience_ms);
 /* An attempt has ended that began then. */
 void pace_note(struct pace *p, enum pace_end end, int64_t began_ms, int64_t now_ms);
 
-/* For how long nobody has been served although somebody tried; 0: the latest one was. */
+/* For how long nobody has been served although somebody tried, again and again; 0: the latest
+ * one was. */
 int64_t pace_silence_ms(const struct pace *p, int64_t now_ms);
 
 #endif

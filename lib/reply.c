@@ -244,8 +244,7 @@ int reply_check_head(const struct haul_request *r, const struct reply *reply,
     return 0;
 }
 
-/* The whole object's size, from whichever header tells it. */
-static uint64_t object_size(const struct reply *reply, uint64_t received)
+uint64_t reply_object_bytes(const struct reply *reply, uint64_t received)
 {
     struct haul_range range;
     uint64_t total;
@@ -274,7 +273,7 @@ static int judge_object(const struct haul_request *r, const struct reply *reply,
     uint64_t received, struct haul_result *result)
 {
     int64_t expected = -1;
-    result->size = object_size(reply, received);
+    result->size = reply_object_bytes(reply, received);
     if (r->operation == HAUL_HEAD_OBJECT && !is_object(reply))
         return bad_reply(r, HAUL_RETRY_LATER, &result->error, "neither an ETag nor a date");
     if (r->operation == HAUL_HEAD_OBJECT && reply->content_length < 0)

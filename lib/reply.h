@@ -42,6 +42,9 @@ const char *reply_etag(const struct reply *r);
  * -1 with *err = HAUL_NO_MEMORY. */
 int reply_begin_sum(struct reply *reply, const struct haul_request *r, struct haul_error *err);
 
+/* The whole object's size, from whichever header tells it; else as many as have come. */
+uint64_t reply_object_bytes(const struct reply *r, uint64_t received_bytes);
+
 /* GET_OBJECT, once the head of a successful reply is there: is what follows the bytes that were
  * asked for? Returns 0 with *expected_bytes (-1: not known), or -1 with *err = HAUL_BAD_REPLY.
  */

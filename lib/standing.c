@@ -25,6 +25,16 @@ bool standing_can_advance(
            is_strong(reply_etag(reply));
 }
 
+int standing_check(const struct standing *s, const struct reply *reply, struct haul_error *err)
+{
+    const char *etag = reply_etag(reply);
+    if (s->bytes == 0 || (etag != NULL && strcmp(etag, reply_etag(&s->first)) == 0 &&
+                             reply_object_bytes(reply, 0) == reply_object_bytes(&s->first, 0)))
+        return 0;
+    return haul_error_set(err, HAUL_BAD_REPLY,
+        "GetObject of %s: the rest is of another object than the beginning", s->request.key);
+}
+
 void standing_advance(struct standing *s, const struct haul_request *r, struct reply *reply,
     uint64_t received, int64_t expected)
 {

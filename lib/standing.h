@@ -21,6 +21,11 @@ struct standing {
 
 void standing_free(struct standing *s);
 
+/* The head of a success has come: if the rest was asked for, is it that very object's? Servers
+ * that don't know If-Match send of whatever stands there. Returns 0, or -1 with *err =
+ * HAUL_BAD_REPLY. */
+int standing_check(const struct standing *s, const struct reply *reply, struct haul_error *err);
+
 /* An attempt broke off after `received` good bytes of the `expected` that its reply promised
  * (-1: none). Can the next one go on behind them? */
 bool standing_can_advance(

@@ -170,6 +170,25 @@ static void what_would_begin_anew_is_not_replaced(void **state)
     free(data);
 }
 
+/* It is on its way, and a drained client begins nothing. */
+static void what_is_slow_is_not_replaced_in_a_drained_client(void **state)
+{
+    struct fixture *f = *state;
+    char *data = made_usual(f, false);
+    struct haul_error err;
+    uint64_t sent = s3_count(f->s3, "GetObject");
+    s3_fault(f->s3, "GetObject always gate=g");
+    struct range *ranges = begin_ranges(f, 1, data);
+    run_until_in_flight(f, 1);
+    haul_client_drain(f->client);
+    hang(f, (unsigned) sent + 1);
+    assert_int_equal(haul_client_run(f->client, 0, &err), 1);
+    assert_true(haul_client_wait_ms(f->client) != 0); /* nor does it look all the time */
+    s3_clear(f->s3);
+    assert_int_equal(end_ranges(f, ranges, 1), 0);
+    free(data);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -180,6 +199,7 @@ int main(void)
         TEST(some_that_bring_nothing_are_replaced),
         TEST(where_all_are_equally_slow_none_is_replaced),
         TEST(what_would_begin_anew_is_not_replaced),
+        TEST(what_is_slow_is_not_replaced_in_a_drained_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

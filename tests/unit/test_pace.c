@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -160,31 +161,60 @@ static void who_has_no_patience_left_need_not_wait_in_a_silence(void **state)
     assert_int_equal(pace_silence_ms(&p, now), 0);
 }
 
+/* The last failure of the day before is not the beginning of an outage. */
+static void a_time_in_which_nobody_asks_is_no_silence(void **state)
+{
+    (void) state;
+    struct pace p = { 0 };
+    int64_t now = 1000;
+    for (int i = 0; i < 30; i++, now += 10)
+        pace_note(&p, PACE_UNSERVED, now - 5, now);
+    now += 24 * 3600 * 1000;
+    pace_note(&p, PACE_UNSERVED, now - 5, now);
+    assert_int_equal(pace_silence_ms(&p, now), 0);
+    /* But who waits as a server has asked for, or hangs for long, does ask. */
+    pace_note(&p, PACE_UNSERVED, now + 60000, now + 60010);
+    pace_note(&p, PACE_UNSERVED, now + 50000, now + 660010);
+    assert_int_equal(pace_silence_ms(&p, now + 660010), 660010);
+}
+
 static void what_an_end_says_of_its_server(void **state)
 {
     (void) state;
     static const struct {
         enum haul_code code;
+        int status;
+        const char *aws_code;
         enum haul_retry retry;
         enum pace_end end;
     } rows[] = {
-        { HAUL_OK, HAUL_RETRY_NEVER, PACE_SERVED },
-        { HAUL_SERVER, HAUL_RETRY_NEVER, PACE_SERVED },        /* AccessDenied */
-        { HAUL_SERVER, HAUL_RETRY_FROM_START, PACE_SERVED },   /* 412 */
-        { HAUL_SERVER, HAUL_RETRY_WHEN_FIXED, PACE_SERVED },   /* 401 */
-        { HAUL_SERVER, HAUL_RETRY_LATER, PACE_UNSERVED },      /* 500 */
-        { HAUL_SERVER, HAUL_RETRY_SLOWER, PACE_SLOWED },       /* SlowDown */
-        { HAUL_SERVER, HAUL_RETRY_RESIGN, PACE_NEUTRAL },      /* a wrong clock */
-        { HAUL_NETWORK, HAUL_RETRY_LATER, PACE_UNSERVED },     /* a reset */
-        { HAUL_NETWORK, HAUL_RETRY_WHEN_FIXED, PACE_NEUTRAL }, /* a proxy's password */
-        { HAUL_BAD_REPLY, HAUL_RETRY_LATER, PACE_NEUTRAL },    /* a wrong checksum */
-        { HAUL_LOCAL, HAUL_RETRY_NEVER, PACE_NEUTRAL },
-        { HAUL_CANCELLED, HAUL_RETRY_NEVER, PACE_NEUTRAL },
+        { HAUL_OK, 200, "", HAUL_RETRY_NEVER, PACE_SERVED },
+        { HAUL_SERVER, 403, "AccessDenied", HAUL_RETRY_NEVER, PACE_SERVED },
+        { HAUL_SERVER, 412, "PreconditionFailed", HAUL_RETRY_FROM_START, PACE_SERVED },
+        { HAUL_SERVER, 401, "", HAUL_RETRY_WHEN_FIXED, PACE_SERVED },
+        { HAUL_SERVER, 500, "InternalError", HAUL_RETRY_LATER, PACE_UNSERVED },
+        { HAUL_SERVER, 200, "InternalError", HAUL_RETRY_LATER, PACE_UNSERVED },
+        { HAUL_SERVER, 502, "", HAUL_RETRY_LATER, PACE_UNSERVED },
+        { HAUL_SERVER, 408, "", HAUL_RETRY_LATER, PACE_UNSERVED },
+        { HAUL_SERVER, 403, "", HAUL_RETRY_LATER, PACE_UNSERVED }, /* it was cut off */
+        { HAUL_SERVER, 400, "BadDigest", HAUL_RETRY_LATER, PACE_NEUTRAL },
+        { HAUL_SERVER, 409, "OperationAborted", HAUL_RETRY_LATER, PACE_NEUTRAL },
+        { HAUL_SERVER, 400, "RequestTimeout", HAUL_RETRY_NOW, PACE_NEUTRAL },
+        { HAUL_SERVER, 503, "SlowDown", HAUL_RETRY_SLOWER, PACE_SLOWED },
+        { HAUL_SERVER, 403, "RequestTimeTooSkewed", HAUL_RETRY_RESIGN, PACE_NEUTRAL },
+        { HAUL_NETWORK, 0, "", HAUL_RETRY_LATER, PACE_UNSERVED },
+        { HAUL_NETWORK, 0, "", HAUL_RETRY_WHEN_FIXED, PACE_NEUTRAL }, /* a proxy's password */
+        { HAUL_BAD_REPLY, 200, "", HAUL_RETRY_LATER, PACE_NEUTRAL },  /* a wrong checksum */
+        { HAUL_LOCAL, 0, "", HAUL_RETRY_NEVER, PACE_NEUTRAL },
+        { HAUL_CANCELLED, 0, "", HAUL_RETRY_NEVER, PACE_NEUTRAL },
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_int_equal(
-            pace_end_of(&(struct haul_error){ .code = rows[i].code, .retry = rows[i].retry }),
-            rows[i].end);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct haul_error e = {
+            .code = rows[i].code, .retry = rows[i].retry, .http_status = rows[i].status
+        };
+        snprintf(e.aws_code, sizeof e.aws_code, "%s", rows[i].aws_code);
+        assert_int_equal(pace_end_of(&e), rows[i].end);
+    }
 }
 
 int main(void)
@@ -197,6 +227,7 @@ int main(void)
         cmocka_unit_test(the_rate_finds_what_a_server_takes_and_recovers),
         cmocka_unit_test(an_outage_is_no_storm_and_its_end_is_noticed_soon),
         cmocka_unit_test(who_has_no_patience_left_need_not_wait_in_a_silence),
+        cmocka_unit_test(a_time_in_which_nobody_asks_is_no_silence),
         cmocka_unit_test(what_an_end_says_of_its_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* The event loop: requests go in, results come out, on the caller's thread. When a server says
  * SlowDown fewer requests a second are started in that bucket, by all clients of the endpoint;
- * when it serves nobody at all, one every two seconds, until it does. A client belongs to
- * one thread; only haul_client_wake() and haul_client_stop() may be called from others, and
- * from signal handlers. Clients share nothing but the endpoints, so one client a thread is how
- * to use more cores.
+ * while it serves nobody at all, and there is patience, one every two seconds. A client belongs
+ * to one thread; only haul_client_wake(), haul_client_drain() and haul_client_stop() may be
+ * called from others, and from signal handlers. Clients share nothing but the endpoints, so one
+ * client a thread is how to use more cores.
  *
  *     haul_client_submit(c, &request, on_done, payload, &err);
  *     while (haul_client_run(c, 1000, &err) > 0)
@@ -28,10 +28,9 @@ HAUL_BEGIN
 struct haul_client_options {
     unsigned retries; /* 0: 10 more attempts after the first, or after the latest that brought
                        * 64 KiB or more which stay (body.h); HAUL_NO_RETRIES: none */
-    /* How long a server may serve nobody before its requests fail; 0: every failed attempt is
-     * one of `retries`. Else those are not which fail while it serves nobody of that bucket, or
-     * says SlowDown: they are tried again for so long. Nothing is tried again without
-     * `retries`. */
+    /* 0: each failed attempt counts as one of `retries`. Else those don't that fail while a
+     * bucket's server serves nobody, and those to which it says SlowDown: they are made again
+     * until this has lasted for so long. HAUL_NO_RETRIES goes before. */
     unsigned patience_ms;
     unsigned connections; /* 0: 64 requests in flight; further ones wait for their turn. Bounds
                            * what the calls of file.h and upload.h have in flight, too */
