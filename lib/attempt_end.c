@@ -181,7 +181,8 @@ int64_t attempt_end(struct haul_client *c, struct exchange *x, int code)
     else
         end = attempt_settle(x, broke, end);
     x->fresh = code == CURLE_OPERATION_TIMEDOUT;
-    endpoint_note_end(x->request->endpoint, x->call.bucket, end, x->began_ms, loop_now_ms());
+    endpoint_note_end(
+        x->request->endpoint, x->call.bucket, end, r->error.text, x->began_ms, loop_now_ms());
     attempt_forget(c, x);
     if (closed)
         x->attempts--; /* nobody's failure */

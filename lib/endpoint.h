@@ -51,6 +51,7 @@ struct haul_endpoint {
         struct bucket_region *buckets; /* what wrong-region replies have taught */
         size_t bucket_count;
         struct pace paces[PACES]; /* by the hash of the bucket's name */
+        char why[512];            /* the latest failure that a pace took for the server's */
         struct tempo tempo;       /* of the ranges that all clients receive */
     } locked;                     /* while holding lock */
 };
@@ -85,7 +86,7 @@ bool endpoint_replaces(
 int64_t endpoint_wait_ms(
     const struct haul_endpoint *e, const char *bucket, int64_t now_ms, int64_t patience_ms);
 void endpoint_note_end(const struct haul_endpoint *e, const char *bucket, enum pace_end end,
-    int64_t began_ms, int64_t now_ms);
+    const char *why, int64_t began_ms, int64_t now_ms);
 int64_t endpoint_silence_ms(const struct haul_endpoint *e, const char *bucket, int64_t now_ms);
 bool endpoint_served_since(const struct haul_endpoint *e, const char *bucket, int64_t since_ms);
 

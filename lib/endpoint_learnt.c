@@ -137,10 +137,12 @@ int64_t endpoint_wait_ms(
 }
 
 void endpoint_note_end(const struct haul_endpoint *e, const char *bucket, enum pace_end end,
-    int64_t began_ms, int64_t now_ms)
+    const char *why, int64_t began_ms, int64_t now_ms)
 {
     struct haul_endpoint *l = learner(e);
     pthread_mutex_lock(&l->lock);
+    if (end == PACE_UNSERVED || end == PACE_SLOWED)
+        snprintf(l->locked.why, sizeof l->locked.why, "%s", why);
     pace_note(pace_locked(l, bucket), end, began_ms, now_ms);
     pthread_mutex_unlock(&l->lock);
 }
@@ -176,7 +178,9 @@ void haul_endpoint_health(const struct haul_endpoint *e, struct haul_health *out
             out->silence_ms = silence_ms;
         if (p->rate > 0 && (out->rate == 0 || p->rate < out->rate))
             out->rate = p->rate;
+        out->slowed |= p->rate > 0 && p->too_much > 0;
     }
+    memcpy(out->why, l->locked.why, sizeof out->why);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -27,7 +27,7 @@ enum pace_end pace_end_of(const struct haul_error *error);
 /* All zero to begin with. */
 struct pace {
     double rate;     /* requests a second; 0: as many as come */
-    double too_much; /* the rate at the latest refusal; 0: not known */
+    double too_much; /* the rate at the latest refusal; 0: not known, or an outage */
     double credit;   /* requests that may start, at credited_ms */
     int64_t credited_ms;
     int64_t cut_ms; /* attempts that began earlier are of a burst that has been answered */

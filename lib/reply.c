@@ -412,6 +412,8 @@ void reply_judge(const struct haul_request *r, const struct reply *reply,
     int rc = -1;
     if (broken.code != HAUL_OK && answer >= ANSWER_UPLOAD) {
         result->error = broken;
+        if (broken.code == HAUL_BAD_REPLY)
+            bad_reply(r, HAUL_RETRY_LATER, &result->error, broken.text);
         result->error.retry = HAUL_RETRY_LATER; /* cut off, or not from the store at all */
     } else {
         rc = judge_success(r, reply, received_bytes, result, d);

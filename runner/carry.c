@@ -70,11 +70,12 @@ struct meter {
     double rate; /* bytes a second, smoothed */
 };
 
-static void draw(struct meter *m, const struct engine *e)
+static void draw(struct meter *m, const struct engine *e, const struct health *h)
 {
     struct progress p;
     char line[256], moved[SIZES_TEXT_SIZE], all[SIZES_TEXT_SIZE], rate[SIZES_TEXT_SIZE];
-    char left[32] = "";
+    char left[128] = "";
+    const char *silent = health_silent(h);
     int64_t now = clock_ms();
     if (!m->drawn)
         return;
@@ -88,7 +89,9 @@ static void draw(struct meter *m, const struct engine *e)
         m->last_ms = now;
         m->last_bytes = bytes;
     }
-    if (p.planned && m->rate > 1 && p.bytes > p.moved_bytes) {
+    if (silent != NULL) {
+        snprintf(left, sizeof left, ", waiting for endpoint %s", silent);
+    } else if (p.planned && m->rate > 1 && p.bytes > p.moved_bytes) {
         uint64_t s = (uint64_t) ((double) (p.bytes - p.moved_bytes) / m->rate);
         snprintf(left, sizeof left, ", %u:%02u:%02u left", (unsigned) (s / 3600),
             (unsigned) (s / 60 % 60), (unsigned) (s % 60));
@@ -125,7 +128,7 @@ static void await_end(struct engine *e, struct meter *m, struct health *h, int s
             stopping = true;
         }
         health_look(h);
-        draw(m, e);
+        draw(m, e, h);
     }
     log_progress(NULL);
     if (stopping)

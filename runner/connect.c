@@ -294,6 +294,13 @@ static bool was_asked(const struct manifest *m, size_t upto, const struct transf
     return false;
 }
 
+/* A refusal that the run meets again, if it stays: with patience, or object by object. */
+static bool is_for_later(const struct haul_error *refusal)
+{
+    return (refusal->code == HAUL_SERVER && refusal->retry == HAUL_RETRY_SLOWER) ||
+           strcmp(refusal->aws_code, "AccessDenied") == 0;
+}
+
 int check_remote_sides(const struct manifest *m, const struct connections *c, struct error *err)
 {
     struct haul_error error;
@@ -311,7 +318,7 @@ int check_remote_sides(const struct manifest *m, const struct connections *c, st
             .prefix = *t->key ? t->key : NULL,
             .max_entries = 1 };
         if (was_asked(m, i, t) || haul_client_perform(client, &r, NULL, NULL, &error) == 0 ||
-            strcmp(error.aws_code, "AccessDenied") == 0)
+            is_for_later(&error))
             continue;
         refusal_explain(&error, t->endpoint, t->bucket, err);
         rc = -1;

@@ -19,14 +19,18 @@ void health_clear(struct health *h)
     h->conditions = NULL;
 }
 
-static enum condition condition_of(const struct haul_health *h)
+/* The pace that an outage leaves behind is nobody's wish, so it is not called slow. */
+static enum condition condition_of(const struct haul_health *h, enum condition before)
 {
     if (h->silence_ms >= SILENCE_LEAST_MS)
         return CONDITION_SILENT;
-    return h->rate > 0 ? CONDITION_SLOW : CONDITION_WELL;
+    if (h->silence_ms > 0)
+        return before; /* it may be nothing */
+    return h->slowed ? CONDITION_SLOW : CONDITION_WELL;
 }
 
-static void say(const struct manifest *m, size_t index, enum condition now, double rate)
+static void say(
+    const struct manifest *m, size_t index, enum condition now, const struct haul_health *h)
 {
     char text[32];
     const char *name = m->endpoints[index]->name;
@@ -35,13 +39,14 @@ static void say(const struct manifest *m, size_t index, enum condition now, doub
         LOG(LOG_INFO, "endpoint_recovered", { "endpoint", name });
         return;
     case CONDITION_SLOW:
-        snprintf(text, sizeof text, "%.0f", rate);
+        snprintf(text, sizeof text, "%.0f", h->rate);
         LOG(LOG_WARN, "endpoint_slows_us", { "endpoint", name },
             { "requests_per_second", text });
         return;
     case CONDITION_SILENT:
         snprintf(text, sizeof text, "%us", m->patience_s);
-        LOG(LOG_WARN, "endpoint_silent", { "endpoint", name }, { "patience", text });
+        LOG(LOG_WARN, "endpoint_silent", { "endpoint", name }, { "patience", text },
+            { "why", h->why });
         return;
     }
 }
@@ -53,9 +58,17 @@ void health_look(struct health *h)
         if (h->endpoints->endpoints[i] == NULL)
             continue;
         haul_endpoint_health(h->endpoints->endpoints[i], &found);
-        enum condition now = condition_of(&found);
+        enum condition now = condition_of(&found, h->conditions[i]);
         if (now != h->conditions[i])
-            say(h->manifest, i, now, found.rate);
+            say(h->manifest, i, now, &found);
         h->conditions[i] = now;
     }
+}
+
+const char *health_silent(const struct health *h)
+{
+    for (size_t i = 0; h->conditions != NULL && i < h->endpoints->count; i++)
+        if (h->conditions[i] == CONDITION_SILENT)
+            return h->manifest->endpoints[i]->name;
+    return NULL;
 }

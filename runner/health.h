@@ -19,4 +19,7 @@ void health_clear(struct health *h);
 /* Looks at all of them: every second or so. */
 void health_look(struct health *h);
 
+/* The name of an endpoint that is silent; NULL: none is. */
+const char *health_silent(const struct health *h);
+
 #endif

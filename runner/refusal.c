@@ -17,7 +17,9 @@ static const struct {
     { HAUL_SERVER, "AccessDenied", "check what these credentials may do" },
     { HAUL_SERVER, "AuthorizationHeaderMalformed", "set the endpoint's region" },
     { HAUL_SERVER, "RequestTimeTooSkewed", "set this machine's clock" },
+    { HAUL_SERVER, "SlowDown", "wait, or lower `concurrency`" },
     { HAUL_SERVER, NULL, "see what the server asks for" },
+    { HAUL_BAD_REPLY, NULL, "check that the endpoint's url is an S3 server's" },
     { HAUL_NETWORK, NULL, "check the endpoint's url and the network" },
 };
 

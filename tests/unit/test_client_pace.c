@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -121,11 +122,18 @@ static void an_endpoint_tells_how_it_fares(void **state)
     for (unsigned tried = 0; tried < 16;)
         tried += list_once(f).result.attempts;
     haul_endpoint_health(f->endpoint, &h);
-    assert_true(h.rate > 0 && h.silence_ms > 0);
+    assert_true(h.rate > 0 && h.silence_ms > 0 && !h.slowed);
+    assert_non_null(strstr(h.why, "ListObjectsV2 answered 500"));
     s3_clear(f->s3);
     assert_int_equal(list_once(f).error.code, HAUL_OK);
     haul_endpoint_health(f->endpoint, &h);
-    assert_int_equal(h.silence_ms, 0);
+    assert_true(h.rate > 0 && h.silence_ms == 0 && !h.slowed);
+    s3_fault(f->s3, "ListObjectsV2 always status=503 code=SlowDown");
+    for (unsigned tried = 0; tried < 16;)
+        tried += list_once(f).result.attempts;
+    haul_endpoint_health(f->endpoint, &h);
+    assert_true(h.rate > 0 && h.slowed);
+    assert_non_null(strstr(h.why, "SlowDown"));
 }
 
 static void a_drained_client_lets_what_moves_go_on_and_begins_nothing(void **state)

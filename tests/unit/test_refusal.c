@@ -24,12 +24,13 @@ static void a_refusal_names_the_endpoint_and_the_next_step(void **state)
         { HAUL_SERVER, "AccessDenied", "may do" },
         { HAUL_SERVER, "AuthorizationHeaderMalformed", "region" },
         { HAUL_SERVER, "RequestTimeTooSkewed", "clock" },
+        { HAUL_SERVER, "SlowDown", "concurrency" },
         { HAUL_SERVER, "NeverHeardOf", "server asks" },
         { HAUL_SERVER, "", "server asks" },
         { HAUL_NETWORK, "", "network" },
         { HAUL_TLS, "", "bkt: what it said" },
         { HAUL_NO_CREDENTIALS, "", "bkt: what it said" },
-        { HAUL_BAD_REPLY, "", "bkt: what it said" },
+        { HAUL_BAD_REPLY, "", "url" },
     };
     struct manifest_endpoint endpoint = { .name = (char *) "archive" };
     (void) state;

@@ -5,7 +5,9 @@ fast for haul.
 
 import contextlib
 import os
+import pty
 import signal
+import subprocess
 import time
 
 import pytest
@@ -60,7 +62,7 @@ def fast(preload):
 class Job:
     """Uploads and downloads, under way with all requests that they may have in flight."""
 
-    def __init__(self, scene, fast, scale=SCALE, **defaults):
+    def __init__(self, scene, fast, scale=SCALE, stderr=subprocess.PIPE, **defaults):
         self.scene = scene
         self.connects = scene.folder / "connects"
         scene.objects(FILES, "src/")
@@ -70,7 +72,8 @@ class Job:
                               part_size=PART,
                               **{"concurrency": CONCURRENCY, "retries": 6, "patience": "5m"}
                               | defaults)
-        self.process = scene.start("run", path, **fast(TIME_SCALE=scale, CONNECTS=self.connects))
+        self.process = scene.start("run", path, stderr=stderr,
+                                   **fast(TIME_SCALE=scale, CONNECTS=self.connects))
         until(lambda: scene.endpoint.stats()["requests"] > 100)
         assert scene.endpoint.stats()["in_flight_max"] >= CONCURRENCY / 2
 
@@ -105,7 +108,12 @@ def test_two_minutes_without_a_server_cost_few_requests_and_no_object(scene, fas
         print(f"\nan endpoint that {kind} for {OUTAGE_S} s: {connected} connections,"
               f" {asked} requests")
     assert 3 <= max(connected, asked) <= TRIES
-    job.end()
+    log = job.end().stderr
+    slowed = kind == "is busy"
+    assert log.count("endpoint_silent endpoint=store patience=300s why=") == 1
+    assert ("endpoint_slows_us" in log) == slowed
+    assert slowed or "endpoint_recovered endpoint=store" in log
+    assert len(log.splitlines()) <= 6
     job.assert_all_is_right()
 
 
@@ -119,6 +127,31 @@ def test_an_outage_that_outlasts_our_patience_pauses_the_job(scene, fast, kind):
     assert scene.rows("SELECT name, why FROM object WHERE state = 'failed'") == []
     scene.resume()
     job.assert_all_is_right()
+
+
+def test_the_line_on_a_terminal_says_whom_it_waits_for(scene, fast):
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal:
+        job = Job(scene, fast, stderr=theirs)
+        os.close(theirs)
+        drawn = b""
+        with refuses(scene.endpoint):
+            while b"waiting for endpoint store" not in drawn:
+                drawn += terminal.read(4096)
+        with contextlib.suppress(OSError):  # that is how its end is told
+            while terminal.read(4096):
+                pass
+        job.end()
+    job.assert_all_is_right()
+
+
+def test_a_server_that_is_busy_when_a_job_begins_is_waited_for(scene):
+    scene.endpoint.fault("* always count=6 status=503 code=SlowDown")
+    scene.run(upload(scene.files({"a": b"1"})), patience="5m")
+    assert scene.body("a") == b"1"
+    scene.endpoint.fault("* always status=503 code=SlowDown")
+    line = refusal(scene.run(download("", scene.out), patience="1s", exit_code=PAUSED))
+    assert "endpoint store" in line and "concurrency" in line and "haul resume" in line
 
 
 @pytest.mark.parametrize("kind", ["refuses", "is busy"])

@@ -91,6 +91,8 @@ struct haul_health {
     int64_t silence_ms; /* for how long nobody has been served although several tried; 0 */
     double rate;        /* requests a second that are started there, since it said SlowDown or
                          * fell silent; 0: as many as come */
+    bool slowed;        /* it was SlowDown, last, that the rate comes from */
+    char why[512];      /* the latest of the failures that say so; empty: there was none */
 };
 void haul_endpoint_health(const struct haul_endpoint *e, struct haul_health *out);
 
