@@ -259,6 +259,9 @@ int element_decode(const struct element *parent, const char *name, struct haul_e
         *c = ' ';
     if (uri_decode((char *) copy) < 0) {
         xmlFree(copy);
+        if (strstr(given, "%00") != NULL)
+            return haul_error_set(err, HAUL_BAD_REPLY,
+                "the listing's %s has a NUL byte, remove or rename it: %s", name, given);
         return haul_error_set(err, HAUL_BAD_REPLY, "the listing's %s is not URL-encoded", name);
     }
     xmlNode *text = as_node(element_child(parent, name))->children;

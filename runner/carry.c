@@ -188,8 +188,8 @@ static void print_summary(const struct run *run, const struct tally *t,
 
 /* Runs the engine to its end. */
 static enum exit_code run_engine(struct queue *q, const struct manifest *m,
-    const struct connections *c, const struct run *run, struct progress *progress,
-    struct error *err)
+    const struct connections *c, const struct run *run, const struct tally *had,
+    struct progress *progress, struct error *err)
 {
     struct meter meter = { .drawn = isatty(STDERR_FILENO), .began_ms = clock_ms() };
     enum exit_code exit;
@@ -201,9 +201,11 @@ static enum exit_code run_engine(struct queue *q, const struct manifest *m,
         error_exhausted(err, strerror(errno));
         return err->exit;
     }
-    struct engine *e = engine_start(
-        &(struct engine_options){
-            .manifest = m, .endpoints = c->endpoints, .run_id = run->id, .queue = q },
+    struct engine *e = engine_start(&(struct engine_options){ .manifest = m,
+                                        .endpoints = c->endpoints,
+                                        .run_id = run->id,
+                                        .queue = q,
+                                        .had = had },
         err);
     if (e != NULL) {
         struct health health = health_make(m, c);
@@ -241,7 +243,7 @@ enum exit_code carry_out(
     if (!ready)
         exit = err->exit;
     else
-        exit = run_engine(q, m, &c, &run, &progress, err);
+        exit = run_engine(q, m, &c, &run, &before, &progress, err);
     if (exit == EXIT_QUEUE)
         goto out; /* nothing more is to be written there */
     if (queue_tally(q, &after, &later) < 0 || write_end(q, &after, exit, err, &later) < 0) {

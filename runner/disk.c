@@ -113,7 +113,8 @@ static int checksum(int fd, struct haul_range r, char *buffer, uint32_t *crc32c)
     return 0;
 }
 
-/* What was written but not known to be durable may have been lost: then it is due again. */
+/* What was written but not known to be durable may have been lost: then it is due again. A stop
+ * need not wait for all of it: whoever resumes reads it again. */
 static void recheck(struct disk_job *j)
 {
     struct object *o = j->object;
@@ -122,7 +123,7 @@ static void recheck(struct disk_job *j)
         j->error = ENOMEM;
         return;
     }
-    for (unsigned i = 0; i < o->count; i++) {
+    for (unsigned i = 0; i < o->count && !engine_is_stopping(o->engine); i++) {
         uint32_t found;
         struct haul_range r = part_range(o->task.size, o->task.part_bytes, i + 1);
         if (o->marks[i] == MARK_MOVED &&

@@ -77,6 +77,14 @@ void engine_pause(struct engine *e, const struct error *why)
     pthread_mutex_unlock(&e->lock);
 }
 
+bool engine_is_stopping(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    bool stopping = e->locked.stopping;
+    pthread_mutex_unlock(&e->lock);
+    return stopping;
+}
+
 const struct error engine_interrupted = { EXIT_INTERRUPTED,
     "interrupted: `haul resume` goes on" };
 
@@ -323,19 +331,6 @@ static int allow_objects(struct engine *e, struct error *err)
     return 0;
 }
 
-static int start_progress(struct engine *e, struct error *err)
-{
-    struct tally t;
-    if (queue_tally(e->options.queue, &t, err) < 0)
-        return -1;
-    e->locked.progress = (struct progress){ .objects = t.objects - t.skipped,
-        .bytes = t.bytes,
-        .done = t.done,
-        .failed = t.failed,
-        .moved_bytes = t.moved_bytes };
-    return 0;
-}
-
 static void choose_sizes(struct engine *e)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -372,6 +367,12 @@ struct engine *engine_start(const struct engine_options *options, struct error *
         return NULL;
     }
     e->options = *options;
+    const struct tally *had = options->had;
+    e->locked.progress = (struct progress){ .objects = had->objects - had->skipped,
+        .bytes = had->bytes,
+        .done = had->done,
+        .failed = had->failed,
+        .moved_bytes = had->moved_bytes };
     pthread_mutex_init(&e->lock, NULL);
     e->locked.runnable_last = &e->locked.runnable;
     e->locked.ready_last = &e->locked.ready;
@@ -389,8 +390,6 @@ struct engine *engine_start(const struct engine_options *options, struct error *
         if (start_worker(e, &e->workers[i], err) < 0)
             goto failed;
     }
-    if (start_progress(e, err) < 0)
-        goto failed;
     /* The planner reads its positions before the journal gets the queue. */
     if ((e->planner = planner_new(e, err)) == NULL)
         goto failed;

@@ -17,7 +17,8 @@ struct engine_options {
     const struct manifest *manifest;        /* borrowed: outlives the engine */
     struct haul_endpoint *const *endpoints; /* one a manifest's endpoint, same order */
     const char *run_id;
-    struct queue *queue; /* the engine's until engine_join() */
+    struct queue *queue;     /* the engine's until engine_join() */
+    const struct tally *had; /* of that queue; borrowed for engine_start() alone */
 };
 
 /* NULL with *err: no memory or no threads. */

@@ -165,6 +165,7 @@ struct engine {
 void engine_wake_locked(struct engine *e);
 void engine_check_over_locked(struct engine *e);
 void engine_pause(struct engine *e, const struct error *why); /* or EXIT_QUEUE, _INTERRUPTED */
+bool engine_is_stopping(struct engine *e); /* then no step is taken any more */
 void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool finished);
 enum verdict engine_out_of_memory(struct engine *e, struct error *why); /* VERDICT_DROP */
 extern const struct error engine_interrupted;

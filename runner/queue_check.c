@@ -4,7 +4,7 @@
 
 #include "queue_sql.h"
 
-#define CHECKED_PAGES_MAX 16384 /* a check of 64 MiB takes a moment; of 64 GiB, hours */
+#define CHECKED_PAGES_MAX 4096 /* a check of 16 MiB takes a moment; of 64 GiB, hours */
 #define CHECKED_TASKS 64
 
 static int pragma_number(struct queue *q, const char *pragma, int64_t *out, struct error *err)

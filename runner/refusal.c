@@ -40,7 +40,8 @@ void refusal_explain(const struct haul_error *refusal, const struct manifest_end
 
 bool refusal_asks_again(struct haul_request *request, const struct haul_error *refusal)
 {
-    bool asked = request->range.start == 0 && request->range.len == 1; /* HEAD has no range */
+    bool asked = request->range.start == 0 && request->range.len == 1 && /* HEAD has no range */
+                 request->sink.write == NULL;
     bool is_mute = refusal->code == HAUL_SERVER && refusal->aws_code[0] == '\0' &&
                    (refusal->http_status == 400 || refusal->http_status == 403);
     if (request->operation == HAUL_HEAD_OBJECT && is_mute && !asked)

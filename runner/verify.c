@@ -84,10 +84,12 @@ static void read_on(struct worker *w, struct object *o)
 static void on_told(struct slot *s, const struct haul_result *result)
 {
     struct object *o = s->object;
-    enum haul_retry retry = result->error.retry;
-    bool told = result->error.code == HAUL_OK;
+    const struct haul_error *error = &result->error;
+    bool told = error->code == HAUL_OK;
+    bool refused = error->code == HAUL_SERVER &&
+                   (error->retry == HAUL_RETRY_NEVER || error->retry == HAUL_RETRY_FROM_START);
     struct error why;
-    if (!told && retry != HAUL_RETRY_NEVER && retry != HAUL_RETRY_FROM_START) {
+    if (!told && !refused) {
         object_set_trouble(o, slot_judge(s, result, &why), &why);
         object_ready(o, download_end_badly);
         return;

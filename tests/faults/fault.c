@@ -80,7 +80,8 @@ static void report(void)
         __real_close(fd);
 }
 
-__attribute__((constructor)) static void begin(void)
+/* After catch_sqlite(). */
+__attribute__((constructor(102))) static void begin(void)
 {
     char how[32] = "", onwards = '\0';
     const char *text = getenv("HAUL_FAIL");

@@ -125,7 +125,8 @@ static const struct {
     { "unlink", (sqlite3_syscall_ptr) queue_unlink },
 };
 
-__attribute__((constructor)) static void catch_sqlite(void)
+/* Before anything fails: SQLite is set up here. */
+__attribute__((constructor(101))) static void catch_sqlite(void)
 {
     if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory) != SQLITE_OK)
         abort();

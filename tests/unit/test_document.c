@@ -521,6 +521,20 @@ static void a_listing_that_breaks_its_promises_is_refused(void **state)
     }
 }
 
+/* Case 40. */
+static void a_key_with_a_nul_byte_is_refused_by_name(void **state)
+{
+    (void) state;
+    struct haul_listing l;
+    struct haul_error err;
+    struct document *d = parse("<ListBucketResult><EncodingType>url</EncodingType>"
+                               "<Contents><Key>a%2Fb%00c</Key></Contents></ListBucketResult>");
+    assert_int_equal(rows_listing(d, &l, &err), -1);
+    assert_string_equal(
+        err.text, "the listing's Key has a NUL byte, remove or rename it: a%2Fb%00c");
+    document_free(d);
+}
+
 static void a_complete_document_escapes_its_etags_and_reads_back(void **state)
 {
     (void) state;
@@ -599,6 +613,7 @@ int main(void)
         cmocka_unit_test(a_listing_of_uploads_is_read),
         cmocka_unit_test(a_marker_is_decoded_only_if_the_names_beside_it_are_encoded_likewise),
         cmocka_unit_test(a_listing_that_breaks_its_promises_is_refused),
+        cmocka_unit_test(a_key_with_a_nul_byte_is_refused_by_name),
         cmocka_unit_test(a_complete_document_escapes_its_etags_and_reads_back),
         cmocka_unit_test(times_are_read_to_the_millisecond),
         cmocka_unit_test(what_is_no_time_is_refused),

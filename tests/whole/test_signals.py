@@ -2,13 +2,16 @@
 `haul resume` goes on. How long that may take is what end() waits at most.
 """
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 
 import pytest
 from queuefile import INTERRUPTED
 from scene import PART, download, refusal, tree, upload
+from test_faults import until
 
 SECONDS = 10 + 10  # the promise, and a slow machine
 
@@ -20,6 +23,12 @@ def await_line(process, words):
     while words not in line:
         line = process.stderr.readline()
         assert line, f"it ended without having said {words}"
+
+
+def read_bytes(process):
+    """So many did it read from wherever."""
+    with open(f"/proc/{process.pid}/io") as io:
+        return int(io.readline().split()[1])
 
 
 def interrupt(scene, process, number=signal.SIGTERM):
@@ -62,6 +71,27 @@ def test_parts_in_flight_are_finished_and_recorded(scene):
     assert scene.stored() == {"a": body}
     assert scene.endpoint.count("UploadPart") == 6
     assert scene.endpoint.count("CreateMultipartUpload") == 1
+
+
+def test_a_file_that_is_read_again_after_a_crash(scene):
+    """Not synced was all of it; and it has holes of a TiB, which take minutes to read."""
+    scene.objects({"a": bytes(2 * PART)})
+    scene.endpoint.fault("GetObject nth=2 gate=here")
+    running = scene.start_run(download("", scene.out), part_size=PART, concurrency=1)
+    scene.endpoint.wait_at("here")
+    until(lambda: scene.rows("SELECT count(*) FROM part") == [(1,)])
+    running.kill()
+    running.communicate()
+    [name] = os.listdir(scene.out)
+    os.truncate(scene.out + name, 1 << 40)
+    with contextlib.closing(sqlite3.connect(scene.queues()[0])) as db, db:
+        db.execute("UPDATE object SET size = 1 << 40")
+        db.execute("UPDATE motion SET part_bytes = 1 << 27")
+        db.executemany("INSERT OR REPLACE INTO part VALUES (1, ?, 'written', NULL, 0)",
+                       [(number,) for number in range(1, 8193)])
+    resumed = scene.start("resume")
+    until(lambda: (1 << 28) < read_bytes(resumed))
+    interrupt(scene, resumed)
 
 
 @both
