@@ -211,10 +211,13 @@ def test_a_host_that_has_no_address(scene):
     assert "http://no-such-host.invalid" in line and "resolve" in line and "url" in line
 
 
-def test_a_server_that_speaks_no_s3(scene):
-    scene.endpoint.fault("* always status=404 html")
+@pytest.mark.parametrize("status, says", [
+    (404, ["404"]), (200, [f"ListObjectsV2 of {BUCKET}", "XML", "endpoint's url"])])
+def test_a_server_that_speaks_no_s3(scene, status, says):
+    scene.endpoint.fault(f"* always status={status} html")
     line = refusal(scene.run(upload(scene.files(["a"])), exit_code=PAUSED))
-    assert "endpoint store" in line and "404" in line
+    for words in ("endpoint store", "haul resume", *says):
+        assert words in line
     scene.endpoint.clear()
     scene.resume()
     assert scene.keys() == ["a"]
