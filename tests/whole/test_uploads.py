@@ -15,7 +15,6 @@ from queuefile import PAUSED, SOME_FAILED
 from scene import BUCKET, PART, Scene, refusal, upload
 
 
-
 def until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
