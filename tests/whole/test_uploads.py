@@ -8,18 +8,10 @@ import os
 import pathlib
 import signal
 import sqlite3
-import time
 
 import pytest
 from queuefile import PAUSED, SOME_FAILED
-from scene import BUCKET, PART, Scene, refusal, upload
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
+from scene import BUCKET, PART, Scene, refusal, until, upload
 
 
 def kill(scene, running):

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from scene import Scene, upload
+from scene import upload
 
 KEY, SECRET, TOKEN = "AKIDWHOAMI0000WXYZ", "whoami/secret+key", "whoami/token+of//session=="
 
