@@ -111,6 +111,6 @@ def test_another_bucket_does_not_feel_it(scene, crowd):
     slowed, other = Traffic(log, 0), Traffic(log, 0, bucket=OTHER)
     assert slowed.refused != [] and other.refused == []
     assert other.served[-1]["ms"] < slowed.served[-1]["ms"]
-    assert other.in_flight() >= CONCURRENCY - len(few) - 2
+    assert other.in_flight() >= (CONCURRENCY - len(few)) / 2  # all that are free, but for pauses
     assert_stored(scene, few, "few/")
     assert_stored(scene, many, "many/", OTHER)
