@@ -40,8 +40,8 @@ int anchors_sync(struct anchors *a, int folder)
     int cause = errno;
     if (at >= 0)
         close(at);
-    if (rc <
-        0) /* those below it are marked, and nobody knows whether what is above is durable */
+    /* Those below are marked, and nobody knows whether what is above is durable. */
+    if (rc < 0)
         memset(a, 0, sizeof *a);
     errno = cause;
     return rc;
