@@ -31,15 +31,31 @@ int queue_make_folders(const char *path)
     return 0;
 }
 
-/* What the run is going to do elsewhere, only its queue knows: from here on no loss of power
- * takes the file's name away, nor that of a folder above it. */
-static int sync_folders(const char *path)
+/* Nobody has it open: SQLite's locks on it would go with the descriptor. */
+static int sync_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : fsync(fd);
+    int cause = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = cause;
+    return rc;
+}
+
+/* Gives the draft its name. What the run is going to do elsewhere, only its queue knows: from
+ * here on no loss of power takes that name away, nor that of a folder above it, which come
+ * first: whoever finds the file needs not care for them. */
+static int publish(const char *draft, const char *path)
 {
     struct anchors none = { 0 };
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t) (slash - path) + 1) : strdup(".");
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int rc = fd >= 0 && fsync(fd) == 0 ? anchors_sync(&none, fd) : -1;
+    int rc = fd >= 0 && sync_file(draft) == 0 && anchors_sync(&none, fd) == 0 &&
+                     rename(draft, path) == 0
+                 ? fsync(fd)
+                 : -1;
     int cause = errno;
     if (fd >= 0)
         close(fd);
@@ -95,14 +111,16 @@ int queue_make_file(
         goto out;
     }
     close(fd); /* before SQLite holds a lock on it */
+    /* A draft is synced as a whole. */
     if (queue_connect(q, draft, SQLITE_OPEN_READWRITE, err) < 0 ||
-        write_schema(q, run, transfers, err) < 0)
+        queue_script(q, "PRAGMA synchronous = OFF", err) < 0 ||
+        write_schema(q, run, transfers, err) < 0 ||
+        queue_script(q, "PRAGMA journal_mode = WAL", err) < 0)
         goto out;
     sqlite3_close(q->db);
     q->db = NULL;
     step("queue.drafted");
-    /* Its folders before its name: whoever finds it needs not care for them. */
-    if (sync_folders(q->path) < 0 || rename(draft, q->path) < 0 || sync_folders(q->path) < 0)
+    if (publish(draft, q->path) < 0)
         error_set(
             err, EXIT_QUEUE, "queue %s: %s%s", q->path, strerror(errno), error_advice(errno));
     else
