@@ -113,6 +113,7 @@ static void count_end(struct object *o, enum object_event event)
 {
     struct engine *e = o->engine;
     pthread_mutex_lock(&e->lock);
+    e->locked.ending--;
     e->locked.progress.done += event == EVENT_FINISHED;
     e->locked.progress.failed += event == EVENT_FAILED;
     pthread_mutex_unlock(&e->lock);
@@ -140,11 +141,21 @@ static void on_committed(struct entry *entry, bool failed)
     object_ready(o, o->step);
 }
 
+/* The last word on an object may wait for company, while there is any to come. */
+static bool end_is_urgent(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->locked.ending++;
+    bool alone = e->locked.ending == e->locked.in_motion && e->locked.ready_count == 0;
+    pthread_mutex_unlock(&e->lock);
+    return alone;
+}
+
 void object_commit(struct object *o, enum object_event event, step_fn *step)
 {
     o->entry.kind = ENTRY_CHANGE;
     o->entry.change.event = event;
-    o->entry.urgent = step != NULL;
+    o->entry.urgent = step != NULL || end_is_urgent(o->engine);
     o->entry.committed = on_committed;
     o->entry.payload = o;
     o->step = step;

@@ -143,6 +143,7 @@ struct engine {
         struct object *ready, **ready_last;       /* due, not begun */
         unsigned ready_count;
         unsigned in_motion; /* begun, and not released */
+        unsigned ending;    /* of these, the ones whose last word is on its way to the queue */
         unsigned large;     /* of these, the ones that move in parts */
         unsigned due_parts; /* of all active objects */
         unsigned running;   /* workers */
