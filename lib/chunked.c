@@ -23,10 +23,10 @@ struct chunked {
     struct buf to_sign;  /* kept for its memory */
 
     uint64_t taken;                  /* of the body */
+    bool ended;                      /* the last chunk, which is empty, has been made */
     uint64_t start;                  /* of the chunk in hand, in the stream */
-    size_t len;                      /* of that chunk, with all around it; 0: none yet */
-    const char *chunk;               /* in memory[], where its head happens to begin */
-    char signature[SHA256_HEX_SIZE]; /* its own, or the seed */
+    size_t len;                      /* of that chunk, with all around it; 0: none */
+    char signature[SHA256_HEX_SIZE]; /* of the latest one, or the seed */
     char memory[HEAD_BYTES_MAX + CHUNKED_DATA_BYTES + sizeof LINE_END];
 };
 
@@ -37,10 +37,10 @@ static int format_head(char head[static HEAD_BYTES_MAX], size_t data_len, const 
         head, HEAD_BYTES_MAX, "%zx" SIGNATURE_FIELD "%s" LINE_END, data_len, signature);
 }
 
-static uint64_t chunk_size(size_t data_len)
+static size_t chunk_size(size_t data_len)
 {
     char head[HEAD_BYTES_MAX];
-    return (uint64_t) format_head(head, data_len, "") + SHA256_HEX_SIZE - 1 + data_len +
+    return (size_t) format_head(head, data_len, "") + SHA256_HEX_SIZE - 1 + data_len +
            strlen(LINE_END);
 }
 
@@ -54,6 +54,7 @@ uint64_t chunked_size(uint64_t body_bytes)
 static void begin(struct chunked *c)
 {
     c->taken = c->start = 0;
+    c->ended = false;
     c->len = 0;
     memcpy(c->signature, c->seed, sizeof c->signature);
 }
@@ -100,12 +101,19 @@ static int sign(struct chunked *c, const char *data, size_t len)
     return rc;
 }
 
-/* Returns 1, or what the body's read returned. */
-static ssize_t next_chunk(struct chunked *c)
+static size_t next_data(const struct chunked *c)
 {
-    char head[HEAD_BYTES_MAX], *data = c->memory + HEAD_BYTES_MAX;
     uint64_t left = c->body.size - c->taken;
-    size_t want = left < CHUNKED_DATA_BYTES ? (size_t) left : CHUNKED_DATA_BYTES;
+    return left < CHUNKED_DATA_BYTES ? (size_t) left : CHUNKED_DATA_BYTES;
+}
+
+/* The next chunk, whole. Returns its length, or what the body's read returned. */
+static ssize_t make_chunk(struct chunked *c, char *out)
+{
+    char head[HEAD_BYTES_MAX];
+    size_t want = next_data(c), len = chunk_size(want);
+    size_t head_len = len - want - strlen(LINE_END);
+    char *data = out + head_len;
     for (size_t have = 0; have < want;) {
         ssize_t got = body_read(&c->body, c->taken + have, data + have, want - have);
         if (got <= 0)
@@ -114,32 +122,46 @@ static ssize_t next_chunk(struct chunked *c)
     }
     if (sign(c, data, want) < 0)
         return -1;
-    size_t head_len = (size_t) format_head(head, want, c->signature);
-    c->taken += want;
-    c->start += c->len;
-    c->len = head_len + want + strlen(LINE_END);
-    c->chunk = memcpy(data - head_len, head, head_len);
+    format_head(head, want, c->signature);
+    memcpy(out, head, head_len);
     memcpy(data + want, LINE_END, strlen(LINE_END));
-    return 1;
+    c->taken += want;
+    c->ended = want == 0;
+    return (ssize_t) len;
 }
 
+/* Chunks that fit where they are asked for are made there. */
 static ssize_t read_stream(void *payload, uint64_t offset, void *data, size_t len)
 {
     struct chunked *c = payload;
+    size_t got = 0;
     if (offset < c->start)
         begin(c);
-    while (offset - c->start >= c->len) {
-        ssize_t rc = next_chunk(c);
-        if (rc <= 0) {
-            begin(c); /* the chunk in hand is damaged */
-            return rc;
+    while (got < len) {
+        uint64_t at = offset + got - c->start;
+        if (at < c->len) {
+            size_t rest = c->len - (size_t) at;
+            size_t some = rest < len - got ? rest : len - got;
+            memcpy((char *) data + got, c->memory + at, some);
+            got += some;
+            continue;
+        }
+        if (c->ended)
+            break;
+        c->start += c->len;
+        c->len = 0;
+        bool fits = offset + got == c->start && chunk_size(next_data(c)) <= len - got;
+        ssize_t made = make_chunk(c, fits ? (char *) data + got : c->memory);
+        if (made <= 0)
+            return made;
+        if (fits) {
+            c->start += (uint64_t) made;
+            got += (size_t) made;
+        } else {
+            c->len = (size_t) made;
         }
     }
-    size_t at = (size_t) (offset - c->start), rest = c->len - at;
-    if (len > rest)
-        len = rest;
-    memcpy(data, c->chunk + at, len);
-    return (ssize_t) len;
+    return (ssize_t) got;
 }
 
 struct haul_body chunked_body(struct chunked *c)

@@ -33,7 +33,8 @@ void chunked_free(struct chunked *c); /* wipes the key; NULL is fine */
 /* The stream as a body of chunked_size() bytes, valid until chunked_free(). It is meant to be
  * read in order. Offset 0 begins anew; any other offset is right too, but what lies before it
  * is read and signed again. Returns what the inner read returned when that is 0 or -1 (errno
- * says why; ENOMEM when a signature could not be made), and then can be asked again. */
+ * says why; ENOMEM when a signature could not be made), and then can be asked again for all
+ * that it has not given. */
 struct haul_body chunked_body(struct chunked *c);
 
 #endif

@@ -67,7 +67,7 @@ static const struct field defaults_fields[] = {
     FIELD("part_size", fields_part, AT(part_bytes), "auto or a size, such as 16MiB"),
     FIELD("concurrency", fields_number, AT(concurrency), "auto or a number from 1 to 1024",
         .min = 1, .max = 1024),
-    FIELD("payload", fields_word, AT(payload), "auto, signed or unsigned",
+    FIELD("payload", fields_word, AT(payload), "auto, signed, unsigned or chunked",
         .words = payload_words),
     FIELD("retries", fields_number, AT(retries), "a number from 0 to 100", .max = 100),
     FIELD("patience", fields_duration, AT(patience_s), "a time from 0 to 7d, such as 90s or 5m",

@@ -102,7 +102,7 @@ static const struct field endpoint_fields[] = {
         "region", fields_text, AT(region), "a region, such as eu-central-1", .fits = is_region),
     FIELD("addressing", fields_word, AT(addressing), "auto, path or virtual",
         .words = addressing_words),
-    FIELD("payload", fields_word, AT(payload), "auto, signed or unsigned",
+    FIELD("payload", fields_word, AT(payload), "auto, signed, unsigned or chunked",
         .words = payload_words),
     FIELD("credentials", read_credentials, 0,
         "auto, env, container, instance, web_identity, anonymous, or a mapping",

@@ -20,6 +20,7 @@ static const char *const payload_words[] = {
     [HAUL_PAYLOAD_AUTO] = "auto",
     [HAUL_PAYLOAD_SIGNED] = "signed",
     [HAUL_PAYLOAD_UNSIGNED] = "unsigned",
+    [HAUL_PAYLOAD_CHUNKED] = "chunked",
     NULL,
 };
 

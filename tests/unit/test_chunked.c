@@ -180,7 +180,8 @@ static void a_source_that_fails_is_reported_and_can_be_asked_again(void **state)
             got = stream.read(stream.payload, at, piece, sizeof piece);
         assert_int_equal(got, causes[i % 2] == 0 ? 0 : -1);
         assert_int_equal(errno, causes[i % 2]);
-        assert_int_equal(at, places[i / 2] / CHUNKED_DATA_BYTES * 65626);
+        uint64_t made = places[i / 2] / CHUNKED_DATA_BYTES * 65626;
+        assert_int_equal(at, made - made % sizeof piece);
         uint64_t before = at > 0 ? at - 65000 : 0; /* in the chunk in hand */
         char *rest = read_all(failing, before, 3000);
         assert_memory_equal(rest, whole + before, chunked_size(200000) - before);

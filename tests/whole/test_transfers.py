@@ -294,8 +294,8 @@ def test_a_key_that_would_be_too_long_is_refused_by_name(scene):
 # ---- Endpoints ----
 
 
-@pytest.mark.parametrize("payload, hashed", [("auto", True), ("signed", True), ("unsigned", False)])
-def test_payloads_signed_and_not(scene, payload, hashed):
+@pytest.mark.parametrize("payload", ["auto", "signed", "unsigned", "chunked"])
+def test_payloads_signed_and_not(scene, payload):
     body = os.urandom(PART + 1)
     scene.run(upload(scene.files({"a": body, "b": b"b"})), payload=payload, part_size=PART)
     assert scene.stored() == {"a": body, "b": b"b"}
