@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -182,17 +183,25 @@ static int descend(int root, const char *name, const char *end, bool create)
 int place_open(
     struct place *p, const char *root, const char *name, const char *run, bool create)
 {
-    p->folder = -1;
+    char temp[NAME_MAX + 1];
+    *p = (struct place){ .folder = -1 };
     if (destination_name_fault(name) || strchr(run, '/')) {
         errno = EINVAL;
         return -1;
     }
-    const char *slash = strrchr(name, '/');
-    strcpy(p->name, slash ? slash + 1 : name);
-    destination_temp_name(p->name, run, p->temp);
-    p->folder = open_root(root, slash ? O_PATH : O_RDONLY, create);
+    const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+    destination_temp_name(last, run, temp);
+    p->name = strdup(last);
+    p->temp = strdup(temp);
+    if (p->name != NULL && p->temp != NULL)
+        p->folder = open_root(root, slash ? O_PATH : O_RDONLY, create);
     if (p->folder >= 0 && slash)
         p->folder = descend(p->folder, name, slash, create);
+    if (p->folder < 0) {
+        int cause = errno;
+        place_close(p);
+        errno = cause;
+    }
     return p->folder < 0 ? -1 : 0;
 }
 
@@ -200,7 +209,9 @@ void place_close(struct place *p)
 {
     if (p->folder >= 0)
         close_quietly(p->folder);
-    p->folder = -1;
+    free(p->name);
+    free(p->temp);
+    *p = (struct place){ .folder = -1 };
 }
 
 static int create_temp(const struct place *p)

@@ -24,9 +24,8 @@ void destination_temp_name(const char *name, const char *run, char out[static NA
 
 /* A place below the root: the folder's descriptor and the two names in it. */
 struct place {
-    int folder; /* owned: place_close(); -1 when closed */
-    char name[NAME_MAX + 1];
-    char temp[NAME_MAX + 1];
+    int folder;        /* owned: place_close(); -1 when closed */
+    char *name, *temp; /* owned, too */
 };
 
 /* Walks from the root folder to the place of `name` with openat(O_NOFOLLOW), one segment at a

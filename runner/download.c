@@ -43,11 +43,11 @@ static void on_discarded(struct disk_job *job)
     close_files(o);
     step("download.discarded");
     LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
-        { "why", o->trouble.text });
+        { "why", object_why(o) });
     if (again) {
         object_ready(o, identify);
     } else {
-        object_change(o)->why = o->trouble.text;
+        object_change(o)->why = object_why(o);
         object_commit(o, EVENT_FAILED, NULL);
     }
 }
@@ -104,7 +104,7 @@ static void on_identified(struct slot *s, const struct haul_result *result)
     o->task.modified_ms = result->modified_ms;
     struct change *c = object_change(o);
     c->etag = o->task.etag;
-    c->why = o->trouble.text;
+    c->why = object_why(o);
     object_commit(o, EVENT_RESTARTED, begin_anew);
 }
 

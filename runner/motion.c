@@ -18,6 +18,7 @@ static void free_object(struct object *o)
         free(o->orphans[--o->orphan_count]);
     free(o->orphans);
     free(o->completing);
+    free(o->trouble);
     free(o->key);
     free(o->marks);
     free(o->crc32c);
@@ -84,8 +85,14 @@ void object_set_trouble(struct object *o, enum verdict verdict, const struct err
 {
     if (o->verdict == VERDICT_GOOD) {
         o->verdict = verdict;
-        o->trouble = *why;
+        free(o->trouble);
+        o->trouble = strdup(why->text);
     }
+}
+
+const char *object_why(const struct object *o)
+{
+    return o->trouble ? o->trouble : "out of memory";
 }
 
 void object_trouble(struct object *o, enum verdict verdict, const char *text)

@@ -100,7 +100,7 @@ struct object {
     uint64_t unsynced;
     struct disk_job sync_job;
     enum verdict verdict;
-    struct error trouble; /* why, when the verdict is not good */
+    char *trouble; /* owned: why, when the verdict is not good; object_why() */
 };
 
 /* A request in flight. */
@@ -210,6 +210,7 @@ void object_moved(struct object *o);
 /* Why it ends; the first trouble counts. With parts in motion: under the lock. */
 void object_set_trouble(struct object *o, enum verdict verdict, const struct error *why);
 void object_trouble(struct object *o, enum verdict verdict, const char *text);
+const char *object_why(const struct object *o); /* its trouble's text, for a person */
 
 void object_release(struct object *o); /* done, or dropped: only memory goes */
 

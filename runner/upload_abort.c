@@ -13,10 +13,10 @@ static step_fn abort_upload;
 static void commit_end(struct object *o)
 {
     struct change *c = object_change(o);
-    c->why = o->trouble.text;
+    c->why = object_why(o);
     bool again = o->verdict == VERDICT_RESTART;
     LOG(LOG_WARN, again ? "object_restarted" : "object_failed", { "object", o->key },
-        { "why", o->trouble.text });
+        { "why", object_why(o) });
     if (again) {
         o->verdict = VERDICT_GOOD;
         object_commit(o, EVENT_RESTARTED, upload_begin);
@@ -43,9 +43,12 @@ static void end_without_abort(struct slot *s, const struct haul_result *result)
     }
     LOG(LOG_WARN, "upload_not_aborted", { "object", o->key },
         { "upload_id", o->task.upload_id }, { "why", why.text });
-    size_t len = strlen(o->trouble.text);
-    snprintf(o->trouble.text + len, sizeof o->trouble.text - len,
-        "; upload %s is still open: %s", o->task.upload_id, why.text);
+    char *both = NULL;
+    if (asprintf(&both, "%s; upload %s is still open: %s", object_why(o), o->task.upload_id,
+            why.text) >= 0) {
+        free(o->trouble);
+        o->trouble = both;
+    }
     forget_upload(o);
 }
 
