@@ -66,15 +66,16 @@ static void give_up(struct disk_job *j, int cause)
 static void sync_batch(struct disk_job *batch, wanted_fn *wanted, struct anchors *anchors)
 {
     struct disk_job *same[ONE_BY_ONE_MAX];
-    for (struct disk_job *j = batch; j != NULL; j = j->next)
+    for (struct disk_job *j = batch; j != NULL; j = j->next) {
         j->synced = wanted(j) < 0;
+        j->device = j->synced ? 0 : device_of(wanted(j));
+    }
     for (struct disk_job *j = batch; j != NULL; j = j->next) {
         if (j->synced)
             continue;
-        dev_t device = device_of(wanted(j));
         unsigned count = 0;
         for (struct disk_job *k = j; k != NULL; k = k->next)
-            if (!k->synced && device_of(wanted(k)) == device) {
+            if (!k->synced && k->device == j->device) {
                 if (count < ONE_BY_ONE_MAX)
                     same[count] = k;
                 count++;
@@ -88,7 +89,7 @@ static void sync_batch(struct disk_job *batch, wanted_fn *wanted, struct anchors
                 give_up(same[i], errno);
         }
         for (struct disk_job *k = j; count > ONE_BY_ONE_MAX && k != NULL; k = k->next)
-            if (!k->synced && device_of(wanted(k)) == device) {
+            if (!k->synced && k->device == j->device) {
                 k->synced = true;
                 if (cause != 0)
                     give_up(k, cause);

@@ -56,6 +56,7 @@ struct disk_job {
     struct object *object;
     int error;                          /* 0, or the errno of what failed */
     bool synced;                        /* disk.c's, while it goes through a batch */
+    dev_t device;                       /* likewise: of what is to be synced */
     void (*done)(struct disk_job *job); /* on the disk's thread */
 };
 
