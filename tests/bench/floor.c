@@ -312,6 +312,8 @@ static int parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts(curl_version()) < 0;
     if (parse_options(argc, argv) < 0) {
         fputs(usage, stderr);
         return 2;
