@@ -169,10 +169,11 @@ static bool answer_get(const struct answers *a, struct link *l, const struct req
     }
     struct piece p = whole_object(a, key_of(r));
     cut_range(link_header(r, "Range"), &p);
-    if (!send_head(l, key_of(r), &p, p.len > 0) || !link_send_file(l, &a->file, p.start, p.len))
+    if (!send_head(l, key_of(r), &p, p.len > 0))
         return false;
-    atomic_fetch_add(&counters.bytes_out, p.len);
-    return true;
+    uint64_t moved = link_send_file(l, &a->file, p.start, p.len);
+    atomic_fetch_add(&counters.bytes_out, moved);
+    return moved == p.len;
 }
 
 /* ---- Listings ---- */

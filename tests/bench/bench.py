@@ -20,7 +20,7 @@ import works
 from room import Failed, Room, Sink, need
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEER_S = 12  # a peer that has used so much in a work gets no further run of it
+PEER_S = 6  # a peer that has used so much in a work gets no further run of it
 
 
 def parse_options():

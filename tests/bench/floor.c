@@ -20,12 +20,12 @@ enum { THREADS_MAX = 64, FOLDER_FILES = 1000, URL_MAX = 1024, RANGE_MAX = 64 };
 
 static const char usage[] =
     "usage: bench-floor up|down|puts|gets URL PATH [--threads 2] [--slots 4] [--bytes N]\n"
-    "           [--count N] [--part-bytes N] [--buffer-bytes N] [--ca FILE] [--sync]\n"
+    "           [--count N] [--part-bytes N] [--buffer-bytes N] [--ca FILE]\n"
     "  up    the file PATH in parts                 puts  files PATH/000/000000 to "
     "URL/000/000000\n"
     "  down  --bytes in ranges into the file PATH   gets  objects URL/000/000000 to such "
     "files\n"
-    "  --count so many, --slots of each thread, --sync the one file at the end\n";
+    "  --count so many, --slots of each thread\n";
 
 enum mode { UP, DOWN, PUTS, GETS };
 static const char *const modes[] = { "up", "down", "puts", "gets" };
@@ -37,7 +37,6 @@ static struct {
     unsigned threads, slots;
     uint64_t bytes, count, part_bytes;
     long buffer_bytes;
-    bool sync;
     int fd; /* of up and down */
     struct curl_slist *headers;
 } job = {
@@ -276,16 +275,13 @@ static int parse_options(int argc, char **argv)
         { "part-bytes", required_argument, NULL, 'p' },
         { "buffer-bytes", required_argument, NULL, 'u' },
         { "ca", required_argument, NULL, 'c' },
-        { "sync", no_argument, NULL, 'y' },
         { 0 },
     };
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
-        uint64_t value = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
+        uint64_t value = c != '?' ? strtoull(optarg, NULL, 10) : 0;
         if (c == 'c')
             job.ca = optarg;
-        else if (c == 'y')
-            job.sync = true;
-        else if (c == '?' || value == 0)
+        else if (value == 0)
             return -1;
         else if (c == 't')
             job.threads = (unsigned) value;
@@ -322,8 +318,6 @@ int main(int argc, char **argv)
         return 1;
     job.headers = curl_slist_append(NULL, "Expect:");
     int rc = run_threads();
-    if (job.sync && job.fd >= 0 && fsync(job.fd) < 0)
-        rc = wrong(job.path);
     curl_slist_free_all(job.headers);
     curl_global_cleanup();
     return rc == 0 ? 0 : 1;

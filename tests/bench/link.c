@@ -173,22 +173,23 @@ bool link_send(struct link *l, const char *data, size_t len, bool more)
     return true;
 }
 
-bool link_send_file(struct link *l, const struct backing *b, uint64_t start, uint64_t len)
+uint64_t link_send_file(struct link *l, const struct backing *b, uint64_t start, uint64_t len)
 {
     double began_s = now_s();
     size_t step = l->bytes_per_s != 0 ? CAPPED_STEP_BYTES : STEP_BYTES;
     off_t at = (off_t) start;
-    for (uint64_t moved = 0; moved < len;) {
+    uint64_t moved = 0;
+    while (moved < len) {
         size_t want = len - moved < step ? (size_t) (len - moved) : step;
         ssize_t n = (ssize_t) want;
         if (l->ssl == NULL)
             n = sendfile(l->fd, b->fd, &at, want);
         else if (!link_send(l, b->map + start + moved, want, false))
-            return false;
+            n = 0;
         if (n == 0 || (n < 0 && errno != EINTR))
-            return false;
+            break;
         moved += n > 0 ? (uint64_t) n : 0;
         keep_rate(l, moved, began_s);
     }
-    return true;
+    return moved;
 }

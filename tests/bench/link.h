@@ -49,7 +49,8 @@ void link_hold(struct link *l);
 
 /* All of it, or false. more: further bytes follow at once. */
 bool link_send(struct link *l, const char *data, size_t len, bool more);
-bool link_send_file(struct link *l, const struct backing *b, uint64_t start, uint64_t len);
+/* Returns how many bytes have gone: fewer, and the peer has. */
+uint64_t link_send_file(struct link *l, const struct backing *b, uint64_t start, uint64_t len);
 
 /* Sleeps. */
 void link_nap(double seconds);

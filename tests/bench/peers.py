@@ -48,9 +48,9 @@ def rclone(task):
     command = {
         "up": ["copyto", task.source, f"{store}/in/object"],
         "down": ["copyto", f"{store}/large", task.target],
-        "puts": ["copy", task.source, f"{store}/in"],
-        "gets": ["copy", f"{store}/small", task.target],
-        "plan": ["lsf", "-R", f"{store}/small"],
+        "puts": ["copy", task.source, f"{store}/in/"],
+        "gets": ["copy", f"{store}/small/", task.target],
+        "plan": ["lsf", "-R", f"{store}/small/"],
     }.get(task.kind)
     return command and ["rclone", command[0], *at, *command[1:]]
 
@@ -97,11 +97,11 @@ def s5cmd(task):
 # object, of many small ones, of a listing. Figures are scaled up; that is said.
 PEERS = {
     "curl": (curl, {"up": 1, "down": 1, "start": 1, "puts": 0.2, "gets": 0.2}),
-    "aws": (aws, {"up": 0.25, "down": 0.25, "puts": 0.04, "gets": 0.04, "plan": 0.02}),
-    "rclone": (rclone, {"up": 0.25, "down": 0.25, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
-    "s3cmd": (s3cmd, {"up": 0.25, "down": 0.25, "puts": 0.04, "gets": 0.04, "plan": 0.02}),
+    "aws": (aws, {"up": 0.125, "down": 0.125, "puts": 0.04, "gets": 0.04, "plan": 0.01}),
+    "rclone": (rclone, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
+    "s3cmd": (s3cmd, {"up": 0.125, "down": 0.125, "puts": 0.04, "gets": 0.04, "plan": 0.01}),
     "aria2c": (aria2c, {"down": 1, "gets": 0.2}),
-    "s5cmd": (s5cmd, {"up": 0.25, "down": 0.25, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
+    "s5cmd": (s5cmd, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
 }
 VERSION = {"rclone": ["rclone", "version"], "s5cmd": ["s5cmd", "version"]}
 

@@ -36,7 +36,7 @@ def of_role(work, role):
 
 
 def floor_of(work):
-    """The one that the ratios are to: the first."""
+    """The one that the ratios are to."""
     return next(iter(of_role(work, "floor")), None)
 
 
@@ -82,8 +82,8 @@ TARGETS = [
     ("up", "signed: (CPU - floor's) / one pass of SHA-256", passes, 1.1),
     ("down", "wall / floor", to_floor("wall"), 1.15),
     ("down", "CPU / floor", to_floor("cpu"), 1.25),
-    ("down-disk", "wall / floor that syncs its file", to_floor("wall"), 1.15),
-    ("down-disk", "CPU / floor that syncs its file", to_floor("cpu"), 1.25),
+    ("down-disk", "wall / floor, which syncs nothing", to_floor("wall"), 1.15),
+    ("down-disk", "CPU / floor, which syncs nothing", to_floor("cpu"), 1.25),
     ("puts", "objects/s", haul_rate, -20_000),
     ("gets", "objects/s", haul_rate, -10_000),
     ("gets-disk", "objects/s, each durable", haul_rate, -10_000),
@@ -144,7 +144,7 @@ def spread(result, name):
 
 def result_row(work, result):
     if not result["runs"]:
-        return [result["who"], "0", "", f"failed: {result['failed']}"]
+        return [result["who"], "0"]
     unit = {"bytes": "MB/s"}.get(work["unit"], f"{work['unit']}/s")
     scale = 1e6 if work["unit"] == "bytes" else 1
     floor = floor_of(work)
@@ -212,7 +212,10 @@ def markdown(rows):
 
 
 def useless(form):
-    return ", ".join(f"{name} ({why})" for name, why in form["useless"].items())
+    """Who could not be measured, or not all the time, and why."""
+    failed = {f"{result['who']} in {work['name']}": result["failed"] for work in form["works"]
+              for result in work.get("results", []) if result["failed"]}
+    return ", ".join(f"{name} ({why})" for name, why in (form["useless"] | failed).items())
 
 
 def text(whole):
@@ -224,7 +227,7 @@ def text(whole):
     form = next(iter(whole.values()))
     if not form["quick"] and (rows := targets(whole)):
         parts.append(plain(rows))
-    if form["useless"]:
+    if useless(form):
         parts.append(f"not measured: {useless(form)}")
     return "\n\n".join(parts)
 

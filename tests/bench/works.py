@@ -30,7 +30,7 @@ class Work:
     tls: bool = False
     sink: tuple = ()  # its options
     times: int = 1  # so many runs instead of one
-    floor: tuple = ((),)  # a floor each, by its options; none: ()
+    floor: bool = True
     haul: tuple = ("",)  # a haul each, by its settings in SETTINGS
     peers: tuple = tuple(peers.PEERS)
 
@@ -43,25 +43,24 @@ FAR = ("--latency-ms", 30, "--rate", 50_000_000)
 WORKS = [
     Work("up", "4 GiB up", "up", 4 << 30, 24 << 20, haul=("", "signed")),
     Work("down", "4 GiB down to memory", "down", 4 << 30, 24 << 20),
-    Work("down-disk", "4 GiB down to a disk", "down", 4 << 30, 24 << 20, on_disk=True, peers=(),
-         floor=(("--sync",), ())),
+    Work("down-disk", "4 GiB down to a disk", "down", 4 << 30, 24 << 20, on_disk=True, peers=()),
     Work("puts", "50,000 x 4 KiB up", "puts", 50_000, 300),
     Work("gets", "50,000 x 4 KiB down to memory", "gets", 50_000, 300),
     Work("gets-disk", "50,000 x 4 KiB down to a disk", "gets", 50_000, 300, on_disk=True,
          peers=()),
     Work("far-up", "4 GiB up, 30 ms away, 50 MB/s a connection", "up", 4 << 30, 24 << 20,
-         sink=FAR, floor=(), haul=("", "32", "64", "128"), peers=()),
+         sink=FAR, floor=False, haul=("", "32", "64", "128"), peers=()),
     Work("far-down", "4 GiB down, 30 ms away, 50 MB/s a connection", "down", 4 << 30, 24 << 20,
-         sink=FAR, floor=(), haul=("", "32", "64", "128"), peers=()),
-    Work("far-puts", "50,000 x 4 KiB up, 30 ms away", "puts", 50_000, 300, sink=FAR, floor=(),
+         sink=FAR, floor=False, haul=("", "32", "64", "128"), peers=()),
+    Work("far-puts", "50,000 x 4 KiB up, 30 ms away", "puts", 50_000, 300, sink=FAR, floor=False,
          haul=("", "256", "512", "1024"), peers=()),
     Work("plan", "a listing of 1,000,000 keys into the queue", "plan", 1_000_000, 3000,
-         sink=("--hold",), floor=()),
+         sink=("--hold",), floor=False),
     Work("start", "one object of 1 KiB up", "start", 1, 1, times=4),
-    Work("tls-up", "4 GiB up by https", "up", 4 << 30, 24 << 20, tls=True, floor=(),
+    Work("tls-up", "4 GiB up by https", "up", 4 << 30, 24 << 20, tls=True, floor=False,
          peers=("curl",)),
     Work("tls-down", "4 GiB down by https to memory", "down", 4 << 30, 24 << 20, tls=True,
-         floor=(), peers=("curl",)),
+         floor=False, peers=("curl",)),
 ]
 
 
@@ -135,23 +134,18 @@ def sink_options(room, work, amount):
 # ---- Who carries them out ----
 
 class Floor:
-    """bench-floor, with such options."""
+    """bench-floor."""
 
     exact = True  # it must not fail, and what the sink counts is known to the request
-    role = "floor"
-
-    def __init__(self, options):
-        self.options = list(options)
-        self.setting = ""
-        self.who = " ".join(["floor", *(option.strip("-") for option in options)])
-        self.share = 1
+    who = role = "floor"
+    setting, share = "", 1
 
     def measure(self, task):
         many = task.kind in ("puts", "gets", "start")
         mode = {"start": "up"}.get(task.kind, task.kind)
         where = {"up": "in/object", "down": "large", "puts": "in", "gets": "small"}[mode]
         argv = [task.room.floor, mode, f"{task.url}/bkt/{where}", task.source or task.target,
-                *self.options, *(["--ca", task.ca] if task.ca else [])]
+                *(["--ca", task.ca] if task.ca else [])]
         if many:
             argv += ["--count", task.amount, "--buffer-bytes", 16384]
         if mode == "down":
@@ -246,7 +240,7 @@ class Pass:
 
 def contestants(work, hauls, found):
     """Who does this work. hauls: programs by name; found: the peers that are there."""
-    everybody = [Floor(options) for options in work.floor]
+    everybody = [Floor()] if work.floor else []
     everybody += [Haul(name, program, setting)
                   for setting in work.haul for name, program in hauls.items()]
     if "signed" in work.haul:
