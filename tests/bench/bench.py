@@ -19,8 +19,9 @@ import table
 import works
 from room import Failed, Room, Sink, need
 
+RUNS = 5
+LATE_S, LATE_RUNS = 400, 3  # a work that begins later than that, so that ten minutes do
 HERE = pathlib.Path(__file__).resolve().parent
-PEER_S = 6  # a peer that has used so much in a work gets no further run of it
 
 
 def parse_options():
@@ -29,7 +30,7 @@ def parse_options():
     parser.add_argument("--grow", action="store_true")
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--most", type=int, default=10_000_000)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int)
     parser.add_argument("--haul", action="append", default=[])
     parser.add_argument("--peers", type=lambda text: text.split(","))
     parser.add_argument("--json")
@@ -70,6 +71,7 @@ class Bench:
     def __init__(self, room, options, hauls, found):
         self.room, self.options, self.hauls, self.found = room, options, hauls, found
         extra = [("--latency-ms", options.latency_ms), ("--rate", options.rate)]
+        self.began_s = time.monotonic()
         self.sink_options = [word for name, value in extra if value is not None
                              for word in (name, value)]
 
@@ -96,12 +98,13 @@ class Bench:
             "connections": counted["connections"]}
 
     def run_rounds(self, work, tasks, results):
-        rounds = 1 if self.options.quick else self.options.runs * work.times
-        for n in range(rounds):
+        late = time.monotonic() - self.began_s > LATE_S
+        rounds = self.options.runs or (LATE_RUNS if late else RUNS)
+        for n in range(1 if self.options.quick else rounds * work.times):
             for who, task in tasks:
                 result = results[who.who]
                 spent = sum(sample["wall"] for sample in result["runs"])
-                if result["failed"] or (isinstance(who, works.Peer) and spent > PEER_S):
+                if result["failed"] or n >= who.runs_max or spent > who.seconds_max:
                     continue
                 try:
                     result["runs"].append(self.run_once(who, task))

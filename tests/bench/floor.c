@@ -229,7 +229,8 @@ static int wrong(const char *what)
     return -1;
 }
 
-/* Of up and down: the one file. Else the folders of gets. */
+/* Of up and down: the one file, which costs less CPU when it is made as a whole than when the
+ * threads make it page by page. Else the folders of gets. */
 static int prepare_files(void)
 {
     struct stat st;
@@ -240,6 +241,8 @@ static int prepare_files(void)
             return wrong(job.path);
         if (job.mode == UP)
             job.bytes = (uint64_t) st.st_size;
+        else if (fallocate(job.fd, 0, 0, (off_t) job.bytes) < 0)
+            return wrong(job.path);
         job.count = job.bytes / job.part_bytes + (job.bytes % job.part_bytes != 0);
     }
     if (job.mode == GETS && mkdir(job.path, 0755) < 0 && errno != EEXIST)
