@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import pathlib
+import random
 import shutil
 import sys
 import tempfile
@@ -84,6 +85,8 @@ class Bench:
         """One sample: what the stop-watch and the sink say."""
         task.target = self.room.fresh(task.work.on_disk)
         os.sync()  # what others left is not to be written meanwhile
+        if task.kind == "down":
+            self.room.warm(task.amount)
         task.sink.counters(reset=True)
         sample = who.measure(task)
         counted = task.sink.counters()
@@ -101,6 +104,7 @@ class Bench:
         late = time.monotonic() - self.began_s > LATE_S
         rounds = self.options.runs or (LATE_RUNS if late else RUNS)
         for n in range(1 if self.options.quick else rounds * work.times):
+            random.Random(n).shuffle(tasks)  # nobody always comes after the same one
             for who, task in tasks:
                 result = results[who.who]
                 spent = sum(sample["wall"] for sample in result["runs"])

@@ -6,12 +6,10 @@ import sqlite3
 import subprocess
 
 
-def first_line(*command):
-    try:
-        said = subprocess.run(command, text=True, capture_output=True).stdout
-    except OSError:
-        return "?"
-    return (said.splitlines() or ["?"])[0]
+def said(*command):
+    """The last line that it says."""
+    lines = subprocess.run(command, text=True, capture_output=True).stdout.splitlines()
+    return lines[-1] if lines else "?"
 
 
 def field(path, name):
@@ -23,13 +21,11 @@ def field(path, name):
 
 def describe(room):
     """Label and text, for people."""
-    curl = first_line(room.floor, "--version")
-    where = {name: first_line("df", "--output=source,fstype,size", "-h", "--no-header", path)
-             for name, path in (("memory", room.data), ("disk", room.disk))}
+    libraries = ", ".join(said(room.floor, "--version").split()[:2])  # libcurl, its OpenSSL
     return {
         "processor": f"{field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
         "memory": f"{int(field('/proc/meminfo', 'MemTotal').split()[0]) / (1 << 20):.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
-        "disk": where["disk"],
-        "libraries": f"{curl}; SQLite {sqlite3.sqlite_version}",
+        "disk": " ".join(said("df", "--output=source,fstype,size", "-h", room.disk).split()),
+        "libraries": f"{libraries}, SQLite/{sqlite3.sqlite_version}",
     }

@@ -118,7 +118,7 @@ def find(env, wanted=None):
         said = subprocess.run(VERSION.get(name, [name, "--version"]), env=env, text=True,
                               capture_output=True, stdin=subprocess.DEVNULL)
         if said.returncode == 0 and said.stdout.strip():
-            found[name] = said.stdout.splitlines()[0]
+            found[name] = " ".join(said.stdout.split()[:3])
         else:
             useless[name] = (said.stderr.strip().splitlines() or ["says nothing"])[-1]
     return found, useless

@@ -242,8 +242,8 @@ def page(whole):
     parts = ["""# Results
 
 Written by `tests/bench/run --write`; not by hand. How it was measured: `NOTES.md`. Median, and
-in brackets the least and the most. A peer with a share has done only that part of the work, its
-times are scaled up; all run with their default settings. MiB: the highest peak of all runs. Ratios are to the first floor of the same work.
+in brackets the least and the most. A peer with a share has done only that part of the work, and
+its times are scaled up; all run with their default settings. MiB: the highest peak of all runs.
 
 ![haul, the floor and peers](results.svg)
 """]
