@@ -67,9 +67,13 @@ static const char *const sql[SQL_STATEMENTS] = {
     [SQL_EVENT] =
         "INSERT INTO event (at, event, object_id, detail) VALUES (" NOW ", ?1, ?2, ?3)",
     [SQL_TALLY_STATES] = "SELECT state, objects, bytes FROM tally WHERE objects <> 0",
-    [SQL_TALLY_PARTS] = "SELECT CAST(total(min(m.part_bytes, o.size - (p.number - 1) *"
-                        " m.part_bytes)) AS INTEGER) FROM part AS p JOIN motion AS m"
-                        " ON m.object_id = p.object_id JOIN object AS o ON o.id = p.object_id",
+    /* Parts are only counted; what the last one lacks, if it is there, is taken off. */
+    [SQL_TALLY_PARTS] =
+        "SELECT CAST(total((SELECT count(*) FROM part WHERE object_id = id) * part_bytes"
+        " - EXISTS (SELECT 1 FROM part WHERE object_id = id"
+        " AND number = (size - 1) / part_bytes + 1)"
+        " * (part_bytes - 1 - (size - 1) % part_bytes)) AS INTEGER)"
+        " FROM motion JOIN object ON id = object_id",
     [SQL_TALLY_DIFFERS] =
         "SELECT EXISTS (" QUEUE_COUNTED " EXCEPT SELECT * FROM tally) OR"
         " (SELECT total(objects) FROM tally) <> (SELECT count(*) FROM object)",
