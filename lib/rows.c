@@ -2,7 +2,6 @@
 #include "rows.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -262,15 +261,21 @@ static bool looks_like(const char *text, const char *picture)
     return true;
 }
 
+static int two_digits(const char *at)
+{
+    return (at[0] - '0') * 10 + at[1] - '0';
+}
+
 int64_t rows_time_ms(const char *text)
 {
-    struct tm t = { 0 };
     if (!looks_like(text, "0000-00-00T00:00:00"))
         return -1;
-    sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &t.tm_year, &t.tm_mon, &t.tm_mday, &t.tm_hour,
-        &t.tm_min, &t.tm_sec);
-    t.tm_year -= 1900;
-    t.tm_mon -= 1;
+    struct tm t = { .tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900,
+        .tm_mon = two_digits(text + 5) - 1,
+        .tm_mday = two_digits(text + 8),
+        .tm_hour = two_digits(text + 11),
+        .tm_min = two_digits(text + 14),
+        .tm_sec = two_digits(text + 17) };
     struct tm given = t;
     int64_t seconds = timegm(&t); /* which turns 31 June into 1 July */
     if (t.tm_mon != given.tm_mon || t.tm_mday != given.tm_mday || t.tm_hour != given.tm_hour ||

@@ -55,7 +55,7 @@ static int commit_batch(struct journal *j, struct entry *first, struct error *er
 {
     bool durable = false;
     for (struct entry *e = first; e != NULL; e = e->next)
-        durable |= e->kind != ENTRY_PARTS;
+        durable |= e->kind == ENTRY_CHANGE;
     if (queue_begin(j->options.queue, durable, err) < 0)
         return -1;
     for (struct entry *e = first; e != NULL; e = e->next)

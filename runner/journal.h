@@ -30,7 +30,7 @@ struct entry {
             const struct planned *rows;
             size_t count;
             bool finished;
-        } plan;
+        } plan; /* not durable: what is lost, position and rows, is planned again */
     };
     /* ENTRY_CHANGE with EVENT_ALL_MOVED of an upload: all the parts that the queue has
      * recorded, for the receiver to free. */

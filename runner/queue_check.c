@@ -7,11 +7,11 @@
 #define CHECKED_PAGES_MAX 4096 /* a check of 16 MiB takes a moment; of 64 GiB, hours */
 #define CHECKED_TASKS 64
 
-static int pragma_number(struct queue *q, const char *pragma, int64_t *out, struct error *err)
+static int ask_number(struct queue *q, const char *question, int64_t *out, struct error *err)
 {
     sqlite3_stmt *s = NULL;
     int rc = -1;
-    if (sqlite3_prepare_v2(q->db, pragma, -1, &s, NULL) == SQLITE_OK &&
+    if (sqlite3_prepare_v2(q->db, question, -1, &s, NULL) == SQLITE_OK &&
         sqlite3_step(s) == SQLITE_ROW) {
         *out = sqlite3_column_int64(s, 0);
         rc = 0;
@@ -25,8 +25,8 @@ static int pragma_number(struct queue *q, const char *pragma, int64_t *out, stru
 int queue_check_kind(struct queue *q, struct error *err)
 {
     int64_t application, version;
-    if (pragma_number(q, "PRAGMA application_id", &application, err) < 0 ||
-        pragma_number(q, "PRAGMA user_version", &version, err) < 0)
+    if (ask_number(q, "PRAGMA application_id", &application, err) < 0 ||
+        ask_number(q, "PRAGMA user_version", &version, err) < 0)
         return -1;
     if (application != QUEUE_APPLICATION_ID)
         return error_set(err, EXIT_QUEUE,
@@ -36,6 +36,7 @@ int queue_check_kind(struct queue *q, struct error *err)
             "queue %s: written by a newer haul (schema %d, this one knows %d); use that "
             "version",
             q->path, (int) version, QUEUE_SCHEMA_VERSION);
+    q->version = version > 1 ? (int) version : 1;
     return 0;
 }
 
@@ -63,11 +64,10 @@ static int check_pragma(
 int queue_check_whole(struct queue *q, struct error *err)
 {
     struct task tasks[CHECKED_TASKS];
-    struct tally ignored;
     struct run run;
-    int64_t pages, after = INT64_MIN;
+    int64_t pages, strange, after = INT64_MIN;
     int count;
-    if (pragma_number(q, "PRAGMA page_count", &pages, err) < 0)
+    if (ask_number(q, "PRAGMA page_count", &pages, err) < 0)
         return -1;
     if (pages > CHECKED_PAGES_MAX)
         return 0;
@@ -76,12 +76,17 @@ int queue_check_whole(struct queue *q, struct error *err)
         queue_run(q, &run, err) < 0)
         return -1;
     run_clear(&run);
-    if (queue_tally(q, &ignored, err) < 0)
+    if (ask_number(q,
+            "SELECT count(*) FROM object WHERE state NOT IN ('planned', 'creating', 'moving',"
+            " 'completing', 'publishing', 'done', 'failed', 'skipped')",
+            &strange, err) < 0)
         return -1;
+    if (strange > 0)
+        return queue_damaged(q, "an object is in no state that there is", err);
     while ((count = queue_take(q, after, tasks, CHECKED_TASKS, err)) > 0) {
         after = tasks[count - 1].id;
         while (count > 0)
             task_clear(&tasks[--count]);
     }
-    return count;
+    return count < 0 ? -1 : 1;
 }

@@ -1,5 +1,5 @@
 /* A new queue: its folders, its schema and its first rows, so that neither a crash nor a loss
- * of power leaves half of one. */
+ * of power leaves half of one. And an older one gets what has been added to the schema. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -64,16 +64,41 @@ static int publish(const char *draft, const char *path)
     return rc;
 }
 
+static const char *const schema[QUEUE_SCHEMA_VERSION] = { schema_001_queue, schema_002_tally };
+
+/* In the open transaction: what comes behind that version. */
+static int add_schema(struct queue *q, int version, struct error *err)
+{
+    char pragma[48];
+    for (int i = version; i < QUEUE_SCHEMA_VERSION; i++)
+        if (queue_script(q, schema[i], err) < 0)
+            return -1;
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", QUEUE_SCHEMA_VERSION);
+    return queue_script(q, pragma, err);
+}
+
+int queue_upgrade(struct queue *q, struct error *err)
+{
+    if (q->version == QUEUE_SCHEMA_VERSION)
+        return 0;
+    if (queue_script(q, "DROP VIEW temp.tally; BEGIN IMMEDIATE", err) < 0)
+        return -1;
+    step("queue.upgrading");
+    if (add_schema(q, q->version, err) < 0 || queue_script(q, "COMMIT", err) < 0)
+        return -1; /* closing the queue undoes it */
+    q->version = QUEUE_SCHEMA_VERSION;
+    return 0;
+}
+
 /* One transaction: a crash leaves a run or nothing. */
 static int write_schema(
     struct queue *q, const struct run *run, unsigned transfers, struct error *err)
 {
     sqlite3_stmt *s = NULL;
-    char pragmas[96];
-    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-        QUEUE_APPLICATION_ID, QUEUE_SCHEMA_VERSION);
-    if (queue_script(q, "BEGIN EXCLUSIVE", err) < 0 || queue_script(q, pragmas, err) < 0 ||
-        queue_script(q, schema_001_queue, err) < 0)
+    char begin[64];
+    snprintf(begin, sizeof begin, "BEGIN EXCLUSIVE; PRAGMA application_id = %d",
+        QUEUE_APPLICATION_ID);
+    if (queue_script(q, begin, err) < 0 || add_schema(q, 0, err) < 0)
         return -1;
     if (sqlite3_prepare_v2(q->db,
             "INSERT INTO run (id, name, manifest, manifest_file, created_at)"
@@ -98,6 +123,7 @@ static int write_schema(
 int queue_make_file(
     struct queue *q, const struct run *run, unsigned transfers, struct error *err)
 {
+    q->version = QUEUE_SCHEMA_VERSION;
     char *draft = NULL;
     int rc = -1, fd;
     if (asprintf(&draft, "%s" QUEUE_DRAFT, q->path) < 0)

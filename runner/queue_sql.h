@@ -1,13 +1,20 @@
 /* What the queue's files share: queue.c opens, queue_make.c makes, queue_lock.c owns,
- * queue_check.c doubts, queue_rows.c carries out, queue_report.c looks on. Nobody else includes
- * this. */
+ * queue_check.c doubts, queue_rows.c carries out, queue_tally.c counts, queue_report.c looks
+ * on. Nobody else includes this. */
 #ifndef QUEUE_SQL_H
 #define QUEUE_SQL_H
 
 #include "queue.h"
 
 #define QUEUE_APPLICATION_ID 0x6861756c /* "haul" */
-#define QUEUE_SCHEMA_VERSION 1
+#define QUEUE_SCHEMA_VERSION 2
+
+/* What `tally` says, of the rows themselves. */
+#define QUEUE_COUNTED                                                                          \
+    "SELECT transfer_id, state, count(*) AS objects, CAST(total(size) AS INTEGER) AS bytes"    \
+    " FROM object GROUP BY transfer_id, state"
+
+#define QUEUE_ROWS_AT_ONCE 50 /* see SQL_ADD_OBJECTS */
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -20,6 +27,7 @@ enum sql {
     SQL_RUN,
     SQL_POSITION,
     SQL_ADD_OBJECT,
+    SQL_ADD_OBJECTS,
     SQL_SET_POSITION,
     SQL_TAKE,
     SQL_PARTS,
@@ -29,23 +37,34 @@ enum sql {
     SQL_SET_UPLOAD_ID,
     SQL_DROP_MOTION,
     SQL_ADD_PART,
+    SQL_COUNT,
     SQL_PAUSE,
     SQL_FINISH,
     SQL_EVENT,
     SQL_TALLY_STATES,
     SQL_TALLY_PARTS,
     SQL_TALLY_PLANNED,
+    SQL_TALLY_DIFFERS,
+    SQL_IS_DUE,
     SQL_FAILED,
     SQL_JSON,
-    SQL_COUNT,
+    SQL_STATEMENTS,
+};
+
+/* What the open transaction does to a transfer's tally. */
+struct counted {
+    unsigned transfer;
+    int64_t objects[OBJECT_BAD + 1], bytes[OBJECT_BAD + 1]; /* by state */
 };
 
 struct queue {
     char *path; /* owned */
     struct sqlite3 *db;
-    struct sqlite3_stmt *stmt[SQL_COUNT];
+    struct sqlite3_stmt *stmt[SQL_STATEMENTS];
     int lock_fd; /* of PATH.lock, holding the flock; -1: a reader */
     int durable; /* what PRAGMA synchronous is set to; -1: not yet */
+    int version; /* of its schema */
+    struct counted counted;
 };
 
 /* *err says what SQLite says, and that the queue is to blame. Returns -1. */
@@ -74,10 +93,25 @@ int queue_lock(struct queue *q, struct error *err);
 int queue_check_kind(struct queue *q, struct error *err);
 
 /* Is all there, and makes sense? What a file too large for that has to hide is found by those
- * who come upon it. */
+ * who come upon it. Returns 1 when all was looked at, 0, or -1. */
 int queue_check_whole(struct queue *q, struct error *err);
 
+/* ---- queue_tally.c ---- */
+
+/* So many objects more are in that state, each of that size; or fewer. */
+int queue_count(struct queue *q, unsigned transfer, enum object_state state, int objects,
+    uint64_t size, struct error *err);
+
+/* The last thing in a transaction. */
+int queue_write_counts(struct queue *q, struct error *err);
+
+/* Counts anew if tally and rows disagree. Looks at every row. */
+int queue_mend_tally(struct queue *q, struct error *err);
+
 /* ---- queue_make.c ---- */
+
+/* Brings an older schema up to ours. */
+int queue_upgrade(struct queue *q, struct error *err);
 
 /* Those above the queue. -1 with errno. */
 int queue_make_folders(const char *path);

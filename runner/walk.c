@@ -196,6 +196,15 @@ static struct name *new_name(const char *text, size_t len, unsigned char type)
     return n;
 }
 
+/* Most names of a large folder are larger than those held, so it pays to find that out first. A
+ * folder's slash makes it larger still. */
+static bool is_beyond(struct level *l, size_t max, const char *text)
+{
+    bool beyond = l->count == max && strcmp(text, l->names[0]->text) > 0;
+    l->unread |= beyond;
+    return beyond;
+}
+
 static int keep_entry(struct level *l, size_t max, const char *text, unsigned char type)
 {
     struct stat st;
@@ -204,6 +213,8 @@ static int keep_entry(struct level *l, size_t max, const char *text, unsigned ch
     if (type == DT_UNKNOWN) /* some file systems never tell; describe() will see a failure */
         type = fstatat(l->fd, text, &st, AT_SYMLINK_NOFOLLOW) < 0 ? DT_REG : IFTODT(st.st_mode);
     if (type == DT_REG && destination_is_temp(text))
+        return 0;
+    if (is_beyond(l, max, text))
         return 0;
     struct name *n = new_name(text, strlen(text), type);
     if (!n)

@@ -311,6 +311,7 @@ static const char *const statements[] = {
     "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET type = 'view', rootpage = 0,"
     " sql = 'CREATE VIEW @t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
     " FROM n) SELECT i AS @c FROM n' WHERE name = '@t'",
+    "PRAGMA user_version = 1",
     "PRAGMA user_version = 2",
 };
 

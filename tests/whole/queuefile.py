@@ -47,6 +47,14 @@ NEVER = {
         " OR EXISTS (SELECT * FROM transfer WHERE NOT planned))",
 }
 
+# The same, since there is a tally (schema/002_tally.sql).
+COUNTED = "SELECT transfer_id, state, count(*), sum(size) FROM object GROUP BY 1, 2"
+TALLY = "SELECT * FROM tally WHERE objects <> 0 OR bytes <> 0"
+NEVER_SINCE_2 = {
+    "rows that are not in the tally": f"{COUNTED} EXCEPT {TALLY}",
+    "a tally of rows that are not there": f"{TALLY} EXCEPT {COUNTED}",
+}
+
 # What `haul status --json` has to say of the rows.
 NUMBERS = {
     "objects": "SELECT count(*) FROM object",
@@ -80,9 +88,18 @@ def looking_at(path):
             db.execute("PRAGMA synchronous = OFF")
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
-            for wrong, query in NEVER.items():
+            [(version,)] = db.execute("PRAGMA user_version")
+            for wrong, query in (NEVER | (NEVER_SINCE_2 if version > 1 else {})).items():
                 assert (wrong, db.execute(query).fetchall()) == (wrong, [])
             yield db
+
+
+def make_old(path):
+    """The queue becomes one of the first schema, without a tally."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("BEGIN; DROP TABLE tally; DROP TRIGGER object_added;"
+                         " DROP TRIGGER object_removed; DROP TRIGGER object_changed;"
+                         " PRAGMA user_version = 1; COMMIT")
 
 
 def latest_queue(haul, job="*"):

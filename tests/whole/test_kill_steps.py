@@ -15,7 +15,7 @@ import pytest
 from endpoint import Endpoint
 from queuefile import (
     SOME_FAILED, Recorded, assert_end, assert_files, assert_finished, assert_objects,
-    assert_only_whole, digest, latest_queue)
+    assert_only_whole, digest, latest_queue, make_old)
 from scene import DOWNLOAD, JOB, PREFIXES, UPLOAD
 
 RUNNER = pathlib.Path(__file__).resolve().parents[2] / "runner"
@@ -238,7 +238,7 @@ def test_what_a_dead_process_left_of_a_new_queue_is_removed_but_not_a_living_one
 
 ONE = JOB + "  - {{{transfer}}}\n"
 TROUBLED = {"upload.aborting", "upload.aborted", "upload.parts_lost", "download.discarded",
-            "download.identified"}
+            "download.identified", "queue.upgrading"}
 
 
 def one_after_another(haul, store, job, before, after, change, **how):
@@ -320,4 +320,20 @@ def test_a_download_begins_again_whoever_dies_when_its_object_was_replaced(
     one_after_another(haul, store, job, ["download.range:3"], after, change,
                       is_lost=lambda request: True)
     assert_files(out, expected)
+    assert_end(haul)
+
+
+def test_a_queue_of_an_older_haul_is_upgraded_whoever_dies(haul, store, tmp_path):
+    s3, file = store.boto(), tmp_path / "a file"
+    s3.create_bucket(Bucket="older")
+    file.write_bytes(os.urandom(12 * MIB))
+
+    def change():
+        make_old(latest_queue(haul))
+
+    job = haul.manifest(ONE.format(
+        url=store.url, transfer=f"upload: {file}, to: 's3://older/key'"))
+    one_after_another(haul, store, job, ["upload.part:2"],
+                      ["queue.upgrading", "queue.upgrading", "upload.completing"], change)
+    assert_objects(s3, "older", {"key": file.read_bytes()})
     assert_end(haul)

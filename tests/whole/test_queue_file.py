@@ -9,7 +9,7 @@ import signal
 import sqlite3
 
 import pytest
-from queuefile import PAUSED, QUEUE, USAGE
+from queuefile import PAUSED, QUEUE, USAGE, make_old
 from scene import PART, refusal, upload
 
 SECRET = "scripted/secret+key"
@@ -202,6 +202,18 @@ def test_a_run_s_file_can_be_copied_and_goes_on_elsewhere(scene, paused):
     scene.resume("--queue", copy)
     assert scene.keys() == ["a", "b"]
     assert scene.states(paused) == {"a": "done", "b": "planned"}
+
+
+def test_a_queue_of_an_older_haul_is_looked_at_and_goes_on(scene, paused):
+    now = scene.command("status", "--json").stdout
+    make_old(paused)
+    old = paused.read_bytes()
+    assert scene.command("status", "--json").stdout == now
+    assert json.loads(scene.command("jobs", "--json").stdout) == [json.loads(now)]
+    assert paused.read_bytes() == old
+    scene.resume()
+    assert scene.states(paused) == {"a": "done", "b": "done"}
+    assert scene.rows("SELECT state, objects FROM tally WHERE objects > 0") == [("done", 2)]
 
 
 # ---- Secrets ----
