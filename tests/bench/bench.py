@@ -58,12 +58,9 @@ def hauls_of(options, build):
 
 
 def fit(room, amount):
-    """So much of a large object as there is room for twice, and why it is less."""
-    in_memory = int(next(line.split()[1] for line in open("/proc/meminfo")
-                         if line.startswith("MemAvailable"))) << 10
-    spare = 2 << 30
-    free = min(in_memory, shutil.disk_usage(room.data).free) - spare
-    while amount * 2 > free or amount + spare > shutil.disk_usage(room.disk).free:
+    """So much of a large object as there is room for twice: here, and where it arrives."""
+    while (amount * (1 if room.has_large(amount) else 2) > room.free()
+           or amount > shutil.disk_usage(room.disk).free):
         amount //= 2
     return amount
 
@@ -176,8 +173,8 @@ def measure(options, build):
                 form, told = "bench", Bench(room, options, hauls, found).run_all()
             return {form: {
                 "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M"),
-                "quick": options.quick, "machine": machine.describe(room), "peers": found, "useless": useless,
-                "works": told}}
+                "quick": options.quick, "machine": machine.describe(room), "peers": found,
+                "useless": useless, "works": told}}
 
 
 def main():

@@ -38,7 +38,8 @@ def panel(work, x, y):
         needs = (f"{table.middle(result, 'cpu'):.3g} s CPU, "
                  f"{max(table.values(result, 'mib')):.0f} MiB")
         lines += [
-            f'<text x="{x + LEFT - 8}" y="{top + 13}" text-anchor="end">{escape(result["who"])}</text>',
+            f'<text x="{x + LEFT - 8}" y="{top + 13}" text-anchor="end">'
+            f'{escape(result["who"])}</text>',
             f'<rect class="{result["role"]}" x="{x + LEFT}" y="{top}" width="{length:.1f}" '
             f'height="{BAR}" rx="2"/>',
             f'<text x="{x + LEFT + length + 6:.1f}" y="{top + 13}">'

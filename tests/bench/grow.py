@@ -78,12 +78,14 @@ def plan(room, haul, count):
 
 
 def move(room, haul, w, source=None):
-    """One run of a work; its source is made here when it is not the usual one."""
-    sink = Sink(room.sink_program, *works.sink_options(room, w, w.amount))
+    """One run of a work; source: other than its usual one."""
+    sink = Sink(room.sink_program, *works.sink_options(room, w, w.amount, source))
     try:
         task = works.Task(room, w, w.amount, sink, source=source)
         task.target = room.fresh(w.on_disk)
         os.sync()
+        if w.kind == "down":
+            room.warm(w.amount)
         sample = haul.measure(task)
         task.check(sink.counters(), exact=False)
     finally:

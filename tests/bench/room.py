@@ -14,6 +14,7 @@ import urllib.request
 
 BLOCK = 64 << 20  # of random bytes, which the large files repeat
 FOLDER = 1000  # files in each
+SPARE = 3 << 30  # of memory is left to others
 SMALL = 4096  # bytes of a small object
 LINKS = 50_000  # of one file; ext4 takes 65,000
 
@@ -71,7 +72,7 @@ class Room:
     def __enter__(self):
         for folder in (self.data, self.disk):
             if folder.exists():
-                raise Failed(f"{folder} is there already: somebody measures, or was killed; remove it")
+                raise Failed(f"{folder} is there: somebody measures, or was killed; remove it")
             folder.mkdir(parents=True)
             self.opened.append(folder)
         self.home = self.disk / "home"
@@ -95,10 +96,26 @@ class Room:
 
     # ---- What is moved ----
 
+    def free(self):
+        """Bytes of memory that may be filled without anybody else's missing them."""
+        with open("/proc/meminfo") as lines:
+            available = next(line for line in lines if line.startswith("MemAvailable"))
+        in_memory = int(available.split()[1]) << 10
+        return min(in_memory, shutil.disk_usage(self.data).free) - SPARE
+
+    def reserve(self, size):
+        """Fails before memory is short: the kernel would kill whoever comes first."""
+        if size > (free := self.free()):
+            raise Failed(f"{size} bytes do not fit into the {free} of memory that are free")
+
+    def has_large(self, size):
+        return (self.data / f"large-{size}").exists()
+
     def large(self, size):
         """A file of so many bytes."""
         path = self.data / f"large-{size}"
         if not path.exists():
+            self.reserve(size)
             block = random.Random(1).randbytes(min(size, BLOCK))
             with open(path, "wb") as file:
                 for at in range(0, size, BLOCK):
@@ -106,6 +123,7 @@ class Room:
         return path
 
     def sparse(self, size):
+        """The same, of zeros that take no room."""
         path = self.data / f"sparse-{size}"
         with open(path, "wb") as file:
             file.truncate(size)
@@ -157,6 +175,7 @@ class Room:
     def warm(self, size):
         """Takes so much memory and gives it back: what a virtual machine has not used for a
         while, it may have to get from its host again, which can take three times as long."""
+        self.reserve(size)
         path = self.fresh()
         with open(path, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)

@@ -175,12 +175,13 @@ def grow_rows(grow):
     rows = [["how many", "wall s", "CPU s", "wall / unit", "CPU / unit", "MiB",
              "queue bytes / object", "resume s", "status s"]]
     for series in grow["works"]:
-        scale, unit, count = (1e6, "us", 1) if series["unit"] == "objects" else (1, "s/GiB", 1 << 30)
+        of_objects = series["unit"] == "objects"
+        scale, unit, count = (1e6, "us", 1) if of_objects else (1, "s/GiB", 1 << 30)
         rows.append([f"{series['name']}: {series['about']}"])
         for row in series["rows"]:
             amount, cpu = row["amount"] / count, row["user"] + row["sys"]
             rows.append([
-                f"{amount:,.4g}" + ("" if count == 1 else " GiB"), f"{row['wall']:.2f}",
+                f"{row['amount']:,}" if count == 1 else f"{amount:.4g} GiB", f"{row['wall']:.2f}",
                 f"{cpu:.2f}", f"{row['wall'] / amount * scale:.3g} {unit}",
                 f"{cpu / amount * scale:.3g} {unit}", f"{row['peak_kib'] / 1024:.0f}",
                 *(f"{row[name]:.3g}" for name in ("queue_bytes", "resume_s", "status_s")

@@ -123,12 +123,12 @@ class Task:
             raise Failed("a file that came is not right")
 
 
-def sink_options(room, work, amount):
+def sink_options(room, work, amount, source=None):
     """How a sink has to be for so much of that work. Some clients look at what they have sent."""
     if work.kind == "plan":
         return ["--keys", amount, *work.sink]
     if work.unit == "bytes":
-        return ["--file", room.large(amount), *work.sink]
+        return ["--file", source or room.large(amount), *work.sink]
     return ["--file", room.large(SMALL), "--keys", amount, "--key-bytes", SMALL, *work.sink]
 
 
