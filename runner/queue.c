@@ -284,7 +284,7 @@ int queue_open(struct queue **out, const char *path, struct error *err)
         queue_check_kind(q, err) < 0 || stand_in(q, err) < 0 || prepare_all(q, err) < 0)
         goto failed;
     int whole = queue_check_whole(q, err);
-    if (whole < 0 || make_ready(q, err) < 0 || queue_upgrade(q, err) < 0 ||
+    if (whole < 0 || queue_upgrade(q, err) < 0 || make_ready(q, err) < 0 ||
         prepare_all(q, err) < 0 || (whole && queue_mend_tally(q, err) < 0))
         goto failed;
     *out = q;

@@ -110,7 +110,7 @@ int queue_mend_tally(struct queue *q, struct error *err);
 
 /* ---- queue_make.c ---- */
 
-/* Brings an older schema up to ours. */
+/* Brings an older schema up to ours, in one transaction; before foreign keys are checked. */
 int queue_upgrade(struct queue *q, struct error *err);
 
 /* Those above the queue. -1 with errno. */
