@@ -50,10 +50,10 @@ def to_floor(name):
     return lambda work: middle(haul_of(work), name) / middle(floor_of(work), name)
 
 
-def passes(work):
+def passes(setting):
     """How many passes of SHA-256 signing has cost."""
-    signed = middle(haul_of(work, "signed"), "cpu") - middle(floor_of(work), "cpu")
-    return signed / middle(of_role(work, "pass")[0], "cpu")
+    return lambda work: (middle(haul_of(work, setting), "cpu") - middle(floor_of(work), "cpu")
+                         ) / middle(of_role(work, "pass")[0], "cpu")
 
 
 def to_best_fixed(work):
@@ -79,7 +79,8 @@ TARGETS = [
     ("up", "unsigned: wall / floor", to_floor("wall"), 1.15),
     ("up", "unsigned: CPU / floor", to_floor("cpu"), 1.25),
     ("up", "with CRC32C a part (always summed and kept): CPU / floor", to_floor("cpu"), 1.5),
-    ("up", "signed: (CPU - floor's) / one pass of SHA-256", passes, 1.1),
+    ("up", "signed: (CPU - floor's) / one pass of SHA-256", passes("signed"), 1.1),
+    ("up", "signed in chunks: the same", passes("chunked"), 1.1),
     ("down", "wall / floor", to_floor("wall"), 1.15),
     ("down", "CPU / floor", to_floor("cpu"), 1.25),
     ("down-disk", "wall / floor, which syncs nothing", to_floor("wall"), 1.15),
@@ -124,9 +125,10 @@ def targets(whole):
             rows.append(target_row(name, asked, figure(works[name]), limit))
         except (KeyError, IndexError, StopIteration, TypeError):
             pass  # not measured this time
-    peaks = [max(values(r, "mib")) for work in works.values() for r in of_role(work, "haul")]
+    peaks = [max(values(r, "mib")) for work in works.values() for r in of_role(work, "haul")
+             if not r["setting"].isdigit()]
     if peaks:
-        rows.append(target_row("all of these", "peak MiB", max(peaks), PEAK_MIB))
+        rows.append(target_row("all of these", "peak MiB, concurrency: auto", max(peaks), PEAK_MIB))
     for series in whole.get("grow", {}).get("works", []):
         if series["name"] == "plan":
             last = series["rows"][-1]

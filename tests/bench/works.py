@@ -40,9 +40,10 @@ class Work:
         return {"up": "bytes", "down": "bytes", "plan": "keys"}.get(self.kind, "objects")
 
 
+PAYLOADS = ("signed", "chunked")
 FAR = ("--latency-ms", 30, "--rate", 50_000_000)
 WORKS = [
-    Work("up", "4 GiB up", "up", 4 << 30, 24 << 20, haul=("", "signed")),
+    Work("up", "4 GiB up", "up", 4 << 30, 24 << 20, haul=("", "signed", "chunked")),
     Work("down", "4 GiB down to memory", "down", 4 << 30, 24 << 20),
     Work("down-disk", "4 GiB down to a disk", "down", 4 << 30, 24 << 20, on_disk=True, peers=()),
     Work("puts", "50,000 x 4 KiB up", "puts", 50_000, 300),
@@ -168,8 +169,8 @@ class Haul(Contestant):
 
     def __init__(self, name, program, setting):
         self.program, self.setting = program, setting
-        self.who = ", ".join(filter(None, [name, {"": "", "signed": "signed"}.get(
-            setting, f"concurrency {setting}")]))
+        words = f"concurrency {setting}" if setting.isdigit() else setting
+        self.who = ", ".join(filter(None, [name, words]))
         if setting.isdigit():
             self.runs_max = 3
 
@@ -179,7 +180,7 @@ class Haul(Contestant):
         there = f"sink://bkt/{above.get(task.kind, 'small/')}"
         here = f"{task.source or task.target}{'/' if small else ''}"
         sends = task.kind in ("up", "start", "puts")
-        defaults = {"payload": "signed" if self.setting == "signed" else "unsigned"}
+        defaults = {"payload": self.setting if self.setting in PAYLOADS else "unsigned"}
         if self.setting.isdigit():
             defaults["concurrency"] = int(self.setting)
         endpoint = {"url": task.url, "region": "us-east-1", "addressing": "path",
