@@ -13,7 +13,7 @@
 #include "standing.h"
 
 #define IDLE_HANDLES_MAX 64
-#define SMALLEST_BUFFER 16384 /* libcurl's */
+#define SMALLEST_BUFFER 16384 /* libcurl's, for what is sent */
 #define WORDS_SIZE 256        /* libcurl's CURL_ERROR_SIZE */
 
 struct chunked;
@@ -57,6 +57,7 @@ struct exchange {
     const struct keys *keys;        /* held; NULL: it is not signed */
     struct haul_body body;          /* the call's, or its stream of chunks */
     struct chunked *chunks;         /* owned; NULL: none */
+    char *whole;                    /* owned: all of a small body; NULL: it is streamed */
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
