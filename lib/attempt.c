@@ -15,6 +15,7 @@
 #include "operation.h"
 
 #define SLOW_OPERATION_STALL_MS 600000
+#define SHARES 4         /* of the room for buffers that is left one takes one */
 #define HEAD_BUFFER 2048 /* the reply to a PUT is little more than its head */
 
 _Static_assert(WORDS_SIZE >= CURL_ERROR_SIZE, "libcurl writes so much");
@@ -223,11 +224,20 @@ static int take_whole(struct exchange *x, struct haul_error *err)
     return 0;
 }
 
-static long buffer_size(const struct haul_client *c, uint64_t expected)
+/* Of what is left for all, a fair share: as more requests get under way each has less. */
+static long take_buffer(struct haul_client *c, struct exchange *x, uint64_t bytes)
 {
-    if (expected >= c->options.buffer_bytes)
-        return (long) c->options.buffer_bytes;
-    return expected > SMALLEST_BUFFER ? (long) expected : SMALLEST_BUFFER;
+    size_t most = c->options.buffer_bytes;
+    if (c->options.buffers_bytes > 0) {
+        size_t all = c->options.buffers_bytes, used = c->buffers_bytes;
+        size_t share = used < all ? (all - used) / SHARES : 0;
+        most = share < most ? share : most;
+    }
+    most = bytes < most ? (size_t) bytes : most;
+    most = most < SMALLEST_BUFFER ? SMALLEST_BUFFER : most;
+    x->buffer_bytes += most;
+    c->buffers_bytes += most;
+    return (long) most;
 }
 
 /* What libcurl copies. Without it a request would be another one, or go elsewhere. */
@@ -290,15 +300,16 @@ static int set_options(
     /* In any case: a handle that was reset when memory ran out has no buffer at all. */
     uint64_t comes = x->request->range.len > 0 ? x->request->range.len : UINT64_MAX;
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-        strcmp(method, "PUT") == 0 ? HEAD_BUFFER
-                                   : buffer_size(c, gets ? comes : SMALLEST_BUFFER));
+        gets                         ? take_buffer(c, x, comes)
+        : strcmp(method, "PUT") == 0 ? HEAD_BUFFER
+                                     : SMALLEST_BUFFER);
     if (x->whole != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) x->body.size);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->whole);
     } else if (sends) {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) x->body.size);
-        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer_size(c, x->body.size));
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, take_buffer(c, x, x->body.size));
     }
     return set_texts(c, easy, method, url, e)
                ? 0
@@ -325,6 +336,8 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
         wipe(x->whole, (size_t) x->body.size); /* a credential service's, perhaps */
     free(x->whole);
     x->whole = NULL;
+    c->buffers_bytes -= x->buffer_bytes;
+    x->buffer_bytes = 0;
     keys_release(x->keys);
     x->keys = NULL;
     x->bytes_sent += x->sent;
