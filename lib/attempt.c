@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "body.h"
@@ -14,6 +15,8 @@
 #include "operation.h"
 
 #define SLOW_OPERATION_STALL_MS 600000
+#define SHARES 4         /* of the room for buffers that is left one takes one */
+#define HEAD_BUFFER 2048 /* the reply to a PUT is little more than its head */
 
 _Static_assert(WORDS_SIZE >= CURL_ERROR_SIZE, "libcurl writes so much");
 
@@ -162,6 +165,14 @@ out:
     return rc;
 }
 
+static bool has_header(const struct head *h, const char *name)
+{
+    for (size_t i = 0; i < h->count; i++)
+        if (strcmp(h->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Puts all headers into the list, signed unless there are no keys. */
 static int add_headers(struct haul_client *c, struct exchange *x, const char *host,
     const char *region, struct haul_error *err)
@@ -178,8 +189,10 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
         goto out;
     if (signs && sign(x, &h, host, region, err) < 0)
         goto out;
-    /* libcurl's own habits off: no 100-continue pause; bytes as they are stored. */
+    /* libcurl's own habits off: no 100-continue pause; no form; bytes as they are stored. */
     bool ok = add_line(x, "Expect", NULL) == 0 &&
+              (x->body.size == 0 || has_header(&h, "content-type") ||
+                  add_line(x, "Content-Type", NULL) == 0) &&
               add_line(x, "accept-encoding", "identity") == 0 &&
               (!signs || add_line(x, "authorization", buf_text(&h.authorization)) == 0);
     for (size_t i = 0; ok && i < h.count; i++)
@@ -191,11 +204,40 @@ out:
     return rc;
 }
 
-static long buffer_size(const struct haul_client *c, uint64_t expected)
+/* A small body is read before its head is sent, and both go out as one: libcurl keeps no buffer
+ * for it, and the server hears of it once. */
+static int take_whole(struct exchange *x, struct haul_error *err)
 {
-    if (expected >= c->options.buffer_bytes)
-        return (long) c->options.buffer_bytes;
-    return expected > SMALLEST_BUFFER ? (long) expected : SMALLEST_BUFFER;
+    if (x->body.size == 0 || x->body.size > SMALLEST_BUFFER)
+        return 0;
+    x->whole = malloc(x->body.size);
+    if (x->whole == NULL)
+        return haul_error_set(err, HAUL_NO_MEMORY, "out of memory");
+    for (uint64_t at = 0; at < x->body.size;) {
+        ssize_t got = body_read(&x->body, at, x->whole + at, (size_t) (x->body.size - at));
+        if (got <= 0) {
+            attempt_fail_locally(got < 0 ? errno : 0, err);
+            return -1;
+        }
+        at += (uint64_t) got;
+    }
+    return 0;
+}
+
+/* Of what is left for all, a fair share: as more requests get under way each has less. */
+static long take_buffer(struct haul_client *c, struct exchange *x, uint64_t bytes)
+{
+    size_t most = c->options.buffer_bytes;
+    if (c->options.buffers_bytes > 0) {
+        size_t all = c->options.buffers_bytes, used = c->buffers_bytes;
+        size_t share = used < all ? (all - used) / SHARES : 0;
+        most = share < most ? share : most;
+    }
+    most = bytes < most ? (size_t) bytes : most;
+    most = most < SMALLEST_BUFFER ? SMALLEST_BUFFER : most;
+    x->buffer_bytes += most;
+    c->buffers_bytes += most;
+    return (long) most;
 }
 
 /* What libcurl copies. Without it a request would be another one, or go elsewhere. */
@@ -256,14 +298,18 @@ static int set_options(
     if (strcmp(method, "HEAD") == 0)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     /* In any case: a handle that was reset when memory ran out has no buffer at all. */
+    uint64_t comes = x->request->range.len > 0 ? x->request->range.len : UINT64_MAX;
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-        buffer_size(c, !gets                       ? SMALLEST_BUFFER
-                       : x->request->range.len > 0 ? x->request->range.len
-                                                   : UINT64_MAX));
-    if (sends) {
+        gets                         ? take_buffer(c, x, comes)
+        : strcmp(method, "PUT") == 0 ? HEAD_BUFFER
+                                     : SMALLEST_BUFFER);
+    if (x->whole != NULL) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) x->body.size);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->whole);
+    } else if (sends) {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) x->body.size);
-        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer_size(c, x->body.size));
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, take_buffer(c, x, x->body.size));
     }
     return set_texts(c, easy, method, url, e)
                ? 0
@@ -286,6 +332,12 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
     x->header_list = NULL;
     chunked_free(x->chunks);
     x->chunks = NULL;
+    if (x->whole != NULL)
+        wipe(x->whole, (size_t) x->body.size); /* a credential service's, perhaps */
+    free(x->whole);
+    x->whole = NULL;
+    c->buffers_bytes -= x->buffer_bytes;
+    x->buffer_bytes = 0;
     keys_release(x->keys);
     x->keys = NULL;
     x->bytes_sent += x->sent;
@@ -331,7 +383,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     endpoint_region(r->endpoint, x->call.bucket, region);
     endpoint_add_host(&host, r->endpoint, x->call.bucket, region, operation_can_accelerate(r));
     if (buf_failed(&host, "the host's name", err) ||
-        add_headers(c, x, buf_text(&host), region, err) < 0)
+        add_headers(c, x, buf_text(&host), region, err) < 0 || take_whole(x, err) < 0)
         goto out;
     buf_add_all(&url,
         (const char *[]){ r->endpoint->scheme, "://", buf_text(&host), buf_text(&x->call.path),

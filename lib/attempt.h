@@ -13,7 +13,7 @@
 #include "standing.h"
 
 #define IDLE_HANDLES_MAX 64
-#define SMALLEST_BUFFER 16384 /* libcurl's */
+#define SMALLEST_BUFFER 16384 /* libcurl's, for what is sent */
 #define WORDS_SIZE 256        /* libcurl's CURL_ERROR_SIZE */
 
 struct chunked;
@@ -57,6 +57,8 @@ struct exchange {
     const struct keys *keys;        /* held; NULL: it is not signed */
     struct haul_body body;          /* the call's, or its stream of chunks */
     struct chunked *chunks;         /* owned; NULL: none */
+    char *whole;                    /* owned: all of a small body; NULL: it is streamed */
+    size_t buffer_bytes;            /* libcurl's, that it may fill */
     void *easy;                     /* owned: a CURL; NULL unless it moves */
     struct curl_slist *header_list; /* owned */
     uint64_t sent, received;
@@ -92,6 +94,7 @@ struct haul_client {
     int64_t slow_ms;              /* when to look for slow GETs; LOOP_NEVER: there are none */
     void *idle[IDLE_HANDLES_MAX]; /* owned: CURLs, to be used again */
     unsigned idle_count;
+    size_t buffers_bytes; /* of the attempts under way */
     struct haul_sum *hash;
     uint64_t random;             /* for jitter only */
     char *scratch;               /* options.buffer_bytes, for hashing bodies */

@@ -66,6 +66,10 @@ static int on_begin(void *payload, char *address, char *own_address, int port, i
     (void) address, (void) own_address, (void) port, (void) own_port;
     x->maybe_repeated |= x->begun;
     x->begun = true;
+    if (x->whole != NULL) {
+        x->bytes_sent += x->sent;
+        x->sent = x->body.size;
+    }
     return CURL_PREREQFUNC_OK;
 }
 

@@ -103,7 +103,7 @@ enum exit_code command_plan(const struct arguments *a, struct error *err)
     struct manifest *m = command_load(a->operand, a, err);
     enum exit_code exit;
     if (m == NULL || check_local_sides(m, err) < 0 || connect_all(m, &c, err) < 0 ||
-        check_remote_sides(m, &c, err) < 0 || (client = connect_client(m, err)) == NULL)
+        check_remote_sides(m, &c, err) < 0 || (client = connect_client(m, 0, 0, err)) == NULL)
         goto failed;
     for (size_t i = 0; i < m->transfer_count; i++) {
         p.t = m->transfers[i];

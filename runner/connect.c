@@ -212,13 +212,15 @@ struct haul_endpoint *connection_of(
     return c->endpoints[manifest_endpoint_index(m, t)];
 }
 
-struct haul_client *connect_client(const struct manifest *m, struct error *err)
+struct haul_client *connect_client(
+    const struct manifest *m, unsigned connections, size_t buffers_bytes, struct error *err)
 {
     struct haul_error error;
     struct haul_client *c = haul_client_new(
         &(struct haul_client_options){ .retries = m->retries ? m->retries : HAUL_NO_RETRIES,
             .patience_ms = m->patience_s * 1000,
-            .connections = m->concurrency,
+            .connections = connections,
+            .buffers_bytes = buffers_bytes,
             .user_agent = "haul/" HAUL_VERSION },
         &error);
     if (c == NULL)

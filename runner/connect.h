@@ -32,9 +32,10 @@ struct haul_store *connect_store(const struct manifest_endpoint *e,
 /* Says so when its certificate is not verified. */
 void connect_warn(const struct manifest_endpoint *e);
 
-/* A client with the manifest's retries, for one thread. NULL with *err (EXIT_QUEUE): no memory.
- */
-struct haul_client *connect_client(const struct manifest *m, struct error *err);
+/* A client with the manifest's retries, for one thread; the numbers as in <haul/client.h>. NULL
+ * with *err (EXIT_QUEUE): no memory. */
+struct haul_client *connect_client(
+    const struct manifest *m, unsigned connections, size_t buffers_bytes, struct error *err);
 
 /* Are both sides of each transfer there? Local first (EXIT_USAGE, with the place in the
  * manifest), then one small request for each bucket (EXIT_PAUSED). A store that lets us write

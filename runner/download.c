@@ -158,6 +158,7 @@ static int write_range(void *payload, uint64_t offset, const void *data, size_t 
         return -1;
     }
     s->crc32c = haul_crc32c(s->crc32c, data, len);
+    gauge_received(s, len);
     const char *from = data;
     uint64_t at = s->range.start + offset;
     while (len > 0) {

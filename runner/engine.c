@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -17,21 +16,15 @@
 #include "motion.h"
 
 #define WORKERS_MAX 8
-#define SLOTS_AUTO 8       /* a worker */
-#define READY_LOW 512      /* ask for more below that */
+#define AUTO_LEAST 8                    /* requests in flight, a worker */
+#define AUTO_MOST 512                   /* and of all workers */
+#define BUFFERS_BYTES (8 * 1024 * 1024) /* of all that is in flight */
+#define READY_LOW 512                   /* ask for more below that */
 #define IN_MOTION_MAX 4096 /* objects; also bounded by the descriptors we may open */
 #define RESERVED_FDS 64
-#define WAIT_MS 1000
 #define DRAIN_MS                                                                               \
     8000 /* what is in flight may take so long when we stop; the promise is 10 s               \
           */
-
-int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- Waking ---- */
 
@@ -115,8 +108,9 @@ static bool is_large(const struct object *o)
 /* Large objects are begun one after the other, just early enough that parts never run out;
  * small ones fill what is left. So one huge object, many small ones, and both at once use all
  * slots. */
-static bool may_begin_locked(const struct engine *e, unsigned slots)
+static bool may_begin_locked(const struct engine *e)
 {
+    unsigned slots = e->locked.width.now;
     const struct object *o = e->locked.ready;
     if (o == NULL || e->locked.in_motion >= e->in_motion_max)
         return false;
@@ -148,11 +142,10 @@ static struct claim claim(struct worker *w)
 {
     struct engine *e = w->engine;
     struct claim c = { 0 };
-    unsigned slots = w->slot_count * e->worker_count;
     bool refill = false;
     pthread_mutex_lock(&e->lock);
     if (!e->locked.stopping && !e->locked.over) {
-        bool may_begin = may_begin_locked(e, slots);
+        bool may_begin = may_begin_locked(e);
         if (e->locked.runnable != NULL) {
             c.object = e->locked.runnable;
             e->locked.runnable = c.object->next;
@@ -169,6 +162,7 @@ static struct claim claim(struct worker *w)
         refill = wants_refill_locked(e);
         w->hungry = c.object == NULL;
     }
+    gauge_note_locked(w, w->in_flight + (c.object != NULL));
     pthread_mutex_unlock(&e->lock);
     if (refill)
         journal_refill(e->journal);
@@ -190,6 +184,7 @@ static bool should_leave(struct worker *w)
 {
     struct engine *e = w->engine;
     pthread_mutex_lock(&e->lock);
+    gauge_turn_locked(w);
     bool cancel =
         e->locked.stopping && now_ms() >= e->locked.drain_until_ms && w->in_flight > 0;
     bool drain = e->locked.stopping, leave = e->locked.over || drain;
@@ -208,9 +203,9 @@ static void *work(void *payload)
     while (!should_leave(w)) {
         struct haul_error err;
         struct claim c = { 0 };
-        while (w->in_flight < w->slot_count && (c = claim(w)).object != NULL)
+        while (w->in_flight < w->allowed && (c = claim(w)).object != NULL)
             carry_out(w, &c);
-        if (haul_client_run(w->client, WAIT_MS, &err) < 0) {
+        if (haul_client_run(w->client, w->wait_ms, &err) < 0) {
             struct error why;
             error_exhausted(&why, err.text);
             engine_pause(e, &why);
@@ -298,49 +293,58 @@ void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool fin
 
 static int start_worker(struct engine *e, struct worker *w, struct error *err)
 {
-    w->client = connect_client(e->options.manifest, err);
+    w->client = connect_client(
+        e->options.manifest, e->slots_most, BUFFERS_BYTES / e->worker_count, err);
     if (w->client == NULL)
         return -1;
-    w->slots = calloc(w->slot_count, sizeof *w->slots);
-    if (w->slots == NULL)
-        return error_no_memory(err);
-    for (unsigned i = 0; i < w->slot_count; i++) {
-        w->slots[i].next = w->free;
-        w->free = &w->slots[i];
-    }
-    return 0;
+    w->slots = calloc(e->slots_most, sizeof *w->slots);
+    return w->slots ? 0 : error_no_memory(err);
 }
 
-/* As many objects as we may hold descriptors for: a download has two, a slot a connection. */
-static int allow_objects(struct engine *e, struct error *err)
+/* Few are allowed as a rule, and more when one asks. */
+static rlim_t allow_files(rlim_t wanted)
 {
     struct rlimit r;
-    rlim_t reserved = RESERVED_FDS;
-    e->in_motion_max = IN_MOTION_MAX;
-    for (unsigned i = 0; i < e->worker_count; i++)
-        reserved += 2 * e->workers[i].slot_count;
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur == RLIM_INFINITY)
-        return 0;
-    if (r.rlim_cur < reserved + 2)
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted)
+        return wanted;
+    r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &r);
+    return getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted ? wanted : r.rlim_cur;
+}
+
+/* As many objects as we may hold descriptors for: a download has two, a slot a connection, and
+ * an idle one perhaps. What is found out by trying leaves half of them to the objects. */
+static int choose_width(struct engine *e, struct error *err)
+{
+    unsigned wanted = e->options.manifest->concurrency;
+    unsigned least = wanted ? wanted : AUTO_LEAST * e->worker_count;
+    unsigned most = wanted ? wanted : AUTO_MOST;
+    rlim_t files = allow_files(RESERVED_FDS + 2 * (rlim_t) most + 2 * IN_MOTION_MAX);
+    rlim_t needed = RESERVED_FDS + 2 * (rlim_t) least + 2;
+    if (files < needed)
         return error_set(err, EXIT_USAGE,
             "%llu open files are allowed, %llu are needed: raise the limit (ulimit -n) or lower"
             " the manifest's concurrency",
-            (unsigned long long) r.rlim_cur, (unsigned long long) reserved + 2);
-    if ((r.rlim_cur - reserved) / 2 < IN_MOTION_MAX)
-        e->in_motion_max = (unsigned) ((r.rlim_cur - reserved) / 2);
+            (unsigned long long) files, (unsigned long long) needed);
+    if (!wanted && (files - RESERVED_FDS) / 4 < most)
+        most = (unsigned) ((files - RESERVED_FDS) / 4);
+    if (most < least)
+        most = least;
+    e->in_motion_max = (unsigned) ((files - RESERVED_FDS) / 2) - most;
+    if (e->in_motion_max > IN_MOTION_MAX)
+        e->in_motion_max = IN_MOTION_MAX;
+    e->locked.width = width_make(least, most);
+    e->slots_most = (most + e->worker_count - 1) / e->worker_count;
     return 0;
 }
 
-static void choose_sizes(struct engine *e)
+static void choose_workers(struct engine *e)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned wanted = e->options.manifest->concurrency;
     e->worker_count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned) cores;
     if (wanted != 0 && wanted < e->worker_count)
         e->worker_count = wanted;
-    for (unsigned i = 0; i < e->worker_count; i++)
-        e->workers[i].slot_count =
-            wanted ? wanted / e->worker_count + (i < wanted % e->worker_count) : SLOTS_AUTO;
 }
 
 static void free_engine(struct engine *e)
@@ -382,8 +386,8 @@ struct engine *engine_start(const struct engine_options *options, struct error *
         error_exhausted(err, strerror(errno));
         goto failed;
     }
-    choose_sizes(e);
-    if (allow_objects(e, err) < 0)
+    choose_workers(e);
+    if (choose_width(e, err) < 0)
         goto failed;
     for (unsigned i = 0; i < e->worker_count; i++) {
         e->workers[i].engine = e;

@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "journal.h"
 #include "parts.h"
+#include "width.h"
 
 #define IDENTITY_MAX 128
 #define RESTARTS_MAX 5 /* a process and object */
@@ -115,15 +116,33 @@ struct slot {
     struct haul_range range;
     uint32_t crc32c; /* of what has passed */
     uint64_t passed;
+    int64_t began_us;
+    bool answered; /* its reply's first bytes have come */
+};
+
+/* What a worker's requests have done: see width.h. It alone writes. */
+struct gauge {
+    struct {
+        atomic_uint_least64_t count, us, work;
+    } sums[WIDTH_CLASSES];
+    atomic_uint_least64_t moved, trips, trips_us;
 };
 
 struct worker {
     struct engine *engine;
     pthread_t thread;
     struct haul_client *client;
-    struct slot *slots, *free; /* owned */
-    unsigned in_flight, slot_count;
-    bool hungry; /* under the engine's lock: waits for work */
+    struct slot *slots; /* owned; those from `fresh` on have never been used */
+    struct slot *free;  /* of the others */
+    unsigned fresh;
+    unsigned in_flight, allowed;
+    int wait_ms; /* at most, for something to happen */
+    struct gauge gauge;
+
+    /* Under the engine's lock. */
+    bool hungry;      /* waits for work */
+    unsigned carries; /* in flight, since noted_us */
+    int64_t noted_us;
 };
 
 struct engine {
@@ -132,7 +151,7 @@ struct engine {
     struct disk *disk;
     struct planner *planner;
     struct worker *workers;
-    unsigned worker_count;
+    unsigned worker_count, slots_most; /* a worker */
     int over_fd;
     unsigned in_motion_max;
     atomic_uint_least64_t sent, received;
@@ -153,6 +172,9 @@ struct engine {
         bool dry;           /* the last offer was empty, and nothing was planned since */
         bool planned;       /* the planner is done */
         bool parts_next;    /* whose turn it is: an active object's part, or a new object */
+        struct width width; /* how many requests may be in flight */
+        uint64_t busy_us;   /* of the workers, up to their noted_us */
+        uint64_t trips, trips_us; /* of all workers, at the last look */
         bool stopping, over;
         int64_t drain_until_ms; /* stopping: then what is in flight is dropped */
         enum exit_code exit;
@@ -172,7 +194,21 @@ void engine_planned(struct engine *e, uint64_t objects, uint64_t bytes, bool fin
 enum verdict engine_out_of_memory(struct engine *e, struct error *why); /* VERDICT_DROP */
 extern const struct error engine_interrupted;
 
-int64_t now_ms(void); /* monotonic */
+int64_t now_us(void); /* monotonic */
+int64_t now_ms(void);
+
+/* ---- gauge.c ---- */
+
+/* A worker's turn begins: sets how many requests it may have in flight, and how long to wait.
+ */
+void gauge_turn_locked(struct worker *w);
+/* It has so many in flight. */
+void gauge_note_locked(struct worker *w, unsigned in_flight);
+/* Its request begins, has sent or received bytes, ends. */
+void gauge_begin(struct slot *s);
+void gauge_sent(struct slot *s, uint64_t bytes);
+void gauge_received(struct slot *s, uint64_t bytes);
+void gauge_end(struct slot *s);
 
 /* ---- motion.c ---- */
 

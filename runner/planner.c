@@ -182,7 +182,7 @@ struct planner *planner_new(struct engine *e, struct error *err)
     p->engine = e;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->committed, NULL);
-    p->client = connect_client(e->options.manifest, err);
+    p->client = connect_client(e->options.manifest, 0, 0, err);
     if (p->client != NULL && read_positions(p, e->options.queue, err) == 0)
         return p;
     planner_stop(p);

@@ -8,9 +8,10 @@
 
 struct slot *slot_take(struct worker *w, struct object *o)
 {
-    struct slot *s = w->free;
+    struct slot *s = w->free ? w->free : &w->slots[w->fresh++];
     w->free = s->next;
     *s = (struct slot){ .worker = w, .object = o };
+    gauge_begin(s);
     w->in_flight++;
     return s;
 }
@@ -26,6 +27,7 @@ static void on_done(void *payload, const struct haul_result *result)
         slot_send(s, s->request.operation, s->done);
         return;
     }
+    gauge_end(s);
     s->done(s, result);
     s->next = w->free;
     w->free = s;

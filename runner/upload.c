@@ -81,6 +81,8 @@ static ssize_t read_source(void *payload, uint64_t offset, void *data, size_t le
     do
         got = pread(s->object->fd, data, len, (off_t) (s->range.start + offset));
     while (got < 0 && errno == EINTR);
+    if (got > 0)
+        gauge_sent(s, (uint64_t) got);
     if (offset == 0) /* hashed, rewound or sent again: from the beginning */
         s->crc32c = 0, s->passed = 0;
     if (got > 0 && offset == s->passed) {

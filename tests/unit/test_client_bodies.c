@@ -59,11 +59,12 @@ static void a_reply_to_another_range_is_refused_before_a_byte_is_written(void **
 static void a_source_that_fails_is_told_by_its_errno(void **state)
 {
     struct fixture *f = *state;
-    static const int causes[] = { EIO, 0 };
-    for (size_t i = 0; i < 2; i++) {
-        char *data = some_bytes(MIB);
-        struct source from = { .data = data, .fails_at = 400000, .fails_with = causes[i] };
-        struct haul_request put = put_of(f, "k", &from, MIB);
+    static const int causes[] = { EIO, 0, EIO, 0 };
+    static const size_t sizes[] = { MIB, MIB, 10000, 10000 }; /* streamed, and in one piece */
+    for (size_t i = 0; i < 4; i++) {
+        char *data = some_bytes(sizes[i]);
+        struct source from = { data, .fails_at = sizes[i] / 3, .fails_with = causes[i] };
+        struct haul_request put = put_of(f, "k", &from, sizes[i]);
         struct end e = perform(f, &put);
         assert_int_equal(e.error.code, HAUL_LOCAL);
         assert_int_equal(e.error.sys_errno, causes[i]);
@@ -89,11 +90,13 @@ static void a_source_that_claims_more_than_was_asked_for_fails(void **state)
     struct fixture *f = *state;
     for (int payload = HAUL_PAYLOAD_SIGNED; payload <= HAUL_PAYLOAD_CHUNKED; payload++) {
         struct haul_request put = request(f, HAUL_PUT_OBJECT, "k");
-        put.body = (struct haul_body){ boast, NULL, 300000 };
         put.payload = (enum haul_payload) payload;
-        struct end e = perform(f, &put);
-        assert_int_equal(e.error.code, HAUL_LOCAL);
-        assert_int_equal(e.error.sys_errno, EOVERFLOW);
+        for (uint64_t size = 3000; size < 1000000; size *= 100) {
+            put.body = (struct haul_body){ boast, NULL, size };
+            struct end e = perform(f, &put);
+            assert_int_equal(e.error.code, HAUL_LOCAL);
+            assert_int_equal(e.error.sys_errno, EOVERFLOW);
+        }
     }
 }
 

@@ -37,8 +37,10 @@ struct haul_client_options {
     unsigned connect_timeout_ms; /* 0: 10,000 */
     unsigned stall_timeout_ms;   /* 0: 30,000 without a byte in either direction */
     unsigned request_timeout_ms; /* of one attempt in all; 0: none */
-    unsigned buffer_bytes;       /* 0: 256 KiB, a request and direction */
-    const char *user_agent;      /* NULL: "libhaul/VERSION" */
+    unsigned buffer_bytes;       /* 0: 256 KiB, a request */
+    size_t buffers_bytes; /* 0: no bound. The requests in flight share so much, and 16 KiB each
+                           * if there are too many for that */
+    const char *user_agent; /* NULL: "libhaul/VERSION" */
     /* Ranges and objects of 1 MiB and more that take longer than 99 of 100, and than three
      * times what is usual at their endpoint, go on over a fresh connection from where they
      * stand: two times at most each, one in 100 of all, a few more in the beginning. true: they

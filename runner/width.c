@@ -1,0 +1,209 @@
+/* The number of requests in flight: see width.h. */
+#include "width.h"
+
+#define MS 1000 /* in µs */
+#define STEP_LEAST (10 * MS)
+#define STEP_MOST (4000 * MS)
+#define TRIP_LONG (4 * MS) /* below, the cores are the limit before the pipe is */
+#define TRY_LEAST (200 * MS)
+#define TRY_MOST (4000 * MS)
+#define PAUSE_LEAST (500 * MS)
+#define PAUSE_MOST (32000 * MS)
+
+#define IN_USE 0.8   /* of what is allowed, or there was too little to do */
+#define FAST 6.5     /* MB/s */
+#define FAST_MOST 64 /* by their being fast alone */
+
+/* What others in flight leave of a request's speed. */
+#define DOUBLE_SPEED 0.65 /* twice as many: a good part more gets done */
+#define DOUBLE_IN_VAIN 0.55
+#define SLOWER_MOST 2   /* steps, one after the other */
+#define MORE_SPEED 0.7  /* half as many more: a little more */
+#define LESS_SPEED 1.31 /* a quarter fewer: no less */
+
+struct width width_make(unsigned least, unsigned most)
+{
+    return (struct width){ .least = least,
+        .most = most,
+        .now = least,
+        .look_us = least < most ? 0 : INT64_MAX,
+        .pause_us = PAUSE_LEAST,
+        .upward = true };
+}
+
+static int64_t bounded(int64_t us, int64_t least, int64_t most)
+{
+    return us < least ? least : us > most ? most : us;
+}
+
+/* A little more than a round trip: what was begun before has come to its end. */
+static int64_t step_us(int64_t us)
+{
+    return bounded(us + us / 4, STEP_LEAST, STEP_MOST);
+}
+
+/* ---- What is measured ---- */
+
+static bool is_in_use(const struct width *w, const struct width_sample *s)
+{
+    double us = (double) (s->now_us - w->began.now_us);
+    return !s->held && (double) (s->busy_us - w->began.busy_us) >= IN_USE * us * w->now;
+}
+
+/* Since the phase began; 0: not known. */
+static double speed(const struct width *w, const struct width_sample *s, int class)
+{
+    const struct width_sum *from = &w->began.sums[class], *to = &s->sums[class];
+    return to->us > from->us ? (double) (to->work - from->work) / (double) (to->us - from->us)
+                             : 0;
+}
+
+/* Of the speed that requests had, by the time that those of each class took; -1: not known. */
+static double speed_left(const struct width *w, const struct width_sample *s)
+{
+    double left = 0, us = 0;
+    for (int i = 0; i < WIDTH_CLASSES; i++) {
+        double now = speed(w, s, i), part = (double) (s->sums[i].us - w->began.sums[i].us);
+        if (now > 0 && w->base[i] > 0) {
+            left += now / w->base[i] * part;
+            us += part;
+        }
+    }
+    return us > 0 ? left / us : -1;
+}
+
+/* Returns whether anything is known. */
+static bool set_base(struct width *w, const struct width_sample *s)
+{
+    bool known = false;
+    for (int i = 0; i < WIDTH_CLASSES; i++)
+        known |= (w->base[i] = speed(w, s, i)) > 0;
+    return known;
+}
+
+static void note_times(struct width *w, const struct width_sample *s)
+{
+    uint64_t count = 0, us = 0;
+    for (int i = 0; i < WIDTH_CLASSES; i++) {
+        count += s->sums[i].count - w->began.sums[i].count;
+        us += s->sums[i].us - w->began.sums[i].us;
+    }
+    if (count > 0)
+        w->life_us = (int64_t) (us / count);
+    if (s->trip_us > 0 && (w->trip_us == 0 || s->trip_us < w->trip_us))
+        w->trip_us = s->trip_us;
+}
+
+static bool is_fast(const struct width *w, const struct width_sample *s)
+{
+    return (double) (s->moved - w->began.moved) >=
+           FAST * (double) (s->busy_us - w->began.busy_us);
+}
+
+/* ---- What is done ---- */
+
+static void enter(
+    struct width *w, enum width_phase phase, const struct width_sample *s, int64_t us)
+{
+    w->phase = phase;
+    w->began = *s;
+    w->look_us = s->now_us + us;
+}
+
+static void measure(struct width *w, enum width_phase phase, const struct width_sample *s)
+{
+    enter(w, phase, s, bounded(4 * w->life_us, TRY_LEAST, TRY_MOST));
+}
+
+static void rest(struct width *w, const struct width_sample *s)
+{
+    enter(w, WIDTH_RESTING, s, w->pause_us);
+}
+
+static void change(struct width *w, unsigned now)
+{
+    w->before = w->now;
+    w->now = now < w->least ? w->least : now > w->most ? w->most : now;
+}
+
+/* Without anything to compare with: is there reason to take twice as many? */
+static bool may_double(const struct width *w, const struct width_sample *s)
+{
+    return speed(w, s, WIDTH_SMALL) > 0 || (w->now < FAST_MOST && is_fast(w, s));
+}
+
+static void rise(struct width *w, const struct width_sample *s)
+{
+    int64_t step = step_us(w->life_us > 0 ? w->life_us : w->trip_us);
+    double left = speed_left(w, s);
+    w->slower = left >= 0 && left < DOUBLE_SPEED ? w->slower + 1 : 0;
+    if (s->held || (w->trip_us > 0 && w->trip_us < TRIP_LONG) || w->slower > SLOWER_MOST ||
+        (w->now == w->most && is_in_use(w, s))) {
+        if (w->slower > 0 && left < DOUBLE_IN_VAIN)
+            w->now = w->before;
+        rest(w, s);
+        return;
+    }
+    if (w->slower == 0 && w->trip_us > 0 && s->now_us - w->began.now_us >= step &&
+        is_in_use(w, s)) {
+        bool doubles = left >= 0 || may_double(w, s);
+        set_base(w, s);
+        if (doubles)
+            change(w, 2 * w->now);
+    }
+    enter(w, WIDTH_RISING, s, step);
+}
+
+/* One that brought nothing; the other way is next, later than this one was. */
+static void turn(struct width *w, const struct width_sample *s)
+{
+    w->upward = !w->upward;
+    w->pause_us = bounded(2 * w->pause_us, PAUSE_LEAST, PAUSE_MOST);
+    rest(w, s);
+}
+
+static void try_another(struct width *w, const struct width_sample *s)
+{
+    change(w, w->upward ? w->now + (w->now + 1) / 2 : w->now - w->now / 4);
+    if (w->now == w->before)
+        turn(w, s);
+    else
+        enter(w, WIDTH_CHANGING, s, bounded(2 * w->life_us, STEP_LEAST, STEP_MOST));
+}
+
+static void judge_try(struct width *w, const struct width_sample *s)
+{
+    if (is_in_use(w, s) && speed_left(w, s) >= (w->upward ? MORE_SPEED : LESS_SPEED)) {
+        w->pause_us = PAUSE_LEAST;
+        set_base(w, s);
+        try_another(w, s);
+        return;
+    }
+    w->now = w->before;
+    turn(w, s);
+}
+
+void width_look(struct width *w, const struct width_sample *s)
+{
+    note_times(w, s);
+    switch (w->phase) {
+    case WIDTH_RISING:
+        rise(w, s);
+        return;
+    case WIDTH_RESTING:
+        measure(w, WIDTH_MEASURING, s);
+        return;
+    case WIDTH_MEASURING:
+        if (is_in_use(w, s) && set_base(w, s))
+            try_another(w, s);
+        else
+            rest(w, s);
+        return;
+    case WIDTH_CHANGING:
+        measure(w, WIDTH_TRYING, s);
+        return;
+    case WIDTH_TRYING:
+        judge_try(w, s);
+        return;
+    }
+}
