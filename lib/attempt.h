@@ -65,10 +65,10 @@ struct exchange {
     bool begun;             /* it has been on its way to the server */
     char words[WORDS_SIZE]; /* libcurl's, of what went wrong */
     bool head_checked;
-    int64_t expected;        /* body bytes; -1: not known */
-    struct haul_error error; /* set by a callback that aborted the transfer */
+    int64_t expected; /* body bytes; -1: not known */
 
-    /* The end. The strings of the result live in call, reply and document. */
+    /* The end. The strings of the result live in call, reply and document. Its error is set
+     * before by a callback that aborts the transfer. */
     struct haul_result result;
     struct document *document; /* owned */
     bool kept;                 /* client_release() frees it */
@@ -119,7 +119,7 @@ void attempt_forget(struct haul_client *c, struct exchange *x);
  */
 void attempt_set_callbacks(struct exchange *x);
 
-/* Status and headers, into x->reply. What is wrong with them stands in x->error. */
+/* Status and headers, into x->reply. What is wrong with them stands in x->result.error. */
 void attempt_read_head(struct exchange *x);
 
 /* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
