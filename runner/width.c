@@ -137,7 +137,7 @@ static void rise(struct width *w, const struct width_sample *s)
     int64_t step = step_us(w->life_us > 0 ? w->life_us : w->trip_us);
     double left = speed_left(w, s);
     w->slower = left >= 0 && left < DOUBLE_SPEED ? w->slower + 1 : 0;
-    if (s->held || (w->trip_us > 0 && w->trip_us < TRIP_LONG) || w->slower > SLOWER_MOST ||
+    if ((w->trip_us > 0 && w->trip_us < TRIP_LONG) || w->slower > SLOWER_MOST ||
         (w->now == w->most && is_in_use(w, s))) {
         if (w->slower > 0 && left < DOUBLE_IN_VAIN)
             w->now = w->before;
