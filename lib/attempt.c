@@ -16,7 +16,7 @@
 
 #define SLOW_OPERATION_STALL_MS 600000
 #define SHARES 4         /* of the room for buffers that is left one takes one */
-#define HEAD_BUFFER 2048 /* the reply to a PUT is little more than its head */
+#define HEAD_BUFFER 1024 /* the reply to a PUT is little more than its head */
 
 _Static_assert(WORDS_SIZE >= CURL_ERROR_SIZE, "libcurl writes so much");
 
@@ -182,9 +182,10 @@ static int add_headers(struct haul_client *c, struct exchange *x, const char *ho
     struct head h;
     int rc = -1;
 
-    h.count = x->call.header_count;
+    h.count = 0;
     h.authorization = buf_make_secret(CALL_TEXT_MAX);
-    memcpy(h.headers, x->call.headers, h.count * sizeof h.headers[0]);
+    for (size_t i = 0; i < x->call.header_count; i++)
+        h.headers[h.count++] = x->call.headers[i];
     if ((hashes || x->call.sum_count > 0) && sum_body(c, x, hashes, err) < 0)
         goto out;
     if (signs && sign(x, &h, host, region, err) < 0)
@@ -374,7 +375,7 @@ int attempt_build(struct haul_client *c, struct exchange *x, struct haul_error *
     x->attempts++;
     x->head_checked = false;
     x->expected = -1;
-    x->error.code = HAUL_OK;
+    x->result.error.code = HAUL_OK;
     reply_free(&x->reply);
     if (renew_call(x, err) < 0)
         goto out;

@@ -65,10 +65,10 @@ struct exchange {
     bool begun;             /* it has been on its way to the server */
     char words[WORDS_SIZE]; /* libcurl's, of what went wrong */
     bool head_checked;
-    int64_t expected;        /* body bytes; -1: not known */
-    struct haul_error error; /* set by a callback that aborted the transfer */
+    int64_t expected; /* body bytes; -1: not known */
 
-    /* The end. The strings of the result live in call, reply and document. */
+    /* The end. The strings of the result live in call, reply and document. Its error is set
+     * before by a callback that aborts the transfer. */
     struct haul_result result;
     struct document *document; /* owned */
     bool kept;                 /* client_release() frees it */

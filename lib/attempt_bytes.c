@@ -28,7 +28,7 @@ static size_t on_read(char *data, size_t unit, size_t count, void *payload)
         return 0;
     ssize_t got = body_read(&x->body, x->sent, data, room);
     if (got <= 0) {
-        attempt_fail_locally(got < 0 ? errno : 0, &x->error);
+        attempt_fail_locally(got < 0 ? errno : 0, &x->result.error);
         return CURL_READFUNC_ABORT;
     }
     x->sent += (uint64_t) got;
@@ -43,7 +43,7 @@ static curl_socket_t on_open(void *payload, curlsocktype purpose, struct curl_so
     (void) purpose;
     int fd = socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
     if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-        attempt_fail_locally(errno, &x->error);
+        attempt_fail_locally(errno, &x->result.error);
     return fd;
 }
 
@@ -89,8 +89,8 @@ void attempt_read_head(struct exchange *x)
     for (struct curl_header *h = NULL;
          (h = curl_easy_nextheader(x->easy, CURLH_HEADER, -1, h)) != NULL;)
         reply_add_header(r, h->name, h->value);
-    if (reply_end_head(r, &x->error) == 0)
-        reply_begin_sum(r, x->request, &x->error);
+    if (reply_end_head(r, &x->result.error) == 0)
+        reply_begin_sum(r, x->request, &x->result.error);
 }
 
 /* An object's bytes, or what a request of any kind has a sink for. */
@@ -101,18 +101,18 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
     if (!x->head_checked) {
         const struct haul_request *asked = standing_request(&x->standing, r);
         if (r->operation == HAUL_GET_OBJECT &&
-            (reply_check_head(asked, &x->reply, &x->expected, &x->error) < 0 ||
-                standing_check(&x->standing, &x->reply, &x->error) < 0))
+            (reply_check_head(asked, &x->reply, &x->expected, &x->result.error) < 0 ||
+                standing_check(&x->standing, &x->reply, &x->result.error) < 0))
             return 0;
         x->head_checked = true;
         if (r->operation == HAUL_GET_OBJECT && r->begin && x->standing.bytes == 0 &&
             r->begin(sink->payload, reply_etag(&x->reply), x->expected) < 0)
-            return attempt_fail_locally(errno, &x->error);
+            return attempt_fail_locally(errno, &x->result.error);
     }
     if (x->expected >= 0 && len > (uint64_t) x->expected - x->received) {
-        haul_error_set(
-            &x->error, HAUL_BAD_REPLY, "GetObject of %s: more bytes than promised", r->key);
-        x->error.retry = HAUL_RETRY_LATER;
+        haul_error_set(&x->result.error, HAUL_BAD_REPLY,
+            "GetObject of %s: more bytes than promised", r->key);
+        x->result.error.retry = HAUL_RETRY_LATER;
         return 0;
     }
     struct haul_sum *sum = x->standing.bytes > 0 ? x->standing.first.sum : x->reply.sum;
@@ -120,7 +120,7 @@ static size_t on_bytes(struct exchange *x, char *data, size_t len)
         haul_sum_add(sum, data, len);
     if (sink->write &&
         sink->write(sink->payload, x->standing.bytes + x->received, data, len) < 0)
-        return attempt_fail_locally(errno, &x->error);
+        return attempt_fail_locally(errno, &x->result.error);
     x->received += len;
     return len;
 }
@@ -131,7 +131,7 @@ static size_t on_document(struct exchange *x, const char *data, size_t len)
     buf_add(body, data, len);
     if (!body->failed)
         return len;
-    haul_error_set(&x->error,
+    haul_error_set(&x->result.error,
         body->failed == HAUL_NO_MEMORY      ? HAUL_NO_MEMORY
         : x->request->operation == HAUL_ANY ? HAUL_TOO_LARGE
                                             : HAUL_BAD_REPLY,
@@ -146,7 +146,7 @@ static size_t on_body(char *data, size_t unit, size_t count, void *payload)
     const struct haul_request *r = x->request;
     size_t len = unit * count, room = ERROR_BODY_MAX - x->reply.body.len;
     attempt_read_head(x);
-    if (x->error.code != HAUL_OK)
+    if (x->result.error.code != HAUL_OK)
         return 0;
     bool success = x->reply.status >= 200 && x->reply.status < 300;
     if (success && (r->operation == HAUL_GET_OBJECT ||

@@ -60,17 +60,18 @@ static bool is_cut_off(const struct exchange *x, CURLcode code)
 static bool judge(struct exchange *x, CURLcode code)
 {
     struct haul_result *r = &x->result;
-    *r = (struct haul_result){ .modified_ms = -1, .server_ms = -1 };
     attempt_read_head(x);
     /* A refusal that came while we were still sending is a reply like any other. */
-    bool refused = x->reply.status >= 300;
-    bool broke = code != CURLE_OK && !refused && x->error.code == HAUL_OK;
-    if (x->error.code != HAUL_OK) {
-        r->error = x->error;
-    } else if (broke) {
+    bool aborted = r->error.code != HAUL_OK, refused = x->reply.status >= 300;
+    bool broke = code != CURLE_OK && !refused && !aborted;
+    struct haul_error why = { 0 };
+    if (aborted)
+        why = r->error;
+    *r = (struct haul_result){ .error = why, .modified_ms = -1, .server_ms = -1 };
+    if (broke) {
         transport_judge(x, (int) code, &r->error);
         r->outcome_unknown = x->begun;
-    } else {
+    } else if (!aborted) {
         attempt_judge(x);
         if (is_cut_off(x, code))
             r->error.retry = HAUL_RETRY_LATER; /* nobody knows what it would have said */

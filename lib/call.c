@@ -3,6 +3,7 @@
 #include "call.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "endpoint.h"
@@ -163,4 +164,7 @@ void call_free(struct call *c)
     buf_free(&c->query);
     buf_free(&c->document);
     buf_free(&c->text);
+    free(c->headers);
+    c->headers = NULL;
+    c->header_count = c->header_room = 0;
 }

@@ -29,8 +29,8 @@ struct call {
     struct buf query;            /* encoded and sorted, without "?" */
     struct buf document;         /* the XML body, when the operation has one */
     struct haul_body body;
-    struct sigv4_header headers[CALL_HEADERS_MAX]; /* without host and the signer's own */
-    size_t header_count;
+    struct sigv4_header *headers; /* owned; without host and the signer's own */
+    size_t header_count, header_room;
     /* headers[] points to these: the sums' texts are written when the body has been read. */
     struct call_sum sums[CALL_SUMS_MAX];
     size_t sum_count;

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,13 +30,28 @@ static bool is_line(const char *text)
     return true;
 }
 
+static bool has_room(struct call *c)
+{
+    if (c->header_count < c->header_room)
+        return true;
+    size_t room = c->header_room ? 2 * c->header_room : 8;
+    struct sigv4_header *more = realloc(c->headers, room * sizeof *more);
+    if (more == NULL) {
+        c->text.failed = HAUL_NO_MEMORY;
+        return false;
+    }
+    c->headers = more;
+    c->header_room = room;
+    return true;
+}
+
 static void add_even_empty(struct draft *d, const char *name, const char *value)
 {
     if (!is_line(value))
         d->fault = "takes no control characters in headers";
     else if (d->call->header_count == CALL_HEADERS_MAX)
         d->fault = "takes at most 128 headers";
-    else
+    else if (has_room(d->call))
         d->call->headers[d->call->header_count++] = (struct sigv4_header){ name, value };
 }
 

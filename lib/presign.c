@@ -34,7 +34,8 @@ static int add_url(struct buf *url, const struct haul_request *r, const struct c
     endpoint_add_host(&host, e, call->bucket, region, operation_can_accelerate(r));
     sigv4_time(endpoint_signing_ms(e), time);
     snprintf(date, sizeof date, "%.8s", time);
-    memcpy(headers, call->headers, call->header_count * sizeof *headers);
+    for (size_t i = 0; i < call->header_count; i++)
+        headers[i] = call->headers[i];
     headers[call->header_count] = (struct sigv4_header){ "host", buf_text(&host) };
     struct sigv4_request s = { .method = call->method,
         .path = buf_text(&call->path),
