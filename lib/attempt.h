@@ -119,7 +119,7 @@ void attempt_forget(struct haul_client *c, struct exchange *x);
  */
 void attempt_set_callbacks(struct exchange *x);
 
-/* Status and headers, into x->reply. What is wrong with them stands in x->error. */
+/* Status and headers, into x->reply. What is wrong with them stands in x->result.error. */
 void attempt_read_head(struct exchange *x);
 
 /* The caller's own function failed, or its source has ended (cause 0). Returns 0. */
