@@ -301,15 +301,11 @@ static int start_worker(struct engine *e, struct worker *w, struct error *err)
     return w->slots ? 0 : error_no_memory(err);
 }
 
-/* Few are allowed as a rule, and more when one asks. */
-static rlim_t allow_files(rlim_t wanted)
+/* Open files that are allowed; main() has asked for all that may be. */
+static rlim_t allowed_files(rlim_t useful)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted)
-        return wanted;
-    r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
-    setrlimit(RLIMIT_NOFILE, &r);
-    return getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted ? wanted : r.rlim_cur;
+    return getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur > useful ? useful : r.rlim_cur;
 }
 
 /* As many objects as we may hold descriptors for: a download has two, a slot a connection, and
@@ -319,7 +315,7 @@ static int choose_width(struct engine *e, struct error *err)
     unsigned wanted = e->options.manifest->concurrency;
     unsigned least = wanted ? wanted : AUTO_LEAST * e->worker_count;
     unsigned most = wanted ? wanted : AUTO_MOST;
-    rlim_t files = allow_files(RESERVED_FDS + 2 * (rlim_t) most + 2 * IN_MOTION_MAX);
+    rlim_t files = allowed_files(RESERVED_FDS + 2 * (rlim_t) most + 2 * IN_MOTION_MAX);
     rlim_t needed = RESERVED_FDS + 2 * (rlim_t) least + 2;
     if (files < needed)
         return error_set(err, EXIT_USAGE,

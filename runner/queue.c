@@ -206,13 +206,13 @@ int queue_connect(struct queue *q, const char *path, int flags, struct error *er
  * each time syncs both of them, a disk that takes 10 ms for that is kept busy a quarter as
  * much. Readers look through its index, 32 KiB for each 16 MiB (sqlite.org/wal.html, "Avoiding
  * Excessively Large WAL Files" and "Performance Considerations"). The cache counts in the run's
- * memory, and planning, taking and finishing all walk the rows in order: 4 MiB hold what they
+ * memory, and planning, taking and finishing all walk the rows in order: 2 MiB hold what they
  * come back to. */
 static int make_ready(struct queue *q, struct error *err)
 {
     sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return queue_script(q,
-        "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096;"
+        "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -2048;"
         " PRAGMA wal_autocheckpoint = 4096",
         err);
 }
