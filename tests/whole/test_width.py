@@ -34,11 +34,6 @@ def test_many_are_in_flight_where_answers_take_long(scene, crowd):
     assert tree(scene.out) == crowd
 
 
-def test_few_are_where_they_come_at_once(scene, crowd):
-    scene.run(upload(scene.files(crowd)))
-    assert statistics.median(in_flight(scene)) <= 2 * LEAST
-
-
 def test_few_are_when_there_is_little_to_do(scene):
     scene.endpoint.fault(FAR)
     scene.run(upload(scene.files([str(n) for n in range(LEAST)])))
