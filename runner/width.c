@@ -16,7 +16,7 @@
 
 /* What others in flight leave of a request's speed. */
 #define DOUBLE_SPEED 0.65 /* twice as many: a good part more gets done */
-#define DOUBLE_IN_VAIN 0.55
+#define DOUBLE_WORK 1.2
 #define SLOWER_MOST 2  /* steps, one after the other */
 #define MORE_SPEED 0.7 /* half as many more: a little more */
 #define MORE_WORK 1.05
@@ -28,7 +28,6 @@ struct width width_make(unsigned least, unsigned most)
     return (struct width){ .least = least,
         .most = most,
         .now = least,
-        .before = least,
         .look_us = least < most ? 0 : INT64_MAX,
         .pause_us = PAUSE_LEAST,
         .upward = true };
@@ -91,16 +90,25 @@ static bool set_base(struct width *w, const struct width_sample *s)
     for (int i = 0; i < WIDTH_CLASSES; i++)
         known |= (w->base[i] = speed(w, s, i)) > 0;
     w->rate = rate(w, s);
+    w->base_width = w->now;
     return known;
+}
+
+/* Requests that have ended since the phase began. */
+static uint64_t ended(const struct width *w, const struct width_sample *s, uint64_t *us)
+{
+    uint64_t count = 0;
+    *us = 0;
+    for (int i = 0; i < WIDTH_CLASSES; i++) {
+        count += s->sums[i].count - w->began.sums[i].count;
+        *us += s->sums[i].us - w->began.sums[i].us;
+    }
+    return count;
 }
 
 static void note_times(struct width *w, const struct width_sample *s)
 {
-    uint64_t count = 0, us = 0;
-    for (int i = 0; i < WIDTH_CLASSES; i++) {
-        count += s->sums[i].count - w->began.sums[i].count;
-        us += s->sums[i].us - w->began.sums[i].us;
-    }
+    uint64_t us, count = ended(w, s, &us);
     if (count > 0)
         w->life_us = (int64_t) (us / count);
     if (s->trip_us > 0 && (w->trip_us == 0 || s->trip_us < w->trip_us))
@@ -135,7 +143,6 @@ static void rest(struct width *w, const struct width_sample *s)
 
 static void change(struct width *w, unsigned now)
 {
-    w->before = w->now;
     w->now = now < w->least ? w->least : now > w->most ? w->most : now;
 }
 
@@ -145,20 +152,42 @@ static bool may_leap(const struct width *w, const struct width_sample *s)
     return speed(w, s, WIDTH_SMALL) > 0 || (w->now < LEAP && is_fast(w, s));
 }
 
+/* Do twice as many hardly do more? The ends of large ones are too far from each other for those
+ * that came first to speak for the rest. */
+static bool is_slower(const struct width *w, const struct width_sample *s)
+{
+    double left = speed_left(w, s);
+    bool large = speed(w, s, WIDTH_LARGE) > 0;
+    return left >= 0 && (left < DOUBLE_SPEED || (large && rate(w, s) < DOUBLE_WORK * w->rate));
+}
+
+/* Has this step been too short to tell? */
+static bool is_short(const struct width *w, const struct width_sample *s)
+{
+    uint64_t us, count = ended(w, s, &us);
+    bool large = speed(w, s, WIDTH_LARGE) > 0;
+    return (large && s->now_us - w->began.now_us < w->life_us) ||
+           (speed_left(w, s) >= 0 && (double) count < IN_USE * w->now);
+}
+
 static void rise(struct width *w, const struct width_sample *s)
 {
     int64_t life = w->life_us > 0 ? w->life_us : w->trip_us;
-    double left = speed_left(w, s);
     bool is_near = w->trip_us > 0 && w->trip_us < TRIP_LONG;
-    w->slower = left >= 0 && left < DOUBLE_SPEED ? w->slower + 1 : 0;
-    if (w->slower > SLOWER_MOST && left < DOUBLE_IN_VAIN)
-        w->now = w->before;
+    bool leaps = speed_left(w, s) < 0;
+    if (!is_near && is_short(w, s)) {
+        w->look_us = s->now_us + step_us(life);
+        return;
+    }
+    w->slower = is_slower(w, s) ? w->slower + 1 : 0;
+    if (w->slower > SLOWER_MOST)
+        w->now = w->base_width;
     if (w->slower > SLOWER_MOST || is_near) {
         rest(w, s);
         return;
     }
     if (w->slower == 0 && life > 0 && is_in_use(w, s)) {
-        bool leaps = left < 0, grows = !leaps || may_leap(w, s);
+        bool grows = !leaps || may_leap(w, s);
         set_base(w, s);
         if (w->now == w->most) {
             rest(w, s);
@@ -181,7 +210,7 @@ static void turn(struct width *w, const struct width_sample *s)
 static void try_another(struct width *w, const struct width_sample *s)
 {
     change(w, w->upward ? w->now + (w->now + 1) / 2 : w->now - w->now / 4);
-    if (w->now == w->before)
+    if (w->now == w->base_width)
         turn(w, s);
     else
         enter(w, WIDTH_CHANGING, s, bounded(2 * w->life_us, STEP_LEAST, STEP_MOST));
@@ -207,7 +236,7 @@ static void judge_try(struct width *w, const struct width_sample *s)
         try_another(w, s);
         return;
     }
-    w->now = w->before;
+    w->now = w->base_width;
     turn(w, s);
 }
 

@@ -49,7 +49,7 @@ struct width {
     int64_t trip_us;            /* the least so far; 0: not known yet */
     int64_t life_us;            /* of requests of late, from beginning to end */
     int64_t pause_us;           /* between tries */
-    unsigned before;            /* the width to go back to */
+    unsigned base_width;        /* the one to compare with, and to go back to */
     double base[WIDTH_CLASSES]; /* a request's speed to compare with; 0: not known */
     double rate;                /* the work done, likewise */
     unsigned slower;            /* steps of the rise, one after the other */
