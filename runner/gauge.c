@@ -1,6 +1,5 @@
-/* What the width is judged by, of all workers: the work they do, how many
- * requests they have in flight, and how long these take. Whoever's turn it is
- * when a look is due takes it. */
+/* What the width is judged by, of all workers: the work they do, how many requests they have in
+ * flight, and how long these take. Whoever's turn it is when a look is due takes it. */
 #include <time.h>
 
 #include "motion.h"

@@ -26,6 +26,7 @@ struct width width_make(unsigned least, unsigned most)
     return (struct width){ .least = least,
         .most = most,
         .now = least,
+        .before = least,
         .look_us = least < most ? 0 : INT64_MAX,
         .pause_us = PAUSE_LEAST,
         .upward = true };
@@ -72,7 +73,7 @@ static double speed_left(const struct width *w, const struct width_sample *s)
     return us > 0 ? left / us : -1;
 }
 
-/* Returns whether anything is known. */
+/* To compare with. Returns whether there is any. */
 static bool set_base(struct width *w, const struct width_sample *s)
 {
     bool known = false;
@@ -134,24 +135,27 @@ static bool may_double(const struct width *w, const struct width_sample *s)
 
 static void rise(struct width *w, const struct width_sample *s)
 {
-    int64_t step = step_us(w->life_us > 0 ? w->life_us : w->trip_us);
+    int64_t life = w->life_us > 0 ? w->life_us : w->trip_us;
     double left = speed_left(w, s);
+    bool is_near = w->trip_us > 0 && w->trip_us < TRIP_LONG;
     w->slower = left >= 0 && left < DOUBLE_SPEED ? w->slower + 1 : 0;
-    if ((w->trip_us > 0 && w->trip_us < TRIP_LONG) || w->slower > SLOWER_MOST ||
-        (w->now == w->most && is_in_use(w, s))) {
-        if (w->slower > 0 && left < DOUBLE_IN_VAIN)
-            w->now = w->before;
+    if (w->slower > SLOWER_MOST && left < DOUBLE_IN_VAIN)
+        w->now = w->before;
+    if (w->slower > SLOWER_MOST || is_near) {
         rest(w, s);
         return;
     }
-    if (w->slower == 0 && w->trip_us > 0 && s->now_us - w->began.now_us >= step &&
-        is_in_use(w, s)) {
+    if (w->slower == 0 && life > 0 && is_in_use(w, s)) {
         bool doubles = left >= 0 || may_double(w, s);
         set_base(w, s);
+        if (w->now == w->most) {
+            rest(w, s);
+            return;
+        }
         if (doubles)
             change(w, 2 * w->now);
     }
-    enter(w, WIDTH_RISING, s, step);
+    enter(w, WIDTH_RISING, s, step_us(life));
 }
 
 /* One that brought nothing; the other way is next, later than this one was. */

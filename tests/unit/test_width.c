@@ -168,28 +168,30 @@ static uint64_t best_fixed(const struct world *world, unsigned ms)
 }
 
 /* clang-format off */
-static const struct world far = { .latency_us = 30e3, .size = 4096 };
-static const struct world far_with_a_knee = { .latency_us = 30e3, .size = 4096, .requests = 3 };
-static const struct world capped = { .latency_us = 30e3, .size = 8 * MIB, .each = 50 };
-static const struct world thin = { .latency_us = 30e3, .size = 8 * MIB, .all = 12 };
+#define FAR { .latency_us = 30e3, .size = 4096 }
+#define FAR_WITH_A_KNEE { .latency_us = 30e3, .size = 4096, .requests = 3 }
+#define CAPPED { .latency_us = 30e3, .size = 8 * MIB, .each = 50 }
+#define THIN { .latency_us = 30e3, .size = 8 * MIB, .all = 12 }
+static const struct world far = FAR, far_with_a_knee = FAR_WITH_A_KNEE, capped = CAPPED,
+                          thin = THIN;
 
 static const struct {
     const char *name;
     struct world world;
     unsigned least, most; /* where it ends */
 } worlds[] = {
-    { "far away", far, 384, 512 },
+    { "far away", FAR, 384, 512 },
     { "with noise", { .latency_us = 30e3, .size = 4096, .noise = 1 }, 384, 512 },
     { "farther away", { .latency_us = 200e3, .size = 4096 }, 384, 512 },
-    { "with a knee", far_with_a_knee, 64, 256 },
+    { "with a knee", FAR_WITH_A_KNEE, 64, 256 },
     { "with a knee, and noise",
       { .latency_us = 30e3, .size = 4096, .requests = 3, .noise = 1 }, 64, 400 },
     { "slow beyond 64", { .latency_us = 30e3, .size = 4096, .requests = 2, .worse_from = 64 },
       32, 128 },
-    { "connections are capped", capped, 384, 512 },
+    { "connections are capped", CAPPED, 384, 512 },
     { "connections are capped, and all", { .latency_us = 30e3, .size = 8 * MIB, .each = 50,
       .all = 2500 }, 48, 192 },
-    { "a thin pipe", thin, 16, 16 },
+    { "a thin pipe", THIN, 16, 16 },
     { "near", { .latency_us = 1e3, .size = 4096, .requests = 8 }, 16, 24 },
     { "near, large ones", { .latency_us = 1e3, .size = 8 * MIB, .all = 4000 }, 16, 24 },
 };
