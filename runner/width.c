@@ -10,16 +10,18 @@
 #define PAUSE_LEAST (500 * MS)
 #define PAUSE_MOST (32000 * MS)
 
-#define IN_USE 0.8   /* of what is allowed, or there was too little to do */
-#define FAST 6.5     /* MB/s */
-#define FAST_MOST 64 /* by their being fast alone */
+#define IN_USE 0.8 /* of what is allowed, or there was too little to do */
+#define FAST 6.5   /* MB/s */
+#define LEAP 64    /* the first step is up to there */
 
 /* What others in flight leave of a request's speed. */
 #define DOUBLE_SPEED 0.65 /* twice as many: a good part more gets done */
 #define DOUBLE_IN_VAIN 0.55
-#define SLOWER_MOST 2   /* steps, one after the other */
-#define MORE_SPEED 0.7  /* half as many more: a little more */
-#define LESS_SPEED 1.31 /* a quarter fewer: no less */
+#define SLOWER_MOST 2  /* steps, one after the other */
+#define MORE_SPEED 0.7 /* half as many more: a little more */
+#define MORE_WORK 1.05
+#define LESS_WORK 0.97
+#define LESS_SPEED 1.29 /* a quarter fewer: hardly less */
 
 struct width width_make(unsigned least, unsigned most)
 {
@@ -73,12 +75,22 @@ static double speed_left(const struct width *w, const struct width_sample *s)
     return us > 0 ? left / us : -1;
 }
 
+/* The work that was done since the phase began, a µs. */
+static double rate(const struct width *w, const struct width_sample *s)
+{
+    uint64_t work = 0;
+    for (int i = 0; i < WIDTH_CLASSES; i++)
+        work += s->sums[i].work - w->began.sums[i].work;
+    return (double) work / (double) (s->now_us - w->began.now_us);
+}
+
 /* To compare with. Returns whether there is any. */
 static bool set_base(struct width *w, const struct width_sample *s)
 {
     bool known = false;
     for (int i = 0; i < WIDTH_CLASSES; i++)
         known |= (w->base[i] = speed(w, s, i)) > 0;
+    w->rate = rate(w, s);
     return known;
 }
 
@@ -127,10 +139,10 @@ static void change(struct width *w, unsigned now)
     w->now = now < w->least ? w->least : now > w->most ? w->most : now;
 }
 
-/* Without anything to compare with: is there reason to take twice as many? */
-static bool may_double(const struct width *w, const struct width_sample *s)
+/* Without anything to compare with: is there reason to take more? */
+static bool may_leap(const struct width *w, const struct width_sample *s)
 {
-    return speed(w, s, WIDTH_SMALL) > 0 || (w->now < FAST_MOST && is_fast(w, s));
+    return speed(w, s, WIDTH_SMALL) > 0 || (w->now < LEAP && is_fast(w, s));
 }
 
 static void rise(struct width *w, const struct width_sample *s)
@@ -146,14 +158,14 @@ static void rise(struct width *w, const struct width_sample *s)
         return;
     }
     if (w->slower == 0 && life > 0 && is_in_use(w, s)) {
-        bool doubles = left >= 0 || may_double(w, s);
+        bool leaps = left < 0, grows = !leaps || may_leap(w, s);
         set_base(w, s);
         if (w->now == w->most) {
             rest(w, s);
             return;
         }
-        if (doubles)
-            change(w, 2 * w->now);
+        if (grows)
+            change(w, leaps && 2 * w->now < LEAP ? LEAP : 2 * w->now);
     }
     enter(w, WIDTH_RISING, s, step_us(life));
 }
@@ -175,9 +187,21 @@ static void try_another(struct width *w, const struct width_sample *s)
         enter(w, WIDTH_CHANGING, s, bounded(2 * w->life_us, STEP_LEAST, STEP_MOST));
 }
 
+/* The requests' speed tells most where they come and go in step; the work done, where some are
+ * passed by others and haven't ended yet. More has to be better by both. */
+static bool is_better(const struct width *w, const struct width_sample *s)
+{
+    double left = speed_left(w, s), now = rate(w, s);
+    if (!is_in_use(w, s))
+        return false;
+    if (w->upward)
+        return left >= MORE_SPEED && now >= MORE_WORK * w->rate;
+    return left >= LESS_SPEED || now >= LESS_WORK * w->rate;
+}
+
 static void judge_try(struct width *w, const struct width_sample *s)
 {
-    if (is_in_use(w, s) && speed_left(w, s) >= (w->upward ? MORE_SPEED : LESS_SPEED)) {
+    if (is_better(w, s)) {
         w->pause_us = PAUSE_LEAST;
         set_base(w, s);
         try_another(w, s);

@@ -1,12 +1,12 @@
 /* How many requests in flight are worth it, over all workers: found by trying. Pure: the engine
  * tells what was done, and when.
  *
- * Where a round trip is long it doubles, as long as the requests don't get slower by it; large
- * ones, whose ends are far off, need only be fast for that, up to a bound. From then on half as
- * many more, or a quarter fewer, are tried for a moment now and then, and kept when more gets
- * done, or no less. What is measured while not all that were allowed were in use says nothing,
- * nor while an endpoint has us wait: that is the business of the library's pace, and no reason
- * to grow. */
+ * Where a round trip is long it leaps, and then doubles as long as the requests don't get
+ * slower by it; large ones, whose ends are far off, need only be fast to leap. From then on
+ * half as many more, or a quarter fewer, are tried for a moment now and then, and kept when
+ * more gets done, or no less. What is measured while not all that were allowed were in use says
+ * nothing, nor while an endpoint has us wait: that is the business of the library's pace, and
+ * no reason to grow. */
 #ifndef WIDTH_H
 #define WIDTH_H
 
@@ -51,6 +51,7 @@ struct width {
     int64_t pause_us;           /* between tries */
     unsigned before;            /* the width to go back to */
     double base[WIDTH_CLASSES]; /* a request's speed to compare with; 0: not known */
+    double rate;                /* the work done, likewise */
     unsigned slower;            /* steps of the rise, one after the other */
     bool upward;                /* what is tried next, or now */
 };
