@@ -283,6 +283,7 @@ def loosen(path):
                                   (r"\) STRICT, WITHOUT", ") WITHOUT"), (r"\) STRICT", ")")]:
                 text = re.sub(strict, loose, text)
             db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (text, name))
+        db.execute("DELETE FROM sqlite_schema WHERE type = 'trigger'")
         db.commit()
 
 

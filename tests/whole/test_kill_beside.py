@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from queuefile import QUEUE, USAGE, Recorded
+from queuefile import PAUSED, QUEUE, USAGE, Recorded
 from scene import PART, download, refusal, upload
 
 NAMES = ["a", "b", "c"]
@@ -27,9 +27,8 @@ def kill_at(scene, fault, *transfers, **how):
     scene.endpoint.clear()
 
 
-# The first commit makes the queue, the next ones put SQLite's log on and off.
-@pytest.mark.parametrize("commit, state", [
-    (1, None), (2, "interrupted"), (3, "finished")])
+# The first two commits make the queue, the next one puts SQLite's log off.
+@pytest.mark.parametrize("commit, state", [(1, None), (2, None), (3, "finished")])
 @pytest.mark.parametrize("command", ["resume", "run"])
 def test_a_queue_whose_last_commit_was_half_written(scene, shim, commit, state, command):
     job = scene.manifest(upload(scene.files(NAMES)))
@@ -39,10 +38,8 @@ def test_a_queue_whose_last_commit_was_half_written(scene, shim, commit, state, 
     assert [run["state"] for run in runs] == ([state] if state else [])
     if state:
         assert json.loads(scene.command("status", "job", "--json").stdout)["state"] == state
-    if command == "run" and state != "finished":
+    if command == "run" and not state:
         scene.command("run", job)
-    elif state == "interrupted":
-        scene.resume()
     else:
         assert ("is finished" if state else "no run") in refusal(
             scene.resume("job", exit_code=USAGE))
@@ -50,6 +47,17 @@ def test_a_queue_whose_last_commit_was_half_written(scene, shim, commit, state, 
         assert len(scene.queues()) == 1
         assert scene.endpoint.count("PutObject") == len(NAMES)
         scene.assert_right_end(objects={name: name.encode() for name in NAMES})
+
+
+def test_a_resume_that_dies_as_it_puts_the_log_on(scene, shim):
+    scene.endpoint.fault("PutObject always status=503")
+    scene.run(upload(scene.files(NAMES)), exit_code=PAUSED)
+    scene.endpoint.clear()
+    died = scene.command("resume", exit_code=-signal.SIGKILL, **shim(DIE_AT_UNLINK=1))
+    assert died.stdout == ""
+    assert json.loads(scene.command("status", "job", "--json").stdout)["state"] == "paused"
+    scene.resume()
+    scene.assert_right_end(objects={name: name.encode() for name in NAMES})
 
 
 def test_one_of_those_who_race_for_a_dead_ones_queue_gets_it(scene):
