@@ -321,7 +321,9 @@ void attempt_forget(struct haul_client *c, struct exchange *x)
 {
     if (x->easy != NULL) {
         curl_multi_remove_handle(c->loop->multi, x->easy);
-        if (c->idle_count < IDLE_HANDLES_MAX) {
+        /* One that failed before it had a connection keeps its buffer, and would take in more
+         * than that holds when BUFFERSIZE says so the next time. */
+        if (x->reply.status != 0 && c->idle_count < IDLE_HANDLES_MAX) {
             curl_easy_reset(x->easy);
             c->idle[c->idle_count++] = x->easy;
         } else {
