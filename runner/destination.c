@@ -197,12 +197,12 @@ int place_open(
         p->folder = open_root(root, slash ? O_PATH : O_RDONLY, create);
     if (p->folder >= 0 && slash)
         p->folder = descend(p->folder, name, slash, create);
-    if (p->folder < 0) {
-        int cause = errno;
-        place_close(p);
-        errno = cause;
-    }
-    return p->folder < 0 ? -1 : 0;
+    if (p->folder >= 0)
+        return 0;
+    int cause = errno;
+    place_close(p);
+    errno = cause;
+    return -1;
 }
 
 void place_close(struct place *p)

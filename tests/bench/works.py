@@ -1,5 +1,4 @@
-"""The works: what is moved, by whom, how often, and what shows that
-it was done."""
+"""The works: what is moved, by whom, how often, and what shows that it was done."""
 
 import dataclasses
 import json
@@ -32,7 +31,7 @@ class Work:
     sink: tuple = ()  # its options
     times: int = 1  # so many runs instead of one
     floor: bool = True
-    haul: tuple = ("",)  # a haul each, by its settings in SETTINGS
+    haul: tuple = ("",)  # a haul each, by its setting: a payload, or a concurrency
     peers: tuple = tuple(peers.PEERS)
 
     @property
