@@ -298,7 +298,6 @@ static int set_options(
     bool sends = x->body.size > 0 || strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0;
     if (strcmp(method, "HEAD") == 0)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    /* In any case: a handle that was reset when memory ran out has no buffer at all. */
     uint64_t comes = x->request->range.len > 0 ? x->request->range.len : UINT64_MAX;
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
         gets                         ? take_buffer(c, x, comes)

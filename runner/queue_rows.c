@@ -9,8 +9,6 @@
 
 #include "queue_sql.h"
 
-#define COLUMNS 6 /* of a planned row, beside its transfer's */
-
 static const char *const part_states[] = {
     [PART_SENT] = "sent",
     [PART_WRITTEN] = "written",
@@ -96,35 +94,28 @@ int queue_position(
     return failed ? error_no_memory(err) : 0;
 }
 
-/* One, or as many as go into one statement. */
-static int add_objects(struct queue *q, unsigned transfer, const struct planned *rows,
-    size_t count, struct error *err)
+static int add_object(
+    struct queue *q, unsigned transfer, const struct planned *row, struct error *err)
 {
-    sqlite3_stmt *s = queue_statement(q, count == 1 ? SQL_ADD_OBJECT : SQL_ADD_OBJECTS);
+    sqlite3_stmt *s = queue_statement(q, SQL_ADD_OBJECT);
     sqlite3_bind_int(s, 1, (int) transfer);
-    for (size_t i = 0; i < count; i++) {
-        const struct planned *row = &rows[i];
-        int at = 1 + COLUMNS * (int) i;
-        bind_text(s, at + 1, row->name);
-        sqlite3_bind_int64(s, at + 2, (int64_t) row->size);
-        bind_known(s, at + 3, row->modified_ms);
-        bind_text(s, at + 4, row->etag);
-        bind_text(s, at + 5, object_state_name(row->state));
-        bind_text(s, at + 6, row->why);
-        if (queue_count(q, transfer, row->state, 1, row->size, err) < 0)
-            return -1;
-    }
+    bind_text(s, 2, row->name);
+    sqlite3_bind_int64(s, 3, (int64_t) row->size);
+    bind_known(s, 4, row->modified_ms);
+    bind_text(s, 5, row->etag);
+    bind_text(s, 6, object_state_name(row->state));
+    bind_text(s, 7, row->why);
+    if (queue_count(q, transfer, row->state, 1, row->size, err) < 0)
+        return -1;
     return queue_do(q, s, err);
 }
 
 int queue_plan(struct queue *q, unsigned transfer, const struct planned *rows, size_t count,
     bool finished, struct error *err)
 {
-    for (size_t done = 0, some; done < count; done += some) {
-        some = count - done < QUEUE_ROWS_AT_ONCE ? 1 : QUEUE_ROWS_AT_ONCE;
-        if (add_objects(q, transfer, rows + done, some, err) < 0)
+    for (size_t i = 0; i < count; i++)
+        if (add_object(q, transfer, &rows[i], err) < 0)
             return -1;
-    }
     sqlite3_stmt *s = queue_statement(q, SQL_SET_POSITION);
     sqlite3_bind_int(s, 1, (int) transfer);
     bind_text(s, 2, count > 0 ? rows[count - 1].name : NULL);

@@ -14,8 +14,6 @@
     "SELECT transfer_id, state, count(*) AS objects, CAST(total(size) AS INTEGER) AS bytes"    \
     " FROM object GROUP BY transfer_id, state"
 
-#define QUEUE_ROWS_AT_ONCE 50 /* see SQL_ADD_OBJECTS */
-
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -27,7 +25,6 @@ enum sql {
     SQL_RUN,
     SQL_POSITION,
     SQL_ADD_OBJECT,
-    SQL_ADD_OBJECTS,
     SQL_SET_POSITION,
     SQL_TAKE,
     SQL_PARTS,

@@ -96,11 +96,11 @@ def s5cmd(task):
 # The share of a work that each is given, so that all of them fit into ten minutes: of one large
 # object, of many small ones, of a listing. Figures are scaled up; that is said.
 PEERS = {
-    "curl": (curl, {"up": 1, "down": 1, "start": 1, "puts": 0.2, "gets": 0.2}),
+    "curl": (curl, {"up": 1, "down": 0.25, "start": 1, "puts": 0.2, "gets": 0.2}),
     "aws": (aws, {"up": 0.125, "down": 0.125, "puts": 0.04, "gets": 0.04, "plan": 0.01}),
     "rclone": (rclone, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
     "s3cmd": (s3cmd, {"up": 0.125, "down": 0.125, "puts": 0.04, "gets": 0.04, "plan": 0.01}),
-    "aria2c": (aria2c, {"down": 1, "gets": 0.2}),
+    "aria2c": (aria2c, {"down": 0.25, "gets": 0.2}),
     "s5cmd": (s5cmd, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
 }
 VERSION = {"rclone": ["rclone", "version"], "s5cmd": ["s5cmd", "version"]}
