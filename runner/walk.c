@@ -1,8 +1,7 @@
 /* Reads a tree depth first, with the folders from the root down to the current one on a stack.
- * A folder's names are read when they are needed, sorted, in as many passes as their bound asks
- * for; each takes the smallest names that follow the last one. So an interrupted walk goes on
- * by putting its last name's folders on the stack. What becomes of the names, the planner
- * decides. */
+ * A folder's names are read when they are needed, and sorted. So an interrupted walk goes on
+ * by putting its last name's folders on the stack, each of which takes the names that follow.
+ * What becomes of the names, the planner decides. */
 #include "walk.h"
 
 #include <dirent.h>
@@ -17,23 +16,17 @@
 #include <unistd.h>
 
 #include "destination.h"
+#include "names.h"
 #include "utf8.h"
 
 /* Of this many levels, the deepest ones, the descriptors are kept, and the root's. */
 #define OPEN_LEVELS_MAX 32
 
-struct name {
-    unsigned char type; /* DT_REG, DT_DIR... */
-    char text[];        /* a folder's ends in a slash, so that names sort as keys do */
-};
-
 struct level {
     int fd;              /* owned; -1 when closed, or not yet opened */
     size_t path_len;     /* this folder's part of the walk's path, with its slash */
-    bool unread;         /* there may be names after the ones held */
-    struct name *last;   /* owned; names up to this one are done; NULL: none */
-    struct name **names; /* owned array; of the names, only those from `next` on are */
-    size_t next, count, room;
+    char *after;         /* owned; names up to this one are done; NULL: none */
+    struct names *names; /* owned; NULL: not read yet */
 };
 
 struct walk {
@@ -41,7 +34,8 @@ struct walk {
     size_t depth, level_room;
     char *path; /* of the entry that was given last */
     size_t path_room;
-    size_t names_max;
+    size_t names_max; /* to hold */
+    bool unsorted;    /* it was the names that failed */
     alignas(struct dirent64) char buffer[1 << 16];
 };
 
@@ -76,8 +70,7 @@ static int push(struct walk *w)
         w->levels = levels;
         w->level_room = room;
     }
-    w->levels[w->depth++] =
-        (struct level){ .fd = -1, .path_len = strlen(w->path), .unread = true };
+    w->levels[w->depth++] = (struct level){ .fd = -1, .path_len = strlen(w->path) };
     return 0;
 }
 
@@ -91,10 +84,8 @@ static void close_level(struct level *l)
 static int pop(struct walk *w)
 {
     struct level *l = deepest(w);
-    while (l->next < l->count)
-        free(l->names[l->next++]);
-    free(l->names);
-    free(l->last);
+    names_free(l->names);
+    free(l->after);
     close_level(l);
     w->depth--;
     return 0;
@@ -123,89 +114,13 @@ static int open_deepest(struct walk *w)
     return deepest(w)->fd;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const struct name *const *left = a, *const *right = b;
-    return strcmp((*left)->text, (*right)->text); /* as unsigned bytes */
-}
-
-/* Restores the order of a heap, largest first, below its element i. */
-static void sift_down(struct name **heap, size_t count, size_t i)
-{
-    for (size_t child; (child = 2 * i + 1) < count; i = child) {
-        if (child + 1 < count && compare(&heap[child], &heap[child + 1]) < 0)
-            child++;
-        if (compare(&heap[i], &heap[child]) >= 0)
-            return;
-        struct name *larger = heap[child];
-        heap[child] = heap[i];
-        heap[i] = larger;
-    }
-}
-
-static bool is_done(const struct level *l, const char *text)
-{
-    return l->last && strcmp(text, l->last->text) <= 0;
-}
-
-/* Adds a name, which it takes over; the largest has to go when there are more than max. */
-static int keep(struct level *l, size_t max, struct name *n)
-{
-    if (l->count == max) {
-        struct name *largest = n;
-        if (compare(&n, &l->names[0]) < 0) {
-            largest = l->names[0];
-            l->names[0] = n;
-            sift_down(l->names, max, 0);
-        }
-        free(largest);
-        l->unread = true;
-        return 0;
-    }
-    if (l->count == l->room) {
-        size_t room = 2 * l->room + 16;
-        struct name **names = realloc(l->names, room * sizeof *names);
-        if (!names) {
-            free(n);
-            return -1;
-        }
-        l->names = names;
-        l->room = room;
-    }
-    l->names[l->count++] = n;
-    if (l->count == max) /* from now on the array is a heap */
-        for (size_t i = max / 2; i-- > 0;)
-            sift_down(l->names, max, i);
-    return 0;
-}
-
 /* "", "." and ".." are no folder's names. */
 static bool is_dots(const char *text, size_t len)
 {
     return len <= 2 && strspn(text, ".") >= len;
 }
 
-static struct name *new_name(const char *text, size_t len, unsigned char type)
-{
-    struct name *n = malloc(sizeof *n + len + 2);
-    if (!n)
-        return NULL;
-    n->type = type;
-    memcpy(n->text, text, len);
-    strcpy(n->text + len, type == DT_DIR ? "/" : "");
-    return n;
-}
-
-/* Most names of a large folder are larger than those held, so it pays to find that out first. A
- * folder's slash makes it larger still. */
-static bool is_beyond(struct level *l, size_t max, const char *text)
-{
-    bool beyond = l->count == max && strcmp(text, l->names[0]->text) > 0;
-    l->unread |= beyond;
-    return beyond;
-}
-
-static int keep_entry(struct level *l, size_t max, const char *text, unsigned char type)
+static int keep_entry(struct level *l, const char *text, unsigned char type)
 {
     struct stat st;
     if (is_dots(text, strlen(text)))
@@ -214,50 +129,31 @@ static int keep_entry(struct level *l, size_t max, const char *text, unsigned ch
         type = fstatat(l->fd, text, &st, AT_SYMLINK_NOFOLLOW) < 0 ? DT_REG : IFTODT(st.st_mode);
     if (type == DT_REG && destination_is_temp(text))
         return 0;
-    if (is_beyond(l, max, text))
-        return 0;
-    struct name *n = new_name(text, strlen(text), type);
-    if (!n)
-        return -1;
-    if (!is_done(l, n->text))
-        return keep(l, max, n);
-    free(n);
-    return 0;
+    return names_add(l->names, text, type);
 }
 
-/* The deepest level has given all its names: gets the next ones. */
+/* Of the deepest level. */
 static int read_names(struct walk *w)
 {
     struct level *l = deepest(w);
     ssize_t got;
-    if (open_deepest(w) < 0 || lseek(l->fd, 0, SEEK_SET) < 0)
+    if (open_deepest(w) < 0)
         return -1;
-    l->next = l->count = 0;
-    l->unread = false;
+    w->unsorted = !(l->names = names_new(w->names_max, l->after));
+    if (w->unsorted)
+        return -1;
     while ((got = getdents64(l->fd, w->buffer, sizeof w->buffer)) > 0) {
         const struct dirent64 *entry;
         for (char *at = w->buffer; at < w->buffer + got; at += entry->d_reclen) {
             entry = (const void *) at;
-            if (keep_entry(l, w->names_max, entry->d_name, entry->d_type) < 0)
+            w->unsorted = keep_entry(l, entry->d_name, entry->d_type) < 0;
+            if (w->unsorted)
                 return -1;
         }
     }
-    if (l->count > 0)
-        qsort(l->names, l->count, sizeof *l->names, compare);
-    return (int) got;
-}
-
-static const struct name *next_name(struct level *l)
-{
-    while (l->next < l->count) {
-        struct name *n = l->names[l->next++];
-        if (!is_done(l, n->text)) {
-            free(l->last);
-            return l->last = n;
-        }
-        free(n); /* a folder that changes while it is read may tell a name twice */
-    }
-    return NULL;
+    if (got == 0)
+        w->unsorted = names_sort(l->names) < 0;
+    return w->unsorted ? -1 : (int) got;
 }
 
 static int fail(struct walk_entry *out, const char *why)
@@ -306,11 +202,12 @@ static int describe(struct walk *w, const struct name *n, struct walk_entry *out
     return 1;
 }
 
-static int read_more(struct walk *w, struct walk_entry *out)
+static int read_level(struct walk *w, struct walk_entry *out)
 {
     if (read_names(w) == 0)
         return 0;
-    int rc = w->depth == 1 ? -1 : fail_by_errno(out); /* the root's failure ends the walk */
+    bool is_ours = w->unsorted || w->depth == 1; /* the root's failure ends the walk */
+    int rc = is_ours ? -1 : fail_by_errno(out);
     if (rc >= 0)
         pop(w);
     return rc;
@@ -320,12 +217,13 @@ static int read_more(struct walk *w, struct walk_entry *out)
 static int step(struct walk *w, struct walk_entry *out)
 {
     struct level *l = deepest(w);
-    const struct name *n = next_name(l);
-    if (set_path(w, l->path_len, n ? n->text : "") < 0)
+    const struct name *n = NULL;
+    w->unsorted = l->names && names_next(l->names, &n) < 0;
+    if (w->unsorted || set_path(w, l->path_len, n ? n->text : "") < 0)
         return -1;
     *out = (struct walk_entry){ .name = w->path };
     if (!n)
-        return l->unread ? read_more(w, out) : pop(w);
+        return l->names ? pop(w) : read_level(w, out);
     if (!utf8_is_valid(n->text))
         return fail(out, "the name is not UTF-8");
     return n->type == DT_DIR ? push(w) : describe(w, n, out);
@@ -336,7 +234,10 @@ int walk_next(struct walk *w, struct walk_entry *out, struct error *err)
     int rc = 0;
     while (rc == 0 && w->depth > 0)
         rc = step(w, out);
-    if (rc < 0)
+    if (rc < 0 && w->unsorted)
+        error_set(err, EXIT_PAUSED, "can't sort a folder's names in a file below '%s': %s%s",
+            names_folder(), strerror(errno), error_advice(errno));
+    else if (rc < 0)
         error_set(err, EXIT_PAUSED, "can't read on after '%s': %s%s", w->path, strerror(errno),
             error_advice(errno));
     return rc;
@@ -351,8 +252,8 @@ static int resume(struct walk *w, const char *after)
         struct level *l = deepest(w);
         size_t len = strcspn(after, "/");
         bool is_folder = after[len] == '/';
-        l->last = new_name(after, len, is_folder ? DT_DIR : DT_REG);
-        if (!l->last || set_path(w, l->path_len, l->last->text) < 0)
+        l->after = strndup(after, len + is_folder);
+        if (!l->after || set_path(w, l->path_len, l->after) < 0)
             return -1;
         if (!is_folder || after[len + 1] == '\0' || is_dots(after, len))
             return 0;

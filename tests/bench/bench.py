@@ -90,9 +90,10 @@ class Bench:
         if not isinstance(who, works.Pass):
             task.check(counted, exact=who.exact and self.options.quick)
             task.check_target(compare=self.options.quick)
-        # Many files on a disk are deleted after all works: it would slow down the next.
-        if not (task.work.on_disk and task.kind == "gets"):
-            shutil.rmtree(task.target.parent)
+        if task.kind == "down":
+            self.room.spare(task.target.parent, task.amount)
+        elif not (task.work.on_disk and task.kind == "gets"):
+            shutil.rmtree(task.target.parent)  # many files on a disk would slow down the next work
         return sample | {
             "requests": sum(counted[kind] for kind in works.REQUESTS),
             "connections": counted["connections"]}
@@ -130,6 +131,7 @@ class Bench:
                                     "share": share, "runs": [], "failed": None}
             self.run_rounds(work, tasks, results)
         finally:
+            self.room.drop_spares()
             for sink in sinks.values():
                 sink.stop()
         return {"name": work.name, "about": work.about, "unit": work.unit, "amount": amount,

@@ -436,6 +436,21 @@ static void a_hundred_thousand_names_in_a_folder_come_in_order(void **state)
     walk_close(w);
 }
 
+static void a_large_folder_needs_room_to_sort_its_names(void **state)
+{
+    struct walk_entry e;
+    struct error err;
+    shell("cd '%s' && touch a b", (char *) *state);
+    setenv("TMPDIR", "/nonexistent", 1);
+    struct walk *w = opened(*state, NULL, 1);
+    assert_int_equal(walk_next(w, &e, &err), -1);
+    assert_int_equal(err.exit, EXIT_PAUSED);
+    assert_string_equal(err.text, "can't sort a folder's names in a file below '/nonexistent': "
+                                  "No such file or directory");
+    walk_close(w);
+    unsetenv("TMPDIR");
+}
+
 /* root/n/n/n/..., with a file "m" and a file "o" around each "n" */
 static void make_chain(const char *root, int levels)
 {
@@ -509,6 +524,7 @@ int main(void)
         ROOT_TEST(a_tree_of_odd_names_comes_sorted_whatever_the_bound),
         ROOT_TEST(a_walk_goes_on_after_any_name),
         ROOT_TEST(a_hundred_thousand_names_in_a_folder_come_in_order),
+        ROOT_TEST(a_large_folder_needs_room_to_sort_its_names),
         ROOT_TEST(a_thousand_levels_need_few_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
