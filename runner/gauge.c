@@ -28,6 +28,12 @@ static uint64_t get(atomic_uint_least64_t *sum)
     return atomic_load_explicit(sum, memory_order_relaxed);
 }
 
+static void note_least(atomic_uint_least64_t *least, uint64_t us)
+{
+    if (get(least) == 0 || us < get(least))
+        atomic_store_explicit(least, us, memory_order_relaxed);
+}
+
 void gauge_begin(struct slot *s)
 {
     s->began_us = now_us();
@@ -37,10 +43,8 @@ void gauge_begin(struct slot *s)
 static int64_t answer(struct slot *s)
 {
     int64_t us = now_us();
-    if (!s->answered) {
-        add(&s->worker->gauge.trips, 1);
-        add(&s->worker->gauge.trips_us, (uint64_t) (us - s->began_us));
-    }
+    if (!s->answered)
+        note_least(&s->worker->gauge.trip_us, (uint64_t) (us - s->began_us));
     s->answered = true;
     return us;
 }
@@ -90,7 +94,6 @@ static void look_locked(struct engine *e)
 {
     struct width *width = &e->locked.width;
     struct width_sample s = { .held = is_held(e) };
-    uint64_t trips = 0, trips_us = 0;
     unsigned before = width->now;
     for (unsigned i = 0; i < e->worker_count; i++) {
         struct worker *w = &e->workers[i];
@@ -101,15 +104,12 @@ static void look_locked(struct engine *e)
             s.sums[class].us += get(&w->gauge.sums[class].us);
         }
         s.moved += get(&w->gauge.moved);
-        trips += get(&w->gauge.trips);
-        trips_us += get(&w->gauge.trips_us);
+        int64_t trip_us = (int64_t) get(&w->gauge.trip_us);
+        if (trip_us > 0 && (s.trip_us == 0 || trip_us < s.trip_us))
+            s.trip_us = trip_us;
     }
     s.now_us = now_us();
     s.busy_us = e->locked.busy_us;
-    if (trips > e->locked.trips)
-        s.trip_us = (int64_t) ((trips_us - e->locked.trips_us) / (trips - e->locked.trips));
-    e->locked.trips = trips;
-    e->locked.trips_us = trips_us;
     width_look(width, &s);
     for (unsigned i = 0; i < e->worker_count && width->now > before; i++)
         haul_client_wake(e->workers[i].client);

@@ -125,7 +125,7 @@ struct gauge {
     struct {
         atomic_uint_least64_t count, us, work;
     } sums[WIDTH_CLASSES];
-    atomic_uint_least64_t moved, trips, trips_us;
+    atomic_uint_least64_t moved, trip_us;
 };
 
 struct worker {
@@ -174,7 +174,6 @@ struct engine {
         bool parts_next;    /* whose turn it is: an active object's part, or a new object */
         struct width width; /* how many requests may be in flight */
         uint64_t busy_us;   /* of the workers, up to their noted_us */
-        uint64_t trips, trips_us; /* of all workers, at the last look */
         bool stopping, over;
         int64_t drain_until_ms; /* stopping: then what is in flight is dropped */
         enum exit_code exit;

@@ -4,7 +4,7 @@
 #define MS 1000 /* in µs */
 #define STEP_LEAST (10 * MS)
 #define STEP_MOST (4000 * MS)
-#define TRIP_LONG (4 * MS) /* below, the cores are the limit before the pipe is */
+#define TRIP_LONG (4 * MS)
 #define TRY_LEAST (200 * MS)
 #define TRY_MOST (4000 * MS)
 #define PAUSE_LEAST (500 * MS)
@@ -20,6 +20,7 @@
 #define SLOWER_MOST 2  /* steps, one after the other */
 #define MORE_SPEED 0.7 /* half as many more: a little more */
 #define MORE_WORK 1.05
+#define MORE_WORK_NEAR 1.2
 #define LESS_WORK 0.97
 #define LESS_SPEED 1.29 /* a quarter fewer: hardly less */
 
@@ -111,8 +112,12 @@ static void note_times(struct width *w, const struct width_sample *s)
     uint64_t us, count = ended(w, s, &us);
     if (count > 0)
         w->life_us = (int64_t) (us / count);
-    if (s->trip_us > 0 && (w->trip_us == 0 || s->trip_us < w->trip_us))
-        w->trip_us = s->trip_us;
+}
+
+/* There the cores are the limit, long before the pipe is. */
+static bool is_near(const struct width_sample *s)
+{
+    return s->trip_us > 0 && s->trip_us < TRIP_LONG;
 }
 
 static bool is_fast(const struct width *w, const struct width_sample *s)
@@ -172,17 +177,16 @@ static bool is_short(const struct width *w, const struct width_sample *s)
 
 static void rise(struct width *w, const struct width_sample *s)
 {
-    int64_t life = w->life_us > 0 ? w->life_us : w->trip_us;
-    bool is_near = w->trip_us > 0 && w->trip_us < TRIP_LONG;
+    int64_t life = w->life_us > 0 ? w->life_us : s->trip_us;
     bool leaps = speed_left(w, s) < 0;
-    if (!is_near && is_short(w, s)) {
+    if (!is_near(s) && is_short(w, s)) {
         w->look_us = s->now_us + step_us(life);
         return;
     }
     w->slower = is_slower(w, s) ? w->slower + 1 : 0;
     if (w->slower > SLOWER_MOST)
         w->now = w->base_width;
-    if (w->slower > SLOWER_MOST || is_near) {
+    if (w->slower > SLOWER_MOST || is_near(s)) {
         rest(w, s);
         return;
     }
@@ -224,7 +228,7 @@ static bool is_better(const struct width *w, const struct width_sample *s)
     if (!is_in_use(w, s))
         return false;
     if (w->upward)
-        return left >= MORE_SPEED && now >= MORE_WORK * w->rate;
+        return left >= MORE_SPEED && now >= (is_near(s) ? MORE_WORK_NEAR : MORE_WORK) * w->rate;
     return left >= LESS_SPEED || now >= LESS_WORK * w->rate;
 }
 

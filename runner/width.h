@@ -21,13 +21,13 @@ struct width_sum {
 #define WIDTH_REQUEST_BYTES (256 * 1024) /* to move so many costs as much as a request */
 #define WIDTH_LARGE_BYTES (1024 * 1024)
 
-/* Since the beginning, but for trip_us. */
+/* Since the beginning. */
 struct width_sample {
     int64_t now_us;
     uint64_t busy_us; /* requests in flight, times how long */
     uint64_t moved;   /* bytes, of requests under way too */
     struct width_sum sums[WIDTH_CLASSES];
-    int64_t trip_us; /* the mean time until a reply came, since the last look; 0: none */
+    int64_t trip_us; /* the least time until a reply came; 0: none has */
     bool held;       /* an endpoint slows us, or is silent */
 };
 
@@ -46,7 +46,6 @@ struct width {
 
     enum width_phase phase;
     struct width_sample began;  /* the phase, or this step of it */
-    int64_t trip_us;            /* the least so far; 0: not known yet */
     int64_t life_us;            /* of requests of late, from beginning to end */
     int64_t pause_us;           /* between tries */
     unsigned base_width;        /* the one to compare with, and to go back to */

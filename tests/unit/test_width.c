@@ -40,7 +40,6 @@ struct run {
     struct request requests[MOST];
     unsigned top; /* those from here on are not in flight */
     unsigned in_flight;
-    uint64_t trips, trips_us;
     uint64_t ended;
     unsigned seed, widest;
 };
@@ -60,6 +59,12 @@ static void begin(struct run *r, const struct world *world, struct request *q)
         r->top = (unsigned) (q - r->requests) + 1;
 }
 
+static void answer(struct run *r, uint64_t us)
+{
+    if (r->sample.trip_us == 0 || (int64_t) us < r->sample.trip_us)
+        r->sample.trip_us = (int64_t) us;
+}
+
 static void end(struct run *r, const struct world *world, struct request *q)
 {
     bool large = world->size >= WIDTH_LARGE_BYTES;
@@ -68,10 +73,8 @@ static void end(struct run *r, const struct world *world, struct request *q)
     sum->count++;
     sum->us += us;
     sum->work += (uint64_t) world->size + WIDTH_REQUEST_BYTES;
-    if (!large) {
-        r->trips++;
-        r->trips_us += us;
-    }
+    if (!large)
+        answer(r, us);
     r->ended++;
     r->in_flight--;
     q->is_in_flight = false;
@@ -79,9 +82,7 @@ static void end(struct run *r, const struct world *world, struct request *q)
 
 static void look(struct run *r)
 {
-    r->sample.trip_us = r->trips ? (int64_t) (r->trips_us / r->trips) : 0;
     width_look(&r->width, &r->sample);
-    r->trips = r->trips_us = 0;
     if (r->width.now > r->widest)
         r->widest = r->width.now;
 }
@@ -115,10 +116,8 @@ static void tick(struct run *r, const struct world *world)
             continue;
         if (q->latency_us > 0) {
             q->latency_us -= TICK_US;
-            if (q->latency_us <= 0 && world->size >= WIDTH_LARGE_BYTES) {
-                r->trips++;
-                r->trips_us += (uint64_t) (r->sample.now_us - q->began_us);
-            }
+            if (q->latency_us <= 0 && world->size >= WIDTH_LARGE_BYTES)
+                answer(r, (uint64_t) (r->sample.now_us - q->began_us));
             continue;
         }
         double bytes = share * TICK_US < q->bytes ? share * TICK_US : q->bytes;
