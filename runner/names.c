@@ -24,8 +24,8 @@ struct names {
     struct name **held; /* owned, with the names in it */
     size_t held_max, next, count, room;
     const char *after; /* borrowed; or NULL */
-    FILE *file;         /* owned; NULL: all are held */
-    struct run *runs;   /* owned; once sorted a heap, the one with the least name first */
+    FILE *file;        /* owned; NULL: all are held */
+    struct run *runs;  /* owned; once sorted a heap, the one with the least name first */
     size_t run_count;
     struct name *given; /* owned; from the runs */
 };
@@ -141,8 +141,8 @@ static int fill(const struct names *n, struct run *r)
     r->filled = rest;
     while (r->at < r->end && r->filled < BUFFER_BYTES) {
         size_t want = BUFFER_BYTES - r->filled, left = (size_t) (r->end - r->at);
-        ssize_t got = pread(
-            fileno(n->file), r->buffer + r->filled, want < left ? want : left, r->at);
+        ssize_t got =
+            pread(fileno(n->file), r->buffer + r->filled, want < left ? want : left, r->at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got == 0)

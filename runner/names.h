@@ -1,6 +1,7 @@
-/* The names in a folder, sorted by their bytes however many they are. So many as are allowed are
- * held; of more, sorted runs are put into a file without a name, below $TMPDIR or else /tmp, and
- * merged as they are taken. Each call that fails leaves errno, and names_free() alone to do. */
+/* The names in a folder, sorted by their bytes however many they are. So many as are allowed
+ * are held; of more, sorted runs are put into a file without a name, below $TMPDIR or else
+ * /tmp, and merged as they are taken. Each call that fails leaves errno, and names_free() alone
+ * to do. */
 #ifndef NAMES_H
 #define NAMES_H
 

@@ -18,7 +18,8 @@
 #include "temp.h"
 
 /* Adds them in that order, and asserts what comes. Both separated by blanks. */
-static void assert_sorted(size_t held, const char *after, const char *added, const char *expected)
+static void assert_sorted(
+    size_t held, const char *after, const char *added, const char *expected)
 {
     struct names *n = names_new(held, after);
     const struct name *name;
@@ -45,8 +46,8 @@ static void names_come_sorted_however_many_are_held(void **state)
 {
     (void) state;
     for (size_t held = 1; held < 12; held++) {
-        assert_sorted(held, NULL, "b a/ a c a-b B a.c b0 \xc3\xa9 ~",
-            "B a a-b a.c a/ b b0 c ~ \xc3\xa9");
+        assert_sorted(
+            held, NULL, "b a/ a c a-b B a.c b0 \xc3\xa9 ~", "B a a-b a.c a/ b b0 c ~ \xc3\xa9");
         assert_sorted(held, NULL, "a", "a");
     }
 }
