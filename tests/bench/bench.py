@@ -70,6 +70,7 @@ class Bench:
         self.room, self.options, self.hauls, self.found = room, options, hauls, found
         extra = [("--latency-ms", options.latency_ms), ("--rate", options.rate)]
         self.began_s = time.monotonic()
+        self.starts = {}  # by program: what it needs for next to nothing
         self.sink_options = [word for name, value in extra if value is not None
                              for word in (name, value)]
 
@@ -128,14 +129,20 @@ class Bench:
                         *self.sink_options, tls=self.room.tls() if work.tls else None)
                 tasks.append((who, works.Task(self.room, work, part, sinks[part])))
                 results[who.who] = {"who": who.who, "role": who.role, "setting": who.setting,
-                                    "share": share, "runs": [], "failed": None}
+                                    "share": share, "start": self.starts.get(who.who), "runs": [],
+                                    "failed": None}
             self.run_rounds(work, tasks, results)
         finally:
             self.room.drop_spares()
             for sink in sinks.values():
                 sink.stop()
-        return {"name": work.name, "about": work.about, "unit": work.unit, "amount": amount,
-                "full_amount": work.amount, "results": list(results.values())}
+        out = {"name": work.name, "about": work.about, "unit": work.unit, "amount": amount,
+               "full_amount": work.amount, "results": list(results.values())}
+        if work.kind == "start":
+            self.starts = {
+                result["who"]: {name: table.middle(result, name) for name in ("wall", "cpu")}
+                for result in out["results"] if result["runs"]}
+        return out
 
     def run_all(self):
         out = []

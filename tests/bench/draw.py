@@ -29,7 +29,7 @@ def panel(work, x, y):
     if work["results"] and not results:
         return "", 0
     best = max(table.rate(work, r) for r in results)
-    room = WIDTH / 2 - LEFT - 190
+    room = WIDTH / 2 - LEFT - 255
     unit, scale = ("MB/s", 1e6) if work["unit"] == "bytes" else (f"{work['unit']}/s", 1)
     lines = [f'<text class="title" x="{x}" y="{y + 14}">{escape(work["about"])}</text>']
     for n, result in enumerate(results):
@@ -49,7 +49,8 @@ def panel(work, x, y):
 
 
 def picture(whole):
-    works = [work for work in whole.get("bench", {}).get("works", []) if work["name"] in SHOWN]
+    by_name = {work["name"]: work for work in whole.get("bench", {}).get("works", [])}
+    works = [by_name[name] for name in SHOWN if name in by_name]
     parts, y = [], 8
     for pair in (works[i:i + 2] for i in range(0, len(works), 2)):
         drawn = [panel(work, 16 + n * WIDTH // 2, y) for n, work in enumerate(pair)]

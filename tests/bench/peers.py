@@ -7,8 +7,13 @@ import subprocess
 BUCKET = "bkt"
 
 
+def kind_of(task):
+    """One object goes up by the same command whatever its size."""
+    return "up" if task.kind == "start" else task.kind
+
+
 def curl(task):
-    if task.kind in ("up", "start"):
+    if kind_of(task) == "up":
         return ["curl", "-sSf", *curl_tls(task), "-T", task.source, "-o", "/dev/null",
                 f"{task.url}/{BUCKET}/in/object"]
     if task.kind == "down":
@@ -37,7 +42,7 @@ def aws(task):
         "puts": ["aws", "s3", "cp", "--recursive", *at, task.source, f"s3://{BUCKET}/in/"],
         "gets": ["aws", "s3", "cp", "--recursive", *at, f"s3://{BUCKET}/small/", task.target],
         "plan": ["aws", "s3", "ls", "--recursive", at[0], at[1], f"s3://{BUCKET}/small/"],
-    }.get(task.kind)
+    }.get(kind_of(task))
 
 
 def rclone(task):
@@ -51,7 +56,7 @@ def rclone(task):
         "puts": ["copy", task.source, f"{store}/in/"],
         "gets": ["copy", f"{store}/small/", task.target],
         "plan": ["lsf", "-R", f"{store}/small/"],
-    }.get(task.kind)
+    }.get(kind_of(task))
     return command and ["rclone", command[0], *at, *command[1:]]
 
 
@@ -65,7 +70,7 @@ def s3cmd(task):
         "puts": ["put", "--recursive", f"{task.source}/", f"s3://{BUCKET}/in/"],
         "gets": ["get", "--recursive", f"s3://{BUCKET}/small/", f"{task.target}/"],
         "plan": ["ls", "--recursive", f"s3://{BUCKET}/small/"],
-    }.get(task.kind)
+    }.get(kind_of(task))
     if task.kind == "gets":
         task.target.mkdir()
     return command and ["s3cmd", "-c", settings, "--quiet", *command]
@@ -89,20 +94,27 @@ def s5cmd(task):
         "puts": ["cp", f"{task.source}/", f"s3://{BUCKET}/in/"],
         "gets": ["cp", f"s3://{BUCKET}/small/*", f"{task.target}/"],
         "plan": ["ls", f"s3://{BUCKET}/small/*"],
-    }.get(task.kind)
+    }.get(kind_of(task))
     return command and ["s5cmd", "--endpoint-url", task.url, *command]
 
 
 # The share of a work that each is given, so that all of them fit into ten minutes: of one large
 # object, of many small ones, of a listing. Figures are scaled up; that is said.
 PEERS = {
-    "curl": (curl, {"up": 1, "down": 0.25, "start": 1, "puts": 0.2, "gets": 0.2}),
+    "curl": (curl, {"up": 1, "down": 0.25, "puts": 0.2, "gets": 0.2}),
     "aws": (aws, {"up": 0.125, "down": 0.125, "puts": 0.04, "gets": 0.04, "plan": 0.01}),
     "rclone": (rclone, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
     "s3cmd": (s3cmd, {"up": 0.125, "down": 0.125, "puts": 0.04, "gets": 0.04, "plan": 0.01}),
     "aria2c": (aria2c, {"down": 0.25, "gets": 0.2}),
     "s5cmd": (s5cmd, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
 }
+
+
+def share(name, kind):
+    shares = PEERS[name][1]
+    return 1 if kind == "start" and "up" in shares else shares.get(kind, 0)
+
+
 VERSION = {"rclone": ["rclone", "version"], "s5cmd": ["s5cmd", "version"]}
 
 

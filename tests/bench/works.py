@@ -15,6 +15,7 @@ from room import FOLDER, SMALL, Failed
 
 PART = 8 << 20  # haul's, and the floor's
 PAGE = 1000  # keys of a listing
+TINY = 1024  # bytes, to start with
 SAMPLE_S = 0.02
 REQUESTS = ("put", "post", "get", "head", "list", "delete")  # as the sink counts them
 
@@ -42,6 +43,8 @@ class Work:
 PAYLOADS = ("signed", "chunked")
 FAR = ("--latency-ms", 30, "--rate", 50_000_000)
 WORKS = [
+    # The first: what a program needs to get going is not scaled up with its share of the others.
+    Work("start", "one object of 1 KiB up", "start", 1, 1, times=4),
     Work("up", "4 GiB up", "up", 4 << 30, 24 << 20, haul=("", "signed", "chunked")),
     Work("down", "4 GiB down to memory", "down", 4 << 30, 24 << 20),
     Work("down-disk", "4 GiB down to a disk", "down", 4 << 30, 24 << 20, on_disk=True, peers=()),
@@ -57,7 +60,6 @@ WORKS = [
          haul=("", "512", "1024"), peers=()),
     Work("plan", "a listing of 1,000,000 keys into the queue", "plan", 1_000_000, 3000,
          sink=("--hold",), floor=False),
-    Work("start", "one object of 1 KiB up", "start", 1, 1, times=4),
     Work("tls-up", "4 GiB up by https", "up", 4 << 30, 24 << 20, tls=True, floor=False,
          peers=("curl",)),
     Work("tls-down", "4 GiB down by https to memory", "down", 4 << 30, 24 << 20, tls=True,
@@ -76,7 +78,7 @@ class Task:
         if source is not None:
             return
         if self.kind in ("up", "start"):
-            self.source = room.large(amount if self.kind == "up" else 1024)
+            self.source = room.large(amount if self.kind == "up" else TINY)
         elif self.kind == "puts":
             self.source = room.small(amount)
 
@@ -95,7 +97,7 @@ class Task:
     def check(self, counted, exact):
         """Was all the work done? exact: by just as many requests as it needs."""
         parts = -(-self.amount // PART)
-        moved = {"puts": self.amount * SMALL, "gets": self.amount * SMALL, "start": 1024}.get(
+        moved = {"puts": self.amount * SMALL, "gets": self.amount * SMALL, "start": TINY}.get(
             self.kind, self.amount)
         least = {
             "up": {"put": parts if exact else 1, "bytes_in": moved},
@@ -129,6 +131,8 @@ def sink_options(room, work, amount, source=None):
         return ["--keys", amount, *work.sink]
     if work.unit == "bytes":
         return ["--file", source or room.large(amount), *work.sink]
+    if work.kind == "start":
+        return ["--file", room.large(TINY), *work.sink]
     return ["--file", room.large(SMALL), "--keys", amount, "--key-bytes", SMALL, *work.sink]
 
 
@@ -222,8 +226,7 @@ class Peer(Contestant):
 
     def __init__(self, name, work):
         self.who = name
-        self.command, shares = peers.PEERS[name]
-        self.share = shares.get(work.kind, 0)
+        self.command, self.share = peers.PEERS[name][0], peers.share(name, work.kind)
         if not work.tls:  # where curl is what haul is held against
             self.seconds_max = 4
 
