@@ -4,7 +4,7 @@
 #define MS 1000 /* in µs */
 #define STEP_LEAST (10 * MS)
 #define STEP_MOST (4000 * MS)
-#define TRIP_LONG (4 * MS)
+#define TRIP_LONG (3 * MS)
 #define TRY_LEAST (200 * MS)
 #define TRY_MOST (4000 * MS)
 #define PAUSE_LEAST (500 * MS)
