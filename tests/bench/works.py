@@ -227,7 +227,9 @@ class Peer(Contestant):
     def __init__(self, name, work):
         self.who = name
         self.command, self.share = peers.PEERS[name][0], peers.share(name, work.kind)
-        if not work.tls:  # where curl is what haul is held against
+        if work.tls:  # curl is what haul is held against
+            self.share = 1
+        else:
             self.seconds_max = 4
 
     def measure(self, task):
