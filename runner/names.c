@@ -57,19 +57,22 @@ static int compare(const void *a, const void *b)
     return strcmp((*left)->text, (*right)->text); /* as unsigned bytes */
 }
 
-/* A folder that changes while it is read may tell a name twice. */
 static void sort_held(struct names *n)
 {
-    size_t kept = 0;
     if (n->count > 0)
         qsort(n->held, n->count, sizeof *n->held, compare);
-    for (size_t i = 0; i < n->count; i++) {
-        if (kept > 0 && compare(&n->held[kept - 1], &n->held[i]) == 0)
-            free(n->held[i]);
-        else
-            n->held[kept++] = n->held[i];
-    }
-    n->count = kept;
+}
+
+/* A folder that changes while it is read may tell a name twice. */
+static int held_next(struct names *n, const struct name **out)
+{
+    while (n->next > 0 && n->next < n->count &&
+           compare(&n->held[n->next - 1], &n->held[n->next]) == 0)
+        n->next++;
+    if (n->next == n->count)
+        return 0;
+    *out = n->held[n->next++];
+    return 1;
 }
 
 static void drop_held(struct names *n)
@@ -197,6 +200,7 @@ static int drop_least(struct names *n)
     return 0;
 }
 
+/* Likewise, in one run or in several. */
 static int merge_next(struct names *n, const struct name **out)
 {
     while (n->run_count > 0 && strcmp(head(&n->runs[0])->text, n->given->text) == 0)
@@ -260,12 +264,7 @@ int names_sort(struct names *n)
 
 int names_next(struct names *n, const struct name **out)
 {
-    if (n->file)
-        return merge_next(n, out);
-    if (n->next == n->count)
-        return 0;
-    *out = n->held[n->next++];
-    return 1;
+    return n->file ? merge_next(n, out) : held_next(n, out);
 }
 
 void names_free(struct names *n)

@@ -92,7 +92,7 @@ class Bench:
             task.check(counted, exact=who.exact and self.options.quick)
             task.check_target(compare=self.options.quick)
         if task.kind == "down":
-            self.room.spare(task.target.parent, task.amount)
+            self.room.keep(task.target.parent, task.amount)
         elif not (task.work.on_disk and task.kind == "gets"):
             shutil.rmtree(task.target.parent)  # many files on a disk would slow down the next work
         return sample | {
@@ -133,7 +133,7 @@ class Bench:
                                     "failed": None}
             self.run_rounds(work, tasks, results)
         finally:
-            self.room.drop_spares()
+            self.room.drop_kept()
             for sink in sinks.values():
                 sink.stop()
         out = {"name": work.name, "about": work.about, "unit": work.unit, "amount": amount,

@@ -108,14 +108,12 @@ PEERS = {
     "aria2c": (aria2c, {"down": 0.25, "gets": 0.2}),
     "s5cmd": (s5cmd, {"up": 0.125, "down": 0.125, "puts": 0.1, "gets": 0.1, "plan": 0.1}),
 }
+VERSION = {"rclone": ["rclone", "version"], "s5cmd": ["s5cmd", "version"]}
 
 
 def share(name, kind):
     shares = PEERS[name][1]
     return 1 if kind == "start" and "up" in shares else shares.get(kind, 0)
-
-
-VERSION = {"rclone": ["rclone", "version"], "s5cmd": ["s5cmd", "version"]}
 
 
 def find(env, wanted=None):

@@ -68,7 +68,7 @@ class Room:
             need(self.build / f"bench-{name}") for name in ("sink", "floor", "measure"))
         self.limit_s = limit_s  # of a command
         self.homes = 0
-        self.spares = {}  # folders by how much of memory they hold
+        self.kept = {}  # folders by how much of memory they hold
         self.opened = []
 
     def __enter__(self):
@@ -174,28 +174,28 @@ class Room:
         top.mkdir()
         return top / "out"
 
-    # What a virtual machine has not used for a while, it has to get from its host again, which takes
-    # five times as long. So what came is deleted only when the next one begins.
+    # What a virtual machine has not used for a while, it has to get from its host again, which
+    # takes five times as long. So what came is deleted only when the next one begins.
 
     def warm(self, size):
         """Gives so much memory back, which somebody has used until now."""
-        spare = self.spares.pop(size, None)
-        if spare is None:
+        folder = self.kept.pop(size, None)
+        if folder is None:
             self.reserve(size)
-            spare = self.fresh().parent
-            with open(spare / "spare", "wb") as file:  # to allocate it would not touch it
+            folder = self.fresh().parent
+            with open(folder / "warming", "wb") as file:  # to allocate it would not touch it
                 for at in range(0, size, WARMING):
                     file.write(bytes(min(WARMING, size - at)))
-        shutil.rmtree(spare)
+        shutil.rmtree(folder)
 
-    def spare(self, folder, size):
+    def keep(self, folder, size):
         """Keeps a folder of that size instead of deleting it."""
-        if self.spares.setdefault(size, folder) != folder:
+        if self.kept.setdefault(size, folder) != folder:
             shutil.rmtree(folder)
 
-    def drop_spares(self):
-        while self.spares:
-            shutil.rmtree(self.spares.popitem()[1])
+    def drop_kept(self):
+        while self.kept:
+            shutil.rmtree(self.kept.popitem()[1])
 
     # ---- Measuring ----
 

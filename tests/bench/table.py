@@ -51,6 +51,7 @@ def floor_of(work):
 
 PEAK_MIB = 32
 
+
 def haul_of(work, setting=""):
     return next(r for r in of_role(work, "haul") if r["setting"] == setting)
 
@@ -261,8 +262,8 @@ def page(whole):
 
 Written by `tests/bench/run --write`; not by hand. How it was measured: `NOTES.md`. Median, and
 in brackets the least and the most. A peer with a share has done only that part of the work, and
-its times are scaled up, all but its start-up, that is, the work `start`; all run with their default
-settings. MiB: the highest peak of all runs.
+its times are scaled up, all but its start-up, that is, the work `start` (which aria2c can't do);
+all run with their default settings. MiB: the highest peak of all runs.
 
 ![haul, the floor and peers](results.svg)
 """]
