@@ -83,12 +83,12 @@ def error(code, message, status="403 Forbidden"):
     return reply(f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode(), status)
 
 
-def listing(sizes):
-    """A whole listing of {key: size}, in the keys' order."""
+def listing(sizes, token=None):
+    """A page of {key: size}, in the keys' order; token: as page()'s."""
     return page("".join(
         f"<Contents><Key>{urllib.parse.quote(key)}</Key><Size>{size}</Size>"
         "<ETag>&quot;e&quot;</ETag><LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
-        for key, size in sorted(sizes.items(), key=lambda item: item[0].encode())))
+        for key, size in sorted(sizes.items(), key=lambda item: item[0].encode())), token)
 
 
 def page(rows, token=None):

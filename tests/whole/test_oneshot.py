@@ -9,7 +9,6 @@ import os
 import pty
 import signal
 import subprocess
-import urllib.parse
 
 import pytest
 from liar import Liar, listing, reply
@@ -428,15 +427,13 @@ def test_streams_that_are_closed_or_full_are_no_success(scene):
 def test_ls_stops_asking_when_nobody_reads(scene):
     """`ls | head` of a bucket without end."""
     def answer(request):
-        token = urllib.parse.quote(request.query.get("continuation-token", ["x"])[0] + "x")
-        page = listing(dict.fromkeys([f"{token}{i:03}" for i in range(1000)], 1))
-        body = page.partition(b"\r\n\r\n")[2].replace(b"false</IsTruncated>", (
-            f"true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>").encode())
-        return reply(body)
+        token = request.query.get("continuation-token", ["x"])[0] + "x"
+        return listing(dict.fromkeys([f"{token}{i:03}" for i in range(1000)], 1), token)
 
     with Liar(answer) as liar:
         process = scene.start("ls", "-r", "s3://bucket/", "--endpoint", liar.url)
-        process.stdout.readline()
+        for _ in range(1500):
+            assert process.stdout.readline()
         process.stdout.close()
         assert process.wait(timeout=30) == 1
         process.stderr.close()
