@@ -131,6 +131,15 @@ int queue_do(struct queue *q, struct sqlite3_stmt *s, struct error *err)
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : queue_fail(q, err);
 }
 
+int queue_number(struct queue *q, struct sqlite3_stmt *s, int64_t *out, struct error *err)
+{
+    if (sqlite3_step(s) != SQLITE_ROW)
+        return queue_fail(q, err);
+    *out = sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    return 0;
+}
+
 int queue_script(struct queue *q, const char *script, struct error *err)
 {
     return sqlite3_exec(q->db, script, NULL, NULL, NULL) == SQLITE_OK ? 0 : queue_fail(q, err);

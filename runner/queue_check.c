@@ -10,14 +10,9 @@
 static int ask_number(struct queue *q, const char *question, int64_t *out, struct error *err)
 {
     sqlite3_stmt *s = NULL;
-    int rc = -1;
-    if (sqlite3_prepare_v2(q->db, question, -1, &s, NULL) == SQLITE_OK &&
-        sqlite3_step(s) == SQLITE_ROW) {
-        *out = sqlite3_column_int64(s, 0);
-        rc = 0;
-    } else {
-        queue_fail(q, err);
-    }
+    int rc = sqlite3_prepare_v2(q->db, question, -1, &s, NULL) == SQLITE_OK
+                 ? queue_number(q, s, out, err)
+                 : queue_fail(q, err);
     sqlite3_finalize(s);
     return rc;
 }

@@ -73,6 +73,9 @@ struct sqlite3_stmt *queue_statement(struct queue *q, enum sql which);
 /* Runs it to its end; rows are not expected. */
 int queue_do(struct queue *q, struct sqlite3_stmt *s, struct error *err);
 
+/* The number that is its one row. */
+int queue_number(struct queue *q, struct sqlite3_stmt *s, int64_t *out, struct error *err);
+
 /* For what is not prepared: pragmas and the schema. */
 int queue_script(struct queue *q, const char *script, struct error *err);
 

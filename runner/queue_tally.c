@@ -56,20 +56,10 @@ static int recount(struct queue *q, struct error *err)
     return -1;
 }
 
-static int ask_number(struct queue *q, enum sql which, uint64_t *out, struct error *err)
-{
-    sqlite3_stmt *s = queue_statement(q, which);
-    if (sqlite3_step(s) != SQLITE_ROW)
-        return queue_fail(q, err);
-    *out = (uint64_t) sqlite3_column_int64(s, 0);
-    sqlite3_reset(s);
-    return 0;
-}
-
 int queue_mend_tally(struct queue *q, struct error *err)
 {
-    uint64_t differs = 0;
-    if (ask_number(q, SQL_TALLY_DIFFERS, &differs, err) < 0)
+    int64_t differs = 0;
+    if (queue_number(q, queue_statement(q, SQL_TALLY_DIFFERS), &differs, err) < 0)
         return -1;
     return differs ? recount(q, err) : 0;
 }
@@ -126,8 +116,9 @@ static int read_states(struct queue *q, struct tally *out, struct error *err)
  * would find out; but no run may end too early, or never, for that. */
 static int read_counts(struct queue *q, struct tally *out, struct error *err)
 {
-    uint64_t is_due = 0;
-    if (read_states(q, out, err) < 0 || ask_number(q, SQL_IS_DUE, &is_due, err) < 0)
+    int64_t is_due = 0;
+    if (read_states(q, out, err) < 0 ||
+        queue_number(q, queue_statement(q, SQL_IS_DUE), &is_due, err) < 0)
         return -1;
     if (q->lock_fd < 0 || is_due == (out->due > 0))
         return 0;
@@ -136,11 +127,12 @@ static int read_counts(struct queue *q, struct tally *out, struct error *err)
 
 int queue_tally(struct queue *q, struct tally *out, struct error *err)
 {
-    uint64_t planned = 0, part_bytes = 0;
-    if (read_counts(q, out, err) < 0 || ask_number(q, SQL_TALLY_PLANNED, &planned, err) < 0 ||
-        ask_number(q, SQL_TALLY_PARTS, &part_bytes, err) < 0)
+    int64_t planned = 0, part_bytes = 0;
+    if (read_counts(q, out, err) < 0 ||
+        queue_number(q, queue_statement(q, SQL_TALLY_PLANNED), &planned, err) < 0 ||
+        queue_number(q, queue_statement(q, SQL_TALLY_PARTS), &part_bytes, err) < 0)
         return -1;
     out->planned = planned != 0;
-    out->moved_bytes = out->done_bytes + part_bytes;
+    out->moved_bytes = out->done_bytes + (uint64_t) part_bytes;
     return 0;
 }
