@@ -260,11 +260,11 @@ failed:
 /* Whoever holds the lock is alone with them; its name goes last. */
 void queue_clear_draft(const char *path)
 {
-    static const char *const ends[] = { QUEUE_DRAFT "-journal", QUEUE_DRAFT, ".lock" };
+    static const char *const ends[] = { QUEUE_DRAFT, ".lock" };
     struct error ignored;
     struct queue *q = new_queue(path, &ignored);
     if (q != NULL && queue_lock(q, &ignored) == 0 && access(path, F_OK) < 0)
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 2; i++) {
             char *name = NULL;
             if (asprintf(&name, "%s%s", path, ends[i]) >= 0)
                 unlink(name);

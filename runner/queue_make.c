@@ -137,9 +137,9 @@ int queue_make_file(
         goto out;
     }
     close(fd); /* before SQLite holds a lock on it */
-    /* A draft is synced as a whole. */
+    /* A draft is synced as a whole, and what a crash leaves of it thrown away. */
     if (queue_connect(q, draft, SQLITE_OPEN_READWRITE, err) < 0 ||
-        queue_script(q, "PRAGMA synchronous = OFF", err) < 0 ||
+        queue_script(q, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", err) < 0 ||
         write_schema(q, run, transfers, err) < 0 ||
         queue_script(q, "PRAGMA journal_mode = WAL", err) < 0)
         goto out;

@@ -224,11 +224,10 @@ def test_what_a_dead_process_left_of_a_new_queue_is_removed_but_not_a_living_one
     folder = haul.state / "haul/job"
     folder.mkdir(parents=True)
     (folder / "20260131T235959Z-1f2e.db.new").write_bytes(b"a draft")
-    (folder / "20260131T235959Z-1f2e.db.new-journal").write_bytes(b"its journal")
     with open(folder / "20260131T235959Z-1f2e.db.lock", "w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         assert haul.run("run", job, env=store.env).returncode == 0
-        assert len(list(folder.glob("20260131T235959Z-1f2e.*"))) == 3
+        assert len(list(folder.glob("20260131T235959Z-1f2e.*"))) == 2
     assert haul.run("run", job, env=store.env).returncode == 0
     assert list(folder.glob("20260131T235959Z-1f2e.*")) == []
     assert len(list(folder.glob("*.db"))) == 2
