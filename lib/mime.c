@@ -11,6 +11,8 @@
 
 #define FILE_BYTES_MAX (1024 * 1024)
 
+static const char unknown[] = "application/octet-stream";
+
 struct mapping {
     const char *ending, *type;
 };
@@ -175,16 +177,24 @@ void mime_free(struct mime_types *m)
     free(m);
 }
 
-const char *mime_find(const struct mime_types *types, const char *name)
+/* What stands behind its last dot; NULL: it has none. */
+static const char *ending_of(const char *name)
 {
     const char *slash = strrchr(name, '/'), *dot = strrchr(slash ? slash : name, '.');
-    struct mapping wanted = { dot ? dot + 1 : "", NULL }, *found = NULL;
+    return dot && dot[1] != '\0' ? dot + 1 : NULL;
+}
+
+const char *mime_find(const struct mime_types *types, const char *name)
+{
+    struct mapping wanted = { ending_of(name), NULL }, *found = NULL;
+    if (wanted.ending == NULL)
+        return unknown;
     if (types != NULL && types->count > 0)
         found = bsearch(&wanted, types->mappings, types->count, sizeof wanted, compare);
     if (found == NULL)
         found =
             bsearch(&wanted, common, sizeof common / sizeof common[0], sizeof wanted, compare);
-    return found ? found->type : "application/octet-stream";
+    return found ? found->type : unknown;
 }
 
 static struct mime_types *system_types; /* lives as long as the process */
@@ -194,9 +204,12 @@ static void read_system_types(void)
     system_types = mime_read("/etc/mime.types");
 }
 
+/* Who sends names without an ending does not wait for the file. */
 const char *haul_content_type(const char *name)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (ending_of(name) == NULL)
+        return unknown;
     pthread_once(&once, read_system_types);
     return mime_find(system_types, name);
 }
