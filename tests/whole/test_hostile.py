@@ -370,18 +370,17 @@ def test_failures_of_names_that_are_not_utf_8_are_json(scene):
 @pytest.mark.parametrize("umask", [0, 0o22, 0o277])
 def test_queues_are_for_their_owner_alone_whatever_the_umask(scene, umask):
     scene.endpoint.fault("PutObject always gate=here")
-    path = scene.folder / "my.db"
-    for options in ["--queue", path], []:
+    places = {"my.db*": ["--queue", scene.folder / "my.db"], "home/state/**/*.db*": []}
+    for hanging, (place, options) in enumerate(places.items(), 1):  # also who was killed
         job = scene.manifest(upload(scene.files(["a"])))
         running = scene.start("run", job, *options, preexec_fn=lambda: os.umask(umask))
-        scene.endpoint.wait_at("here")
-        files = [*scene.haul.state.rglob("*.db*"), *scene.folder.glob("my.db*")]
+        scene.endpoint.wait_at("here", hanging)
+        files = list(scene.folder.glob(place))
         assert len(files) >= 2
         assert {file.name: file.stat().st_mode & 0o177 for file in files} == {
             file.name: 0 for file in files}
         running.kill()
         running.communicate()
-        shutil.rmtree(scene.haul.state, ignore_errors=True)
 
 
 # ---- Where it is started ----
