@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from queuefile import PAUSED, QUEUE, USAGE, Recorded
-from scene import PART, download, refusal, upload
+from scene import PART, download, refusal, until, upload
 
 NAMES = ["a", "b", "c"]
 
@@ -18,13 +18,14 @@ def kill(process):
     process.communicate()
 
 
-def kill_at(scene, fault, *transfers, **how):
-    """A run, killed while a request hangs; what hung goes on without it."""
+def kill_at(scene, fault, count, *transfers, **how):
+    """A run, killed while so many requests hang; these have gone on without it."""
     scene.endpoint.fault(f"{fault}=here")
     running = scene.start_run(*transfers, **how)
-    scene.endpoint.wait_at("here")
+    scene.endpoint.wait_at("here", count)
     kill(running)
     scene.endpoint.clear()
+    until(lambda: scene.endpoint.stats()["in_flight"] == 0)
 
 
 def test_a_queue_that_died_as_it_put_the_log_off_is_a_finished_run(scene, shim):
@@ -53,7 +54,7 @@ def test_a_resume_that_dies_as_it_puts_the_log_on(scene, shim):
 def test_one_of_those_who_race_for_a_dead_ones_queue_gets_it(scene):
     """Case 66: the others say who holds it."""
     job = upload(scene.files(NAMES))
-    kill_at(scene, "PutObject always gate", job)
+    kill_at(scene, "PutObject always gate", len(NAMES), job)
     scene.endpoint.fault("PutObject always gate=here")
     racing = [scene.start("resume") for _ in range(2)] + [
         scene.start("run", scene.manifest(job)) for _ in range(2)]
