@@ -13,7 +13,9 @@ from scene import BUCKET, PART, download, tree
 
 
 OLDER = b"an older file"
-ONE, THREE = 1000, 2 * PART + 1  # bytes: of one request, of three ranges
+# Bytes: of one request, of two ranges and of three. Where requests are counted, fewer than eight
+# large ranges come: from eight on haul knows how long they take, and replaces the slowest.
+ONE, TWO, THREE = 1000, PART + 1, 2 * PART + 1
 # What may come instead of a range, or of an object that is asked for at once.
 WRONG = ["truncate=500", "reset-mid-body=500", "drop-after", "empty-200", "extra-bytes",
          "error-200=InternalError", "status=502 html", "status=200 html"]
@@ -135,20 +137,18 @@ def checksummed(scene, kind, size):
     return {f"{kind}.": body}
 
 
+@pytest.mark.parametrize("kind", ["CRC32C", "CRC32", "SHA1", "SHA256"])
 @pytest.mark.parametrize("size, again", [(ONE, 1), (THREE, 3)])
-def test_damaged_bytes_are_fetched_again(scene, size, again):
+def test_damaged_bytes_are_fetched_again(scene, kind, size, again):
     """Case 27. The server tells a checksum of the whole, of one kind or another."""
-    kinds = ["CRC32C", "CRC32", "SHA1", "SHA256"]
-    bodies = {}
-    for kind in kinds:
-        bodies |= checksummed(scene, kind, size)
+    bodies = checksummed(scene, kind, size)
     first = "range=0 " if size == THREE else ""
-    fetch(scene, {}, *(f"GetObject key={name} {first}nth=1 flip-bit=77" for name in bodies))
+    fetch(scene, {}, f"GetObject {first}nth=1 flip-bit=77")
     assert tree(scene.out) == {"a": OLDER} | bodies
-    assert scene.endpoint.count("GetObject") == len(kinds) * 2 * again
+    assert scene.endpoint.count("GetObject") == 2 * again
 
 
-@pytest.mark.parametrize("size", [ONE, THREE])
+@pytest.mark.parametrize("size", [ONE, TWO])
 def test_bytes_that_are_always_damaged_are_never_published(scene, size):
     """Cases 27 and 28. They are fetched a bounded number of times."""
     scene.s3.put_object(
@@ -156,7 +156,7 @@ def test_bytes_that_are_always_damaged_are_never_published(scene, size):
     done = fetch(scene, {}, "GetObject always flip-bit=77", exit_code=SOME_FAILED)
     assert "another checksum" in done.stderr
     assert published(scene) == {"a": OLDER}
-    assert scene.endpoint.count("GetObject") <= 6 * 3
+    assert scene.endpoint.count("GetObject") <= 6 * 2
 
 
 @pytest.mark.parametrize("kind, exit_code", [("CRC32C", DONE), ("CRC32", SOME_FAILED)])
