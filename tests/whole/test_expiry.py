@@ -10,7 +10,7 @@ import urllib.parse
 
 import pytest
 from queuefile import Recorded, assert_finished
-from scene import PART, download, refusal, tree, upload
+from scene import BUCKET, PART, download, refusal, tree, upload
 
 DONE, INTERRUPTED, PAUSED = 0, 3, 5
 TOKENS = [f"session/token+{n}//the==test" for n in range(4)]
@@ -94,8 +94,11 @@ def test_keys_that_a_server_calls_expired_are_fetched_again_and_nobody_notices(s
     assert scene.stored() == names
     assert [line for line in done.stderr.splitlines() if "haul: info: " not in line] == []
     assert source.asked() == 2
-    tokens = [request["x-amz-security-token"] for request in scene.endpoint.headers("PutObject")]
-    assert (tokens[0], tokens[-1], len(set(tokens))) == (TOKENS[0], TOKENS[1], 2)
+    [refused] = [entry["key"] for entry in scene.endpoint.log("PutObject") if entry["code"]]
+    tokens = [(request[":target"], request["x-amz-security-token"])
+              for request in scene.endpoint.headers("PutObject")]
+    assert [token for target, token in tokens if target == f"/{BUCKET}/{refused}"] == TOKENS[:2]
+    assert {token for _, token in tokens} == set(TOKENS[:2])
 
 
 @pytest.mark.parametrize("operation", ["UploadPart", "GetObject"])
