@@ -139,12 +139,13 @@ def test_requests_under_way_are_not_disturbed_by_fresh_keys(scene, source):
     source.mend()
     bodies = {"big": os.urandom(4 * PART), "other": b"other"}
     scene.endpoint.fault("UploadPart part=2 always gate-after=there\n"
-                         "PutObject nth=1 status=400 code=ExpiredToken\n"
+                         "PutObject nth=1 gate=first status=400 code=ExpiredToken\n"
                          "PutObject nth=2 gate=again")
     running = scene.start_run(
         upload(scene.files(bodies)), env=source.env, store={"credentials": source.credentials},
         part_size=PART)
     scene.endpoint.wait_at("there")
+    scene.endpoint.open("first")
     scene.endpoint.wait_at("again")
     scene.endpoint.open("there")
     scene.endpoint.open("again")
