@@ -41,6 +41,7 @@ class Liar:
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 512  # haul's connections at once, be this process ever so slow
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
