@@ -59,6 +59,16 @@ def until(condition, seconds=30):
     return found
 
 
+def await_line(process, words):
+    """Reads what it logs, as far as the line that has these words, and returns it."""
+    said = ""
+    while line := process.stderr.readline():
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(f"it ended without having said {words}:\n{said}")
+
+
 class Scene:
     def __init__(self, haul, endpoint, folder):
         self.haul, self.endpoint, self.folder = haul, endpoint, folder

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from scene import upload
+from scene import await_line, upload
 
 INTERRUPTED = 3
 LIFETIME_S = 3
@@ -136,6 +136,7 @@ def test_a_program_that_hangs_while_a_job_runs_ends_with_it(scene, program):
     scene.endpoint.wait_at("here")
     pid = program.asked(2)[1]
     running.send_signal(signal.SIGINT)
+    await_line(running, "stopping")
     scene.endpoint.clear()
     scene.end(running, INTERRUPTED)
     await_death(pid)

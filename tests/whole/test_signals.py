@@ -10,19 +10,11 @@ import sqlite3
 
 import pytest
 from queuefile import INTERRUPTED
-from scene import PART, download, refusal, tree, upload
-from test_faults import until
+from scene import PART, await_line, download, refusal, tree, until, upload
 
 SECONDS = 10 + 10  # the promise, and a slow machine
 
 both = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-
-
-def await_line(process, words):
-    line = ""
-    while words not in line:
-        line = process.stderr.readline()
-        assert line, f"it ended without having said {words}"
 
 
 def read_bytes(process):
@@ -99,6 +91,7 @@ def test_an_upload_that_hangs(scene, number):
     scene.endpoint.fault("PutObject key=b always gate=here")
     running = scene.start_run(upload(scene.files(["a", "b", "c"])))
     scene.endpoint.wait_at("here")
+    until(lambda: list(scene.states().values()).count("done") == 2)
     interrupt(scene, running, number)
     assert scene.states() == {"a": "done", "b": "planned", "c": "done"}
     scene.endpoint.clear()

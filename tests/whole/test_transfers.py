@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 import pytest
-from scene import BUCKET, PART, Scene, download, tree, upload
+from scene import BUCKET, PART, Scene, await_line, download, tree, upload
 
 # Bytes that a file name and a key may both have.
 ODD_NAMES = [
@@ -503,12 +503,14 @@ def test_every_line_of_a_json_log_is_json(scene, end):
               3: "PutObject nth=3 gate-after=here",
               5: "PutObject nth=3 status=403 code=InvalidToken"}
     scene.endpoint.fault(faults[end])
-    running = scene.start("run", scene.manifest(upload(source)), "--log", "json")
+    running, said = scene.start("run", scene.manifest(upload(source)), "--log", "json"), ""
     if end == 3:
         scene.endpoint.wait_at("here")
         running.send_signal(signal.SIGINT)
+        said = await_line(running, "stopping")
         scene.endpoint.clear()
-    lines = [json.loads(line) for line in scene.end(running, end).stderr.splitlines()]
+    said += scene.end(running, end).stderr
+    lines = [json.loads(line) for line in said.splitlines()]
     assert lines[0]["event"] == "started" and lines[0]["run"] == scene.queues()[0].stem
     assert all({"at", "level", "event"} <= line.keys() for line in lines)
     assert (lines[-1]["event"] == "ended") == (end in (3, 5))
