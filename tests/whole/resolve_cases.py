@@ -20,7 +20,9 @@ sts.fixed yes
 ROLE = "arn:aws:iam::123456789012:role/reader"
 SECOND = "arn:aws:iam::123456789012:role/second"
 THIRD = "arn:aws:iam::123456789012:role/third"
-INSTANCE = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{url}"}
+HASTY = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{url}"}
+PATIENT = {"AWS_METADATA_SERVICE_TIMEOUT": "60"}  # for machines that are slow today
+INSTANCE = HASTY | PATIENT
 CONTAINER = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{url}/v2/credentials/id"}
 IDENTITY = {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/identity", "AWS_ROLE_ARN": ROLE}
 TOKEN = {"identity": "the.identity.token"}
@@ -443,9 +445,9 @@ INSTANCE_CASES = [
     Case("a second attempt at an instance", "instance",
          INSTANCE | {"AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3"},
          faults="GetInstanceKeys nth=1 status=500\nGetMetadataToken nth=1 status=500\n"),
-    Case("a slow instance", "instance", INSTANCE | {"AWS_METADATA_SERVICE_TIMEOUT": "60"},
+    Case("a slow instance", "instance", INSTANCE,
          faults="GetInstanceKeys always delay-ms=1200"),
-    Case("an instance that is too slow", None, INSTANCE,
+    Case("an instance that is too slow", None, HASTY,
          faults="GetInstanceKeys always delay-ms=2500"),
     Case("an instance's keys of the past, which may still be good", "instance", INSTANCE,
          faults="GetInstanceKeys always expires-s=-60"),

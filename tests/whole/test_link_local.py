@@ -8,14 +8,14 @@ import subprocess
 
 import pytest
 from resolve import Job, check_different, check_same
-from resolve_cases import CONTAINER, ENV, ROLE, Case
+from resolve_cases import CONTAINER, ENV, PATIENT, ROLE, Case
 
 ADDRESSES = ["127.0.0.1/8", "169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32",
              "fd00:ec2::254/128", "fd00:ec2::23/128"]
 CLONE_NEWNET = 0x40000000
 NOBODY = "http://127.0.0.1:1"
 
-INSTANCE = {"AWS_EC2_METADATA_DISABLED": "false"}
+INSTANCE = {"AWS_EC2_METADATA_DISABLED": "false"} | PATIENT
 RELATIVE = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/id?x=a%20b"}
 
 

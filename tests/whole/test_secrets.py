@@ -17,7 +17,7 @@ import subprocess
 import urllib.parse
 
 import pytest
-from resolve_cases import PAST, REFRESH, ROLE, SESSION, login
+from resolve_cases import PAST, PATIENT, REFRESH, ROLE, SESSION, login
 from queuefile import DONE, PAUSED, SOME_FAILED, USAGE
 from scene import BUCKET, PART, Scene, download, upload
 
@@ -146,8 +146,9 @@ def container(left, services):
 
 
 def instance(left, services):
-    return Source({"AWS_EC2_METADATA_DISABLED": "false",
-                   "AWS_EC2_METADATA_SERVICE_ENDPOINT": services.url}, credentials="instance")
+    return Source(PATIENT | {
+        "AWS_EC2_METADATA_DISABLED": "false",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": services.url}, credentials="instance")
 
 
 def web_identity(left, services):

@@ -76,7 +76,7 @@ def sts(services):
 
 def imds(services):
     return botocore.utils.InstanceMetadataFetcher(
-        env={}, config={"ec2_metadata_service_endpoint": services.url}
+        timeout=60, env={}, config={"ec2_metadata_service_endpoint": services.url}
     ).retrieve_iam_role_credentials()
 
 
