@@ -275,7 +275,7 @@ def test_what_was_synced_on_the_way_is_trusted(machine):
     body = os.urandom(MIB) * 256 + b"the end"
     s3, disk = machine.store.boto(), power.Disk(machine.disk)
     s3.put_object(Bucket="filled", Key="in/huge", Body=body)
-    machine.store.fault(f"GetObject range={256 * MIB} nth=1 gate=end")
+    machine.store.fault(f"GetObject range={256 * MIB} always gate=end")
     job = machine.haul.manifest(
         JOB.format(url=machine.store.url).replace("5MiB", "128MiB") +
         f"  - {{download: s3://filled/in/huge, to: {machine.disk}/out/huge}}")
