@@ -22,7 +22,7 @@
 #include "temp.h"
 
 #define PATIENCE_MS 60000
-#define SHORT_MS 100
+#define SHORT_MS 2000 /* enough to be begun, on machines that are slow today */
 
 /* The working folder, which a test's programs write into. */
 static int enter_folder(void **state)
@@ -240,7 +240,7 @@ static void one_that_hangs_ends_with_all_it_has_started(void **state)
 {
     (void) state;
     assert_fails("sleep 1000 & echo $! >first; sleep 1000 & echo $! >second; wait", SHORT_MS,
-        HAUL_BAD_CONFIG, "took longer than 0.1 s");
+        HAUL_BAD_CONFIG, "took longer than 2 s");
     await_death(await_number("first"));
     await_death(await_number("second"));
 }
@@ -250,7 +250,7 @@ static void one_that_minds_no_signal_is_killed(void **state)
     (void) state;
     assert_fails(
         "trap '' TERM; sleep 1000 & echo $! >child; echo $$ >pid; while :; do sleep 0.01; done",
-        SHORT_MS, HAUL_BAD_CONFIG, "took longer than 0.1 s");
+        SHORT_MS, HAUL_BAD_CONFIG, "took longer than 2 s");
     await_death(await_number("pid"));
     await_death(await_number("child"));
 }
@@ -259,7 +259,7 @@ static void one_that_stays_silently_is_ended(void **state)
 {
     (void) state;
     assert_fails(
-        "exec >&-; exec sleep 1000", SHORT_MS, HAUL_BAD_CONFIG, "took longer than 0.1 s");
+        "exec >&-; exec sleep 1000", SHORT_MS, HAUL_BAD_CONFIG, "took longer than 2 s");
 }
 
 static void *stop_when_it_runs(void *inquirer)
