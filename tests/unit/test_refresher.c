@@ -109,7 +109,7 @@ static void four_threads_with_expired_keys_ask_once(void **state)
 static void keys_that_have_expired_by_the_clock_are_fetched(void **state)
 {
     (void) state;
-    struct fake_source *s = fake_source_new(20);
+    struct fake_source *s = fake_source_new(1000);
     while (strcmp(fake_source_token(s), "t1") == 0)
         continue;
     fake_source_free(s);
