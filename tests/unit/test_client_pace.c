@@ -50,7 +50,7 @@ static void without_patience_each_failure_counts(void **state)
 static void patience_has_an_end(void **state)
 {
     struct fixture *f = *state;
-    patient(f, 400);
+    patient(f, 2000);
     s3_fault(f->s3, "ListObjectsV2 always status=500");
     struct end e = list_once(f);
     assert_int_equal(e.error.http_status, 500);

@@ -179,8 +179,8 @@ static void an_attempt_that_timed_out_goes_on_over_a_fresh_connection(void **sta
     struct taker t;
     struct haul_request get = take(f, &t), other = request(f, HAUL_HEAD_OBJECT, "k");
     struct end ends[2] = { { .calls = 0 }, { .calls = 0 } };
-    renew_client(f, (struct haul_client_options){ .request_timeout_ms = 700 });
-    s3_fault(f->s3, "GetObject nth=1 trickle=1000000");
+    renew_client(f, (struct haul_client_options){ .request_timeout_ms = 3000 });
+    s3_fault(f->s3, "GetObject nth=1 trickle=300000");
     uint64_t before = s3_count(f->s3, "connections");
     submit(f, &get, &ends[0]);
     submit(f, &other, &ends[1]); /* leaves an idle connection behind */

@@ -256,7 +256,7 @@ static void an_upload_that_stalls_is_sent_again_over_a_fresh_connection(void **s
     struct haul_request put = put_of(f, "k", &from, MIB),
                         list = request(f, HAUL_LIST_OBJECTS, NULL);
     struct end slow = { .calls = 0 }, other = { .calls = 0 };
-    retry_at_most(f, 1, 1000);
+    retry_at_most(f, 1, 3000);
     s3_fault(f->s3, "PutObject nth=1 gate=g");
     uint64_t connections = s3_count(f->s3, "connections");
     submit(f, &put, &slow);
@@ -274,7 +274,7 @@ static void an_attempt_that_takes_too_long_is_made_again(void **state)
 {
     struct fixture *f = *state;
     struct haul_request list = request(f, HAUL_LIST_OBJECTS, NULL);
-    renew_client(f, (struct haul_client_options){ .request_timeout_ms = 1000 });
+    renew_client(f, (struct haul_client_options){ .request_timeout_ms = 3000 });
     s3_fault(f->s3, "ListObjectsV2 nth=1 gate=g");
     struct end e = succeed(f, &list);
     assert_int_equal(e.result.attempts, 2);
