@@ -13,7 +13,7 @@ from scene import BUCKET, download, tree, upload, until
 CONCURRENCY = 32
 COUNT = 5000
 OTHER = "other"
-DELAY = "* always delay-ms=25"  # this, not the machine, is what makes it slow
+DELAY = "* always delay-ms=50"  # this, not the machine, is what makes it slow
 
 
 @pytest.fixture
