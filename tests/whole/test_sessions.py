@@ -146,7 +146,7 @@ def test_a_job_outlives_its_sessions(job):
 
 
 def test_a_job_pauses_when_its_role_is_revoked_and_goes_on_once_it_is_restored(job, role):
-    job.proxy.arm("replies", 6, role.revoke)
+    job.proxy.arm("bytes", 20 * MIB, role.revoke)  # some parts, and sessions to come
     line = refusal(job.command("run", job.manifest, exit_code=PAUSED))
     for words in ("endpoint ceph", "there are no fresh ones", f"role {role.arn}",
                   "answered 403 AccessDenied", "haul resume "):
