@@ -183,7 +183,7 @@ def test_of_ten_thousand_parts_only_those_that_are_missing_or_strange_are_sent_a
     scene.endpoint.fault("UploadPart part=700 always gate=a\nUploadPart part=9999 always gate=b")
     running = scene.start("resume")
     for gate in "ab":
-        scene.endpoint.wait_at(gate)
+        scene.endpoint.wait_at(gate, timeout=300)
     until(lambda: scene.rows("SELECT count(*) FROM part") == [(9998,)])
     kill(scene, running)
     scene.endpoint.restart(signal.SIGKILL)  # with what hung there
