@@ -35,13 +35,13 @@ def is_silent(endpoint):
     endpoint.process.send_signal(signal.SIGSTOP)
     yield
     endpoint.process.send_signal(signal.SIGCONT)
+    endpoint.clear()
 
 
 def struck_by(action):
     @contextlib.contextmanager
     def strikes(endpoint):
-        endpoint.clear()
-        endpoint.fault(f"* always {action}")
+        endpoint.fault(f"* always {action}")  # late, as those are that are still served
         yield
         endpoint.clear()
     return strikes
@@ -59,14 +59,15 @@ def fast(preload):
 
 
 class Job:
-    """Uploads and downloads, under way with all requests that they may have in flight."""
+    """Uploads and downloads, under way with all requests that they may have in flight; it goes on
+    for some seconds, in which the test has to begin with its outage."""
 
     def __init__(self, scene, fast, scale=SCALE, stderr=subprocess.PIPE, **defaults):
         self.scene = scene
         self.connects = scene.folder / "connects"
         scene.objects(FILES, "src/")
         scene.endpoint.reset()
-        scene.endpoint.fault("* always delay-ms=20")
+        scene.endpoint.fault("* always delay-ms=200")
         path = scene.manifest(upload(scene.files(FILES), "up/"), download("src/", scene.out),
                               part_size=PART,
                               **{"concurrency": CONCURRENCY, "retries": 6, "patience": "5m"}
@@ -161,7 +162,8 @@ def test_a_signal_ends_what_waits_for_a_server_at_once(scene, fast, kind):
     scene.endpoint.reset()
 
     def tries():
-        return job.connected() - before if kind == "refuses" else scene.endpoint.stats()["struck"]
+        return (job.connected() - before if kind == "refuses" else
+                [entry["status"] for entry in scene.endpoint.log()].count(503))
 
     with OUTAGES[kind](scene.endpoint):
         until(lambda: tries() > CONCURRENCY)
