@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -165,6 +166,16 @@ class Endpoint:
     def clear(self):
         """Forgets all faults and opens all gates."""
         self.control("DELETE", "faults")
+
+    def settle(self):
+        """Waits until nothing is in flight, nor to come from clients that are gone."""
+        ours, half_closed = f"0100007F:{self.port:04X}", "08"
+        while True:
+            with open("/proc/net/tcp") as table:
+                states = {row[3] for row in map(str.split, table) if row[1] == ours}
+            if half_closed not in states and self.stats()["in_flight"] == 0:
+                return
+            time.sleep(0.002)
 
     def reset(self):
         """Clears counters and log, and returns what stats() was."""

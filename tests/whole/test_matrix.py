@@ -106,10 +106,6 @@ class Player(Scene):
         return self.manifest(*transfers, store=store, part_size=PART, retries=RETRIES,
                              patience="1m", concurrency=1 if self.setting.kill else 4)
 
-    def settle(self):
-        while self.endpoint.stats()["in_flight"] > 0:
-            time.sleep(0.002)
-
     def play(self, c):
         self.begin(c)
         command, codes, log = ("run", self.job(c)), [], []
@@ -118,7 +114,7 @@ class Player(Scene):
         if self.setting.kill:
             self.command(*command, exit_code=-signal.SIGKILL, program=self.haul.steps,
                          env={"HAUL_KILL_AT": self.setting.kill})
-            self.settle()
+            self.endpoint.settle()
             command = ("resume",)
         self.endpoint.reset()
         self.endpoint.fault(c.lines)
@@ -127,7 +123,7 @@ class Player(Scene):
             done = self.command(*command, exit_code=None)
             codes.append(done.returncode)
             self.said = done.stderr
-            self.settle()
+            self.endpoint.settle()
             requests = self.endpoint.log()[len(log):]
             log += requests
             if recorded and not c.again:

@@ -85,8 +85,7 @@ class Machine:
         env = {"RECORD_KILL": str(kill)} if kill else {}
         env |= {"RECORD_LIE": "1"} if lie else {}
         done = self.haul.run(*command, env=self.store.env | env)
-        while self.store.stats()["in_flight"] > 0:
-            time.sleep(0.001)
+        self.store.settle()
         ops = power.read_log(self.log)
         assert done.returncode in {exit_code, -signal.SIGKILL if kill else exit_code}, done.stderr
         return done, before, ops
