@@ -123,8 +123,8 @@ static void await_end(struct engine *e, struct meter *m, struct health *h, int s
                 continue;
             if (stopping)
                 _exit(EXIT_INTERRUPTED);
-            LOG(LOG_INFO, "stopping", { "why", "a signal; a second one ends haul at once" });
             engine_stop(e);
+            LOG(LOG_INFO, "stopping", { "why", "a signal; a second one ends haul at once" });
             stopping = true;
         }
         health_look(h);
