@@ -134,16 +134,17 @@ def test_parts_that_are_too_small_for_the_server_are_called_our_fault(scene):
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_part_that_lands_late_harms_nothing(scene, changed):
-    """Case 4. A killed process has sent it; it lands when the next one is about to complete."""
-    body = os.urandom(3 * PART)
+    """Case 4. A killed process has sent it; it lands when the next one is about to complete. It is
+    so small that it has left haul whole, and lies unread at the server."""
+    body = os.urandom(2 * PART + 1000)
     source = scene.files({"a": body})
-    scene.endpoint.fault("UploadPart part=2 nth=1 gate=late")
+    scene.endpoint.fault("UploadPart part=3 nth=1 gate=late")
     running = scene.start_run(upload(source), part_size=PART)
     scene.endpoint.wait_at("late")
     kill(scene, running)
     [first] = scene.uploads()
     if changed:
-        body = os.urandom(3 * PART)
+        body = os.urandom(2 * PART + 1000)
         scene.files({"a": body})
     scene.endpoint.fault("CompleteMultipartUpload nth=1 gate=end")
     running = scene.start("resume")
@@ -152,6 +153,9 @@ def test_a_part_that_lands_late_harms_nothing(scene, changed):
     assert (first["UploadId"] == second["UploadId"]) == (not changed)
     scene.endpoint.open("late")
     until(lambda: scene.endpoint.stats()["in_flight"] == 1)
+    assert [entry["status"] for entry in scene.endpoint.log("UploadPart")
+            if (entry["part"], entry["upload_id"]) == (3, first["UploadId"])] == (
+                [404] if changed else [200, 200])
     scene.endpoint.open("end")
     scene.end(running)
     assert_alone(scene, body)
