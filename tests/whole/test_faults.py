@@ -31,7 +31,7 @@ def kill_after_parts(scene, count, *transfers, operation):
     running.kill()
     running.communicate()
     scene.endpoint.clear()
-    until(lambda: scene.endpoint.stats()["in_flight"] == 0)
+    scene.endpoint.settle()
     scene.endpoint.reset()
 
 

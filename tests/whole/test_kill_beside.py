@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from queuefile import PAUSED, QUEUE, USAGE, Recorded
-from scene import PART, download, refusal, until, upload
+from scene import PART, download, refusal, upload
 
 NAMES = ["a", "b", "c"]
 
@@ -25,7 +25,7 @@ def kill_at(scene, fault, count, *transfers, **how):
     scene.endpoint.wait_at("here", count)
     kill(running)
     scene.endpoint.clear()
-    until(lambda: scene.endpoint.stats()["in_flight"] == 0)
+    scene.endpoint.settle()
 
 
 def test_a_queue_that_died_as_it_put_the_log_off_is_a_finished_run(scene, shim):

@@ -8,7 +8,6 @@ import pathlib
 import re
 import shutil
 import signal
-import time
 
 import pytest
 
@@ -151,8 +150,7 @@ def die_again_and_again(haul, store, job, case, prefixes=PREFIXES, look=lambda n
         killed = {"HAUL_KILL_AT": step} if step else {}
         program = haul.steps if step else haul.program
         done = haul.run(*command, env=store.env | killed, program=program)
-        while store.stats()["in_flight"] > 0:
-            time.sleep(0.001)
+        store.settle()
         if recorded:
             again = [r for r in store.log() if recorded.has(r) and not is_lost(r)]
             assert again == [], f"recorded before process {n} began, and sent again"

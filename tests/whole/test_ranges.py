@@ -54,7 +54,7 @@ def test_the_sum_of_a_range_goes_on_with_it(scene):
     running.kill()
     running.communicate()
     scene.endpoint.clear()
-    until(lambda: scene.endpoint.stats()["in_flight"] == 0)
+    scene.endpoint.settle()
     scene.endpoint.reset()
     scene.resume()
     assert downloaded(scene) == BIG

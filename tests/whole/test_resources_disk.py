@@ -9,7 +9,7 @@ import signal
 
 import pytest
 from queuefile import DONE, PAUSED, QUEUE, SOME_FAILED
-from scene import PART, download, refusal, tree, until, upload
+from scene import PART, download, refusal, tree, upload
 
 EIO = os.strerror(5)
 
@@ -138,7 +138,7 @@ def test_nothing_is_sent_any_more_when_the_queue_s_disk_fails(scene, kind, fault
     disk_fails.touch()
     scene.endpoint.open("here")
     assert os.waitid(os.P_PID, running.pid, os.WSTOPPED | os.WEXITED).si_code == os.CLD_STOPPED
-    until(lambda: scene.endpoint.stats()["in_flight"] == 0)
+    scene.endpoint.settle()
     before = len(sent(scene, "PutObject", "GetObject"))
     running.send_signal(signal.SIGCONT)
     line = refusal(scene.end(running, QUEUE))
