@@ -23,6 +23,13 @@ struct haul_store *new_store(struct shop *p, struct haul_client_options client)
     return s;
 }
 
+void reopen(struct shop *p)
+{
+    s3_clear(p->s3);
+    haul_store_free(p->store);
+    p->store = new_store(p, (struct haul_client_options){ .retries = 3 });
+}
+
 int open_shop(void **state)
 {
     struct shop *p = calloc(1, sizeof *p);
@@ -95,6 +102,30 @@ void assert_missing(struct shop *p, const char *key)
     struct haul_request r = { .key = key };
     assert_null(haul_head(p->store, &r, &p->err));
     assert_int_equal(p->err.http_status, 404);
+}
+
+int note_progress(void *told, uint64_t done, uint64_t total)
+{
+    struct told *t = told;
+    assert_true(done >= t->done && done <= total);
+    t->done = done;
+    t->total = total;
+    return ++t->calls == t->cancel_at;
+}
+
+pthread_t begin_thread(void *(*run)(void *), void *payload)
+{
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, run, payload), 0);
+    return t;
+}
+
+void *stop_at_the_gate(void *shop)
+{
+    struct shop *p = shop;
+    s3_wait_at(p->s3, "g", 1);
+    haul_store_stop(p->store);
+    return NULL;
 }
 
 void *append_at_the_gate(void *change)

@@ -3,6 +3,8 @@
 #ifndef STORE_FIXTURE_H
 #define STORE_FIXTURE_H
 
+#include <pthread.h>
+
 #include "client_fixture.h"
 
 struct shop {
@@ -19,6 +21,9 @@ int close_shop(void **state);
 /* Another store on the same endpoint, for the caller to free. */
 struct haul_store *new_store(struct shop *p, struct haul_client_options client);
 
+/* After haul_store_stop(): without faults, and with a store that can be used. */
+void reopen(struct shop *p);
+
 /* Fails the test with p->err when there is no result; returns it. */
 const struct haul_result *good(const struct shop *p, const struct haul_result *result);
 
@@ -29,8 +34,20 @@ void assert_text(struct shop *p, const char *key, const char *text);
 size_t count_uploads(struct shop *p); /* open ones of the bucket */
 void assert_missing(struct shop *p, const char *key);
 
-/* For a thread of its own: once a request hangs at the gate "g", lengthens the file and opens
- * it. */
+/* For haul_parallel_options: what was told last; and cancels at that call. */
+struct told {
+    unsigned calls;
+    uint64_t done, total;
+    unsigned cancel_at; /* 0: never */
+};
+int note_progress(void *told, uint64_t done, uint64_t total);
+
+pthread_t begin_thread(void *(*run)(void *), void *payload);
+
+/* For a thread of its own: once a request hangs at the gate "g", stops the store. */
+void *stop_at_the_gate(void *shop);
+
+/* Likewise: lengthens the file and opens the gate. */
 struct change {
     struct shop *shop;
     const char *path;

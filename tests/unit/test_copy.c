@@ -477,11 +477,10 @@ static void *interfere(void *payload)
 static void copy_with_rival(struct shop *p, const char *fault, const char *key,
     const struct haul_copy_options *options, bool renames)
 {
-    pthread_t thread;
     struct rival x = { p, key };
     struct haul_request r = copy_of("a", "b");
     s3_fault(p->s3, fault);
-    assert_int_equal(pthread_create(&thread, NULL, interfere, &x), 0);
+    pthread_t thread = begin_thread(interfere, &x);
     assert_null((renames ? haul_rename : haul_copy)(p->store, &r, options, &p->err));
     pthread_join(thread, NULL);
 }
@@ -542,11 +541,10 @@ static void tags_that_the_server_passes_over_are_put_afterwards(void **state)
     good(p, haul_put_string(p->store, &r, "text", &p->err));
     r = copy_of("a", "b");
     for (size_t i = 0; i < 2; i++) {
-        pthread_t thread;
         s3_clear(p->s3);
         s3_fault(p->s3, "CompleteMultipartUpload always gate-after=held\n"
                         "CopyObject always gate-after=held\n");
-        assert_int_equal(pthread_create(&thread, NULL, untag, p), 0);
+        pthread_t thread = begin_thread(untag, p);
         assert_non_null(good(p, haul_copy(p->store, &r, ways[i], &p->err))->etag);
         pthread_join(thread, NULL);
         assert_tag(p, "b", "kind", "a+b &c");

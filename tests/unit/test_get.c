@@ -49,7 +49,7 @@ static void *read_all(void *payload)
 
 static void begin_reading(struct reader *r)
 {
-    assert_int_equal(pthread_create(&r->thread, NULL, read_all, r), 0);
+    r->thread = begin_thread(read_all, r);
 }
 
 static void assert_read(struct reader *r, const char *data, size_t len)
@@ -218,11 +218,10 @@ static void an_object_that_is_replaced_between_attempts_leaves_no_old_bytes(void
     size_t len;
     for (int i = 0; i < 4; i++) {
         struct exchange x = { p, i < 3 ? "" : "a long text that begins as well" };
-        pthread_t other;
         put(p, "big", "a long text that is cut, at ten");
         s3_clear(p->s3);
         s3_fault(p->s3, "GetObject nth=1 truncate=10\nGetObject nth=2 gate=g");
-        assert_int_equal(pthread_create(&other, NULL, exchange_at_the_gate, &x), 0);
+        pthread_t other = begin_thread(exchange_at_the_gate, &x);
         if (i == 0) {
             good(p, haul_get_file(p->store, &big, path, &p->err));
             assert_file(path, "", 0);
@@ -449,11 +448,10 @@ static void waiting_for_a_reader_can_be_stopped(void **state)
     free(stored(p->base, "big", SIZE));
     for (size_t i = 0; i < 2; i++) {
         int ends[2];
-        pthread_t other;
         assert_int_equal(pipe(ends), 0);
         assert_int_equal(fcntl(ends[1], F_SETFL, flags[i]), 0);
         struct stopper s = { new_store(p, (struct haul_client_options){ 0 }), ends[1] };
-        assert_int_equal(pthread_create(&other, NULL, stop_when_full, &s), 0);
+        pthread_t other = begin_thread(stop_when_full, &s);
         assert_null(haul_get_fd(s.store, &big, ends[1], &p->err));
         assert_int_equal(p->err.code, HAUL_CANCELLED);
         pthread_join(other, NULL);

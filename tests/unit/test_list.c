@@ -299,7 +299,7 @@ static void start_liar(struct shop *p, struct liar *x)
     assert_int_equal(bind(x->fd, (struct sockaddr *) &at, sizeof at), 0);
     assert_int_equal(listen(x->fd, 1), 0);
     assert_int_equal(getsockname(x->fd, (struct sockaddr *) &at, &size), 0);
-    assert_int_equal(pthread_create(&x->thread, NULL, lie, x), 0);
+    x->thread = begin_thread(lie, x);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/" BUCKET, ntohs(at.sin_port));
     x->store = haul_store_new(url,
         &(struct haul_store_options){

@@ -100,9 +100,8 @@ static void a_file_that_changes_while_it_is_sent_fails(void **state)
     struct haul_request r = { .key = "a" };
     char *folder = temp_make();
     struct change c = { p, temp_write_text(folder, "a", "text") };
-    pthread_t other;
     s3_fault(p->s3, "PutObject nth=1 gate=g");
-    assert_int_equal(pthread_create(&other, NULL, append_at_the_gate, &c), 0);
+    pthread_t other = begin_thread(append_at_the_gate, &c);
     assert_null(haul_put_file(p->store, &r, c.path, &p->err));
     assert_int_equal(p->err.code, HAUL_LOCAL);
     assert_non_null(strstr(p->err.text, "changed"));
@@ -310,11 +309,10 @@ static void a_pipe_is_a_stream(void **state)
     char *data = some_bytes(len);
     for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
         int ends[2];
-        pthread_t other;
         assert_int_equal(pipe(ends), 0);
         assert_int_equal(fcntl(ends[0], F_SETFL, flags), 0);
         struct writer w = { ends[1], data, len };
-        assert_int_equal(pthread_create(&other, NULL, write_all, &w), 0);
+        pthread_t other = begin_thread(write_all, &w);
         good(p, haul_put_fd(p->store, &r, ends[0], &p->err));
         pthread_join(other, NULL);
         close(ends[0]);
@@ -345,11 +343,10 @@ static void waiting_for_a_pipe_can_be_stopped(void **state)
     struct shop *p = *state;
     struct haul_request r = { .key = "piped" };
     int ends[2];
-    pthread_t other;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "abc", 3), 3);
     struct stopper s = { p, ends[1] };
-    assert_int_equal(pthread_create(&other, NULL, stop_when_drained, &s), 0);
+    pthread_t other = begin_thread(stop_when_drained, &s);
     assert_null(haul_put_fd(p->store, &r, ends[0], &p->err));
     assert_int_equal(p->err.code, HAUL_CANCELLED);
     pthread_join(other, NULL);

@@ -323,14 +323,13 @@ static void *stop_at_gate(void *payload)
 
 static void stop_while_held(struct shop *p, bool by_signal)
 {
-    pthread_t thread;
     struct stopper s = { p->s3, pthread_self(), by_signal };
     struct haul_request r = { .key = "a" };
     to_stop = p->store;
     signal(SIGUSR1, on_signal);
     s3_fault(p->s3, "GetObject always gate=held\n");
     put(p, "a", "text");
-    assert_int_equal(pthread_create(&thread, NULL, stop_at_gate, &s), 0);
+    pthread_t thread = begin_thread(stop_at_gate, &s);
     assert_null(haul_get(p->store, &r, &p->err)); /* comes back at all */
     assert_int_equal(p->err.code, HAUL_CANCELLED);
     pthread_join(thread, NULL);
@@ -375,11 +374,10 @@ static void *stop_when_refused(void *payload)
 static void a_call_that_waits_for_its_retry_is_stopped(void **state)
 {
     struct shop *p = *state;
-    pthread_t thread;
     struct haul_request r = { .key = "a" };
     to_stop = p->store;
     s3_fault(p->s3, "HeadObject always status=503 retry-after=60\n");
-    assert_int_equal(pthread_create(&thread, NULL, stop_when_refused, p->s3), 0);
+    pthread_t thread = begin_thread(stop_when_refused, p->s3);
     assert_null(haul_head(p->store, &r, &p->err));
     assert_int_equal(p->err.code, HAUL_CANCELLED);
     pthread_join(thread, NULL);

@@ -104,11 +104,10 @@ static void *open_when_two_wait(void *payload)
 static void no_more_parts_are_in_flight_than_allowed(void **state)
 {
     struct shop *p = *state;
-    pthread_t other;
     struct haul_upload *u = begin(p, (struct haul_request){ 0 });
     haul_upload_limit(u, 2);
     s3_fault(p->s3, "UploadPart always gate=g");
-    assert_int_equal(pthread_create(&other, NULL, open_when_two_wait, p), 0);
+    pthread_t other = begin_thread(open_when_two_wait, p);
     for (int i = 0; i < 20; i++)
         assert_true(haul_upload_start(u, 0, haul_body_string("x"), &p->err) > 0);
     assert_int_equal(haul_upload_wait(u, &p->err), 0);
@@ -530,21 +529,12 @@ static void an_abort_that_fails_says_so(void **state)
     haul_upload_free(u);
 }
 
-static void *stop_at_the_gate(void *payload)
-{
-    struct shop *p = payload;
-    s3_wait_at(p->s3, "g", 1);
-    haul_store_stop(p->store);
-    return NULL;
-}
-
 static void an_upload_can_be_stopped_by_another_thread_and_aborted_then(void **state)
 {
     struct shop *p = *state;
-    pthread_t other;
     struct haul_upload *u = begin(p, (struct haul_request){ 0 });
     s3_fault(p->s3, "UploadPart always gate=g");
-    assert_int_equal(pthread_create(&other, NULL, stop_at_the_gate, p), 0);
+    pthread_t other = begin_thread(stop_at_the_gate, p);
     assert_int_equal(haul_upload_part(u, 0, haul_body_string("x"), &p->err), -1);
     assert_int_equal(p->err.code, HAUL_CANCELLED);
     assert_int_equal(pthread_join(other, NULL), 0);
@@ -552,9 +542,7 @@ static void an_upload_can_be_stopped_by_another_thread_and_aborted_then(void **s
     assert_int_equal(p->err.code, HAUL_CANCELLED);
     assert_int_equal(haul_upload_abort(u, &p->err), 0);
     haul_upload_free(u);
-    s3_clear(p->s3);
-    haul_store_free(p->store);
-    p->store = new_store(p, (struct haul_client_options){ .retries = 3 });
+    reopen(p);
     assert_int_equal(count_uploads(p), 0);
 }
 
