@@ -123,7 +123,7 @@ static void await_end(struct engine *e, struct meter *m, struct health *h, int s
                 continue;
             if (stopping)
                 _exit(EXIT_INTERRUPTED);
-            engine_stop(e);
+            engine_stop(e); /* first: whoever reads the line may count on it */
             LOG(LOG_INFO, "stopping", { "why", "a signal; a second one ends haul at once" });
             stopping = true;
         }

@@ -2,7 +2,6 @@
  * is renewed, and which command is told when there is none. */
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 
 #include "credentials.h"
 #include "jsonread.h"
+#include "limit.h"
 #include "services.h"
 #include "temp.h"
 
@@ -462,17 +461,11 @@ static void a_token_that_can_not_be_written_is_kept_in_memory(void **state)
 {
     (void) state;
     struct haul_error err;
-    struct rlimit before, none;
     log_in(OF_SESSION, ACCESS, SOON_S, HOUR_S);
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before);
-    none = before;
-    none.rlim_cur = 0;
-    setrlimit(RLIMIT_FSIZE, &none);
+    rlim_t before = limit_set(RLIMIT_FSIZE, 0);
     struct haul_credentials *c = haul_credentials_from_sso(&dev, &err);
     int rc = c == NULL ? -1 : haul_credentials_refresh(c, &err);
-    setrlimit(RLIMIT_FSIZE, &before);
-    signal(SIGXFSZ, SIG_DFL);
+    limit_set(RLIMIT_FSIZE, before);
     assert_int_equal(rc, 0); /* by the token that the first asking has brought */
     assert_asked("CreateToken", 1);
     assert_asked("GetRoleCredentials", 2);

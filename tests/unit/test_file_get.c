@@ -10,11 +10,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "limit.h"
 #include "store_fixture.h"
 #include "temp.h"
 
@@ -188,13 +187,9 @@ static void a_disk_without_room_is_found_before_any_range_comes(void **state)
     struct shop *p = *state;
     char *data = stored(p->base, "big", SIZE), *folder = temp_make();
     char *path = temp_path(folder, "a");
-    struct rlimit before, small;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    small = (struct rlimit){ SIZE - 1, before.rlim_max };
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    rlim_t before = limit_set(RLIMIT_FSIZE, SIZE - 1);
     assert_null(haul_get_file_parallel(p->store, &big, path, &by_range, &p->err));
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    limit_set(RLIMIT_FSIZE, before);
     assert_int_equal(p->err.code, HAUL_LOCAL);
     assert_int_equal(p->err.sys_errno, EFBIG);
     assert_non_null(strstr(p->err.text, path));

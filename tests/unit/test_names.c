@@ -11,9 +11,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/resource.h>
 
+#include "limit.h"
 #include "names.h"
 #include "temp.h"
 
@@ -126,16 +125,12 @@ static void without_a_place_for_the_file_it_fails(void **state)
 
 static void without_room_for_the_file_it_fails(void **state)
 {
-    struct rlimit none = { .rlim_cur = 0 }, before;
     (void) state;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    none.rlim_max = before.rlim_max;
     struct names *n = names_new(1, NULL);
     assert_int_equal(names_add(n, "b", DT_REG) | names_add(n, "a", DT_REG), 0);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    signal(SIGXFSZ, SIG_IGN);
+    rlim_t before = limit_set(RLIMIT_FSIZE, 0);
     int rc = names_sort(n), cause = errno;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    limit_set(RLIMIT_FSIZE, before);
     assert_int_equal(rc, -1);
     assert_int_equal(cause, EFBIG);
     names_free(n);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include <cmocka.h>
 
 #include "inquiry.h"
+#include "limit.h"
 #include "temp.h"
 
 #define PATIENCE_MS 60000
@@ -350,14 +350,10 @@ static void without_descriptors_it_says_so(void **state)
     (void) state;
     struct haul_error err;
     struct answer a;
-    struct rlimit before, none;
     struct inquirer *i = inquirer_new(&err);
-    getrlimit(RLIMIT_NOFILE, &before);
-    none = before;
-    none.rlim_cur = 3;
-    setrlimit(RLIMIT_NOFILE, &none);
+    rlim_t before = limit_set(RLIMIT_NOFILE, 3);
     int rc = inquire_program(i, "echo one", PATIENCE_MS, &a, &err);
-    setrlimit(RLIMIT_NOFILE, &before);
+    limit_set(RLIMIT_NOFILE, before);
     assert_int_equal(rc, -1);
     assert_int_equal(err.code, HAUL_BAD_CONFIG);
     assert_string_equal(err.text, "/bin/sh can't be run: Too many open files");

@@ -13,10 +13,10 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "limit.h"
 #include "walk.h"
 
 static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -469,7 +469,6 @@ static void make_chain(const char *root, int levels)
 static void a_thousand_levels_need_few_descriptors(void **state)
 {
     enum { LEVELS = 1000 };
-    struct rlimit few = { .rlim_cur = 64, .rlim_max = 0 }, before;
     struct walk_entry e;
     struct error err;
     char *names[2 * LEVELS];
@@ -482,9 +481,7 @@ static void a_thousand_levels_need_few_descriptors(void **state)
         assert_true(asprintf(&names[2 * LEVELS - 1 - i], "%so", prefix) > 0);
         free(prefix);
     }
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    few.rlim_max = before.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    rlim_t before = limit_set(RLIMIT_NOFILE, 64);
     struct walk *w = walk_open(*state, NULL, &err);
     for (int i = 0; i < 2 * LEVELS; i++) {
         if (walk_next(w, &e, &err) != 1)
@@ -498,7 +495,7 @@ static void a_thousand_levels_need_few_descriptors(void **state)
     }
     assert_int_equal(walk_next(w, &e, &err), 0);
     walk_close(w);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    limit_set(RLIMIT_NOFILE, before);
     for (int i = 0; i < 2 * LEVELS; i++)
         free(names[i]);
 }

@@ -375,8 +375,7 @@ def test_a_request_may_arrive_twice(bare, action, status, code):
     assert code_in(reply) == (status, code)
     assert http_call(bare, "GET", "/bkt/big")[2] == b"onetwothree"
     assert http_call(bare, "PUT", "/bkt/k", CONTENT)[0] == 200
-    while bare.stats()["in_flight"] > 0:
-        time.sleep(0.001)
+    bare.settle()
     assert [e["received"] for e in bare.log("PutObject")] == [len(CONTENT)] * 2
     assert sorted(e["status"] for e in bare.log("CompleteMultipartUpload")) == [0, status]
     assert http_call(bare, "GET", "/bkt/k")[2] == CONTENT
